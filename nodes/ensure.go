@@ -1,0 +1,225 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// unloadLimit is how long an acknowledged unload may take to show: engines
+// wait for the requests under way first, and kill a runner after that.
+const unloadLimit = 20 * time.Second
+
+// unloadPoll is how often the list is read meanwhile.
+const unloadPoll = 100 * time.Millisecond
+
+// EnsureOptions change what [Node.Ensure] does.
+type EnsureOptions struct {
+	// Reload unloads the model even if it is loaded as wanted: the cure for a
+	// runner that is listed and dead.
+	Reload bool
+}
+
+// Ensure makes m the only model in the node's memory, with its settings, and
+// returns its instance. It blocks until the model is ready, at most for
+// LoadTimeout; one load or unload is under way on a node at a time, later
+// callers wait.
+//
+// Nothing is unloaded before it is known that m can be loaded: a model that is
+// not on disk ([ModelNotFound]), or does not fit the node's memory
+// ([OutOfMemory]), is refused while the old one still serves. After that,
+// everything but m is unloaded and seen to be gone before m is loaded, so that
+// two models never share the memory meant for one. An m that is loaded already
+// is left alone; instances beyond the first are removed, newest first.
+func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instance, error) {
+	loader, ok := n.Backend.(Loader)
+	if !ok {
+		return Instance{}, n.fail("load", ReadOnly, "this engine has no load", "give the node a restart command")
+	}
+	if err := n.lock(ctx, "load"); err != nil {
+		return Instance{}, err
+	}
+	defer n.unlock()
+
+	s, err := n.Probe(ctx)
+	if err != nil {
+		return Instance{}, err
+	}
+	keep, drop := n.sort(s, m, opts.Reload)
+	if keep == nil {
+		if err := n.loadable(s, m); err != nil {
+			return Instance{}, err
+		}
+	}
+	if err := n.unload(ctx, loader, drop); err != nil {
+		return Instance{}, err
+	}
+	if keep != nil {
+		return *keep, nil
+	}
+
+	limit := n.LoadTimeout
+	if limit <= 0 {
+		limit = LoadLimit(fileOf(s, n.Canonical(m.Name)).Size)
+	}
+	loadCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	inst, err := loader.Load(loadCtx, m)
+	if err != nil {
+		if loadCtx.Err() != nil && ctx.Err() == nil && FaultOf(err) == "" {
+			return Instance{}, n.fail("load", TimedOut, fmt.Sprintf("%s not loaded after %s", m.Name, limit), "")
+		}
+		return Instance{}, err
+	}
+	return n.onlyOne(ctx, loader, m, inst)
+}
+
+// TrimExtras unloads everything but the oldest instance of m, newest first, and
+// returns how many instances went. It never leaves the node without m. Same
+// locking as [Node.Ensure].
+func (n *Node) TrimExtras(ctx context.Context, m Model) (removed int, err error) {
+	loader, ok := n.Backend.(Loader)
+	if !ok {
+		return 0, n.fail("unload", ReadOnly, "this engine has no unload", "")
+	}
+	if err := n.lock(ctx, "unload"); err != nil {
+		return 0, err
+	}
+	defer n.unlock()
+	s, err := n.Probe(ctx)
+	if err != nil {
+		return 0, err
+	}
+	keep, drop := n.sort(s, m, false)
+	if keep == nil {
+		return 0, nil
+	}
+	return len(drop), n.unload(ctx, loader, drop)
+}
+
+// sort parts what is loaded into the instance to keep, nil where there is
+// none, and those to unload, newest first.
+func (n *Node) sort(s Snapshot, m Model, reload bool) (keep *Instance, drop []Instance) {
+	for _, inst := range s.Loaded {
+		if keep == nil && !reload && !inst.Stopping && !inst.Loading && n.serves(inst, m, s) {
+			keep = &inst
+			continue
+		}
+		drop = append(drop, inst)
+	}
+	slices.Reverse(drop)
+	return keep, drop
+}
+
+// serves reports whether inst is m with the settings asked for, from the file
+// that is on disk now.
+func (n *Node) serves(inst Instance, m Model, s Snapshot) bool {
+	if !n.Same(inst.Model, m.Name) || len(m.Settings.Unmet(inst.Settings)) > 0 {
+		return false
+	}
+	file := fileOf(s, n.Canonical(m.Name))
+	return inst.Digest == "" || file.Digest == "" || inst.Digest == file.Digest
+}
+
+func fileOf(s Snapshot, name string) File {
+	for _, f := range s.OnDisk {
+		if f.Name == name {
+			return f
+		}
+	}
+	return File{}
+}
+
+// loadable says in advance why a load would fail, nil where nothing speaks
+// against it.
+func (n *Node) loadable(s Snapshot, m Model) error {
+	if s.ReadOnly {
+		return n.fail("load", ReadOnly, "this server has no load", "load the model on the node itself, or give it a restart command that does")
+	}
+	if s.OnDisk == nil {
+		return nil
+	}
+	name := n.Canonical(m.Name)
+	if !slices.ContainsFunc(s.OnDisk, func(f File) bool { return f.Name == name }) {
+		return n.fail("load", ModelNotFound, fmt.Sprintf("%q is not on the node's disk", m.Name), "download it there, or name another model")
+	}
+	if f := fileOf(s, name); n.Memory > 0 && f.Size > n.Memory {
+		return n.fail("load", OutOfMemory,
+			fmt.Sprintf("%s takes %s, the node has %s", m.Name, gib(f.Size), gib(n.Memory)),
+			"choose a smaller model or quantization, or correct the node's memory")
+	}
+	return nil
+}
+
+func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
+
+// unload unloads the instances and returns when none is listed any more.
+func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error {
+	if len(drop) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, unloadLimit)
+	defer cancel()
+	for _, inst := range drop {
+		if err := loader.Unload(ctx, inst.ID); err != nil && !errors.Is(err, ModelNotFound) && !errors.Is(err, NotLoaded) {
+			return err
+		}
+	}
+	tick := time.NewTicker(unloadPoll)
+	defer tick.Stop()
+	for {
+		s, err := n.Probe(ctx)
+		if err == nil && !slices.ContainsFunc(s.Loaded, func(i Instance) bool {
+			return slices.ContainsFunc(drop, func(d Instance) bool { return d.ID == i.ID })
+		}) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if err != nil {
+				return err
+			}
+			return n.fail("unload", UnloadStuck, fmt.Sprintf("still listed after %s", unloadLimit), "restart the server")
+		case <-tick.C:
+		}
+	}
+}
+
+// onlyOne sees the loaded model in the list and removes what came with it.
+func (n *Node) onlyOne(ctx context.Context, loader Loader, m Model, loaded Instance) (Instance, error) {
+	s, err := n.Probe(ctx)
+	if err != nil {
+		return Instance{}, err
+	}
+	var keep *Instance
+	var extra []Instance
+	for _, inst := range s.Loaded {
+		if keep == nil && n.Same(inst.Model, m.Name) && (loaded.ID == "" || inst.ID == loaded.ID || n.Same(inst.ID, loaded.ID)) {
+			keep = &inst
+			continue
+		}
+		extra = append(extra, inst)
+	}
+	if keep == nil {
+		return Instance{}, n.fail("load", LoadFailed, fmt.Sprintf("%s was reported loaded and is not listed", m.Name), "see the engine's own log")
+	}
+	slices.Reverse(extra)
+	return *keep, n.unload(ctx, loader, extra)
+}
+
+func (n *Node) lock(ctx context.Context, action string) error {
+	select {
+	case n.loading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %s: waiting for another load: %w", n.Name, action, ctx.Err())
+	}
+}
+
+func (n *Node) unlock() { <-n.loading }
+
+func (n *Node) fail(action string, f Fault, detail, remedy string) error {
+	return &Error{Node: n.Name, Action: action, Fault: f, Detail: detail, Remedy: remedy}
+}

@@ -1,0 +1,320 @@
+// Package wire is what every engine's client needs of HTTP: requests that are
+// bounded in time and size, errors told apart by kind, and the deadlines of a
+// stream of tokens. It knows no engine.
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// MaxBody is the largest answer that is read, in bytes. A list of a thousand
+// models is under 2 MB.
+const MaxBody = 32 << 20
+
+// maxDetail bounds how much of a server's words goes into an error.
+const maxDetail = 300
+
+// Options say how to reach a server.
+type Options struct {
+	// Node is the node's name, for errors.
+	Node string
+	// URL is the server's base address; a path in it is kept.
+	URL string
+	// Key is sent as a bearer token where it is not empty.
+	Key nodes.Secret
+	// Transport carries the requests; nil means [NewTransport]'s.
+	Transport http.RoundTripper
+	// Classify maps an engine's own error answers to a fault; it returns nil
+	// for those it does not know, which are told by their status. It is called
+	// for every answer that is not a 200 with the expected body.
+	Classify func(status int, header http.Header, body []byte) *nodes.Error
+}
+
+// Client speaks JSON to one server. Safe for concurrent use.
+type Client struct {
+	options Options
+	base    *url.URL
+	http    *http.Client
+}
+
+// NewTransport returns a transport for servers on a local network: a connect
+// time-out of two seconds, and connections given up before the five seconds
+// after which some servers close theirs under a request.
+func NewTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		MaxIdleConnsPerHost:    4,
+		IdleConnTimeout:        3 * time.Second,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+}
+
+// New checks the address.
+func New(o Options) (*Client, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("%s: url: %w", o.Node, err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("%s: url %q: want http://host:port", o.Node, o.URL)
+	}
+	if u.User != nil {
+		return nil, fmt.Errorf("%s: url: user and password do not belong in it; use api_key", o.Node)
+	}
+	if o.Transport == nil {
+		o.Transport = NewTransport()
+	}
+	return &Client{options: o, base: u, http: &http.Client{
+		Transport: o.Transport,
+		// An engine does not redirect; a captive portal and a misconfigured
+		// proxy do.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Node returns the node's name.
+func (c *Client) Node() string { return c.options.Node }
+
+// Key returns the node's key.
+func (c *Client) Key() nodes.Secret { return c.options.Key }
+
+// URL returns the address of a path on the server.
+func (c *Client) URL(path string) string { return c.base.JoinPath(path).String() }
+
+// HTTP returns the client below: no redirects, no time-out of its own.
+func (c *Client) HTTP() *http.Client { return c.http }
+
+// Request makes a request with the key set. in, where not nil, is its JSON
+// body. A query may follow the path after "?".
+func (c *Client) Request(ctx context.Context, method, path string, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s: encode request: %w", c.options.Node, err)
+		}
+		body = bytes.NewReader(b)
+	}
+	path, query, _ := strings.Cut(path, "?")
+	u := c.base.JoinPath(path)
+	u.RawQuery = query
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.options.Node, err)
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if !c.options.Key.Empty() {
+		req.Header.Set("Authorization", "Bearer "+c.options.Key.Reveal())
+	}
+	return req, nil
+}
+
+// Do sends a request and returns the answer of a 200; every other ending is an
+// error of action with its fault. The caller closes the body.
+func (c *Client) Do(req *http.Request, action string) (*http.Response, error) {
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.Transport(req.Context(), action, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil && len(body) == 0 {
+		return nil, c.Transport(req.Context(), action, err)
+	}
+	return nil, c.Status(action, resp.StatusCode, resp.Header, body)
+}
+
+// Bytes sends in as JSON and returns the whole body of a 200, at most MaxBody.
+func (c *Client) Bytes(ctx context.Context, action, method, path string, in any) ([]byte, error) {
+	req, err := c.Request(ctx, method, path, in)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.Do(req, action)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
+	if err != nil {
+		return nil, c.Transport(ctx, action, err)
+	}
+	if len(body) > MaxBody {
+		return nil, c.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", MaxBody>>20))
+	}
+	return body, nil
+}
+
+// JSON is [Client.Bytes] decoded into out. A body that is no JSON object of
+// that shape is [nodes.Protocol]. A 200 whose body is only an error goes
+// through Classify as if it had failed.
+func (c *Client) JSON(ctx context.Context, action, method, path string, in, out any) error {
+	body, err := c.Bytes(ctx, action, method, path, in)
+	if err != nil {
+		return err
+	}
+	if ErrorText(body) != "" {
+		return c.Status(action, http.StatusOK, nil, body)
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return c.Fail(action, nodes.Protocol, fmt.Sprintf("%v in %s", err, Brief(string(body))))
+	}
+	return nil
+}
+
+// Fail makes an error of this node.
+func (c *Client) Fail(action string, f nodes.Fault, detail string) *nodes.Error {
+	return &nodes.Error{Node: c.options.Node, Action: action, Fault: f, Detail: Brief(detail), Remedy: remedies[f]}
+}
+
+var remedies = map[nodes.Fault]string{
+	nodes.Unauthorized: "set the node's api_key",
+	nodes.WrongEngine:  "correct the node's engine or url",
+	nodes.Refused:      "start the server, or correct the node's url",
+}
+
+// Status makes the error of an answer that is not a success: first by the
+// engine's own reading, else by its status.
+func (c *Client) Status(action string, status int, header http.Header, body []byte) *nodes.Error {
+	var e *nodes.Error
+	if c.options.Classify != nil {
+		e = c.options.Classify(status, header, body)
+	}
+	if e == nil {
+		e = &nodes.Error{Fault: statusFault(status)}
+	}
+	e.Node, e.Action = c.options.Node, action
+	if e.Detail == "" {
+		e.Detail = Brief(fmt.Sprintf("HTTP %d %s", status, first(ErrorText(body), string(body))))
+	}
+	if e.Remedy == "" {
+		e.Remedy = remedies[e.Fault]
+	}
+	if e.RetryAfter == 0 && header != nil {
+		if s, err := strconv.Atoi(header.Get("Retry-After")); err == nil && s > 0 {
+			e.RetryAfter = min(time.Duration(s)*time.Second, 10*time.Minute)
+		}
+	}
+	return e
+}
+
+func statusFault(status int) nodes.Fault {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return nodes.Unauthorized
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return nodes.Busy
+	case status >= 500:
+		return nodes.ServerFailed
+	case status >= 400:
+		return nodes.BadRequest
+	}
+	return nodes.Protocol // a redirect, or a 200 that is an error
+}
+
+// Transport makes the error of a request that got no answer, or half of one.
+// The context's own cancellation stays what it is.
+func (c *Client) Transport(ctx context.Context, action string, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		var e *nodes.Error
+		if errors.As(cause, &e) {
+			return cause // a stream's deadline, see Watch
+		}
+		if errors.Is(cause, context.Canceled) {
+			return fmt.Errorf("%s: %s: %w", c.options.Node, action, cause)
+		}
+	}
+	e := &nodes.Error{Node: c.options.Node, Action: action, Fault: transportFault(err), Err: err}
+	e.Remedy = remedies[e.Fault]
+	var u *url.Error
+	if errors.As(err, &u) {
+		e.Err = u.Err // without the URL: the node's name says where
+	}
+	return e
+}
+
+func transportFault(err error) nodes.Fault {
+	var op *net.OpError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &op) && op.Op == "dial":
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return nodes.Refused
+		}
+		return nodes.Unreachable
+	case errors.Is(err, context.DeadlineExceeded):
+		return nodes.TimedOut
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return nodes.CutOff
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return nodes.TimedOut
+	case errors.As(err, &op):
+		return nodes.Unreachable
+	}
+	return nodes.Protocol
+}
+
+// ErrorText returns the text of a body that is an error: {"error":"text"} or
+// {"error":{"message":"text"}}, "" for every other body.
+func ErrorText(body []byte) string {
+	var e struct {
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
+	}
+	if json.Unmarshal(body, &e) != nil || len(e.Error) == 0 || string(e.Error) == "null" {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(e.Error, &text) == nil {
+		return text
+	}
+	var object struct {
+		Message string `json:"message"`
+		Type    string `json:"type"`
+		Code    any    `json:"code"`
+	}
+	if json.Unmarshal(e.Error, &object) == nil && object.Message != "" {
+		return object.Message
+	}
+	return first(object.Type, e.Message, string(e.Error))
+}
+
+// Brief bounds a server's words and puts them on one line.
+func Brief(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxDetail {
+		s = strings.ToValidUTF8(s[:maxDetail], "") + "…"
+	}
+	return s
+}
+
+func first(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

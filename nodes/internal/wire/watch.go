@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// Watch is the deadline of a stream of tokens: one for the first, another for
+// each that follows. Use it from one goroutine.
+type Watch struct {
+	timer   *time.Timer
+	between time.Duration
+	cancel  context.CancelCauseFunc
+	node    string
+	first   bool
+}
+
+// NewWatch returns a context that ends with [nodes.TimedOut] as its cause when
+// no token came in time, and the watch to tell of each token. A duration of 0
+// is no deadline. Call Stop when the stream is over.
+func NewWatch(ctx context.Context, node string, first, between time.Duration) (context.Context, *Watch) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &Watch{between: between, cancel: cancel, node: node, first: true}
+	if first > 0 {
+		w.timer = w.arm(first, "no first token")
+	}
+	return ctx, w
+}
+
+func (w *Watch) arm(d time.Duration, what string) *time.Timer {
+	return time.AfterFunc(d, func() {
+		w.cancel(&nodes.Error{Node: w.node, Action: "chat", Fault: nodes.TimedOut, Detail: fmt.Sprintf("%s within %s", what, d)})
+	})
+}
+
+// Token tells that a token came.
+func (w *Watch) Token() {
+	if !w.first && w.timer != nil && w.between > 0 {
+		w.timer.Reset(w.between)
+		return
+	}
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+	w.first = false
+	if w.between > 0 {
+		w.timer = w.arm(w.between, "no next token")
+	}
+}
+
+// Stop ends the watch and its context.
+func (w *Watch) Stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.cancel(nil)
+}

@@ -1,0 +1,86 @@
+package nodetest
+
+import "time"
+
+// Fault is a way in which a fake fails while it is switched on.
+type Fault string
+
+// Faults that every fake has.
+const (
+	// Down: the port refuses connections.
+	Down Fault = "down"
+	// Hang: connections are accepted and nothing is ever answered.
+	Hang Fault = "hang before headers"
+	// HangMidAnswer: an answer stops after its first piece.
+	HangMidAnswer Fault = "hang in mid-answer"
+	// Slow: every answer is Detail.Delay late.
+	Slow Fault = "slow"
+	// Status500: every request is answered 500.
+	Status500 Fault = "500"
+	// NotJSON: 200 with a page of HTML.
+	NotJSON Fault = "not JSON"
+	// CutOff: the connection breaks in mid-answer.
+	CutOff Fault = "cut off"
+	// Unauthorized: 401, in the engine's own words.
+	Unauthorized Fault = "401"
+	// TooManyRequests: 429 with Retry-After: Detail.Delay.
+	TooManyRequests Fault = "429"
+	// LoadFails: a load ends with the engine's error; Detail.Text replaces it.
+	LoadFails Fault = "load fails"
+	// LoadHangs: a load never ends.
+	LoadHangs Fault = "load hangs"
+	// Wedged: lists are healthy, generation hangs.
+	Wedged Fault = "wedged runner"
+	// WrongAnswers: every answer is wrong.
+	WrongAnswers Fault = "wrong answers"
+	// MemoryNotFreed: an unload is done, and the next load fails for memory.
+	MemoryNotFreed Fault = "memory not freed"
+	// ErrorFrame: a 200 stream that holds an error, Detail.Text.
+	ErrorFrame Fault = "error frame in a 200 stream"
+	// EmptyStream: a well-formed 200 answer without a token.
+	EmptyStream Fault = "empty 200 stream"
+	// NoEndMark: the stream ends cleanly and without its end mark.
+	NoEndMark Fault = "stream without end mark"
+	// AnotherModelAnswers: the reply names a model that was not asked.
+	AnotherModelAnswers Fault = "another model answers"
+	// UnloadOnlyAcknowledged: an unload is answered, and nothing happens.
+	UnloadOnlyAcknowledged Fault = "unload only acknowledged"
+	// Crashed: generation fails in the engine's words for a dead runner;
+	// cured by a load.
+	Crashed Fault = "runner crashed"
+	// Huge: an answer without end, as fast as the reader reads.
+	Huge Fault = "huge answer"
+	// Drip: an answer of one byte a minute.
+	Drip Fault = "one byte a minute"
+	// RedirectLoop: every request is redirected to itself.
+	RedirectLoop Fault = "redirect loop"
+)
+
+// Detail tunes a fault.
+type Detail struct {
+	// Delay is how late (Slow), or when to come back (TooManyRequests).
+	Delay time.Duration
+	// Text replaces the error text.
+	Text string
+	// Routes limits the fault to some requests; 0 is all that it can touch.
+	Routes Route
+	// Times ends the fault after so many requests hit it; 0 is never.
+	Times int
+}
+
+// Route is a class of requests, to be added up.
+type Route int
+
+// The routes of every engine.
+const (
+	Lists Route = 1 << iota
+	Chats
+	Loads
+	Unloads
+	Others
+)
+
+type fault struct {
+	Detail
+	hits int
+}
