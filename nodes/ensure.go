@@ -29,7 +29,7 @@ type EnsureOptions struct {
 //
 // Nothing is unloaded before it is known that m can be loaded: a model that is
 // not on disk ([ModelNotFound]), or does not fit the node's memory
-// ([OutOfMemory]), is refused while the old one still serves. After that,
+// ([TooLarge]), is refused while the old one still serves. After that,
 // everything but m is unloaded and seen to be gone before m is loaded, so that
 // two models never share the memory meant for one. An m that is loaded already
 // is left alone; instances beyond the first are removed, newest first.
@@ -76,9 +76,9 @@ func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instanc
 	return n.onlyOne(ctx, loader, m, inst)
 }
 
-// TrimExtras unloads everything but the oldest instance of m, newest first, and
-// returns how many instances went. It never leaves the node without m. Same
-// locking as [Node.Ensure].
+// TrimExtras unloads the second and later instances of m, newest first, and
+// returns how many there were. Other models are left alone, and the node is
+// never left without m. Same locking as [Node.Ensure].
 func (n *Node) TrimExtras(ctx context.Context, m Model) (removed int, err error) {
 	loader, ok := n.Backend.(Loader)
 	if !ok {
@@ -96,6 +96,7 @@ func (n *Node) TrimExtras(ctx context.Context, m Model) (removed int, err error)
 	if keep == nil {
 		return 0, nil
 	}
+	drop = slices.DeleteFunc(drop, func(i Instance) bool { return !n.Same(i.Model, m.Name) })
 	return len(drop), n.unload(ctx, loader, drop)
 }
 
@@ -146,7 +147,7 @@ func (n *Node) loadable(s Snapshot, m Model) error {
 		return n.fail("load", ModelNotFound, fmt.Sprintf("%q is not on the node's disk", m.Name), "download it there, or name another model")
 	}
 	if f := fileOf(s, name); n.Memory > 0 && f.Size > n.Memory {
-		return n.fail("load", OutOfMemory,
+		return n.fail("load", TooLarge,
 			fmt.Sprintf("%s takes %s, the node has %s", m.Name, gib(f.Size), gib(n.Memory)),
 			"choose a smaller model or quantization, or correct the node's memory")
 	}

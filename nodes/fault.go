@@ -30,8 +30,11 @@ const (
 	NotLoaded Fault = "model not loaded"
 	// LoadFailed: the engine could not load the model.
 	LoadFailed Fault = "load failed"
-	// OutOfMemory: the engine, or the check before the load, refused for memory.
+	// OutOfMemory: the engine refused the load for memory.
 	OutOfMemory Fault = "not enough memory"
+	// TooLarge: the check before the load refused a model that is larger than
+	// the node's whole memory. Nothing was unloaded for it.
+	TooLarge Fault = "larger than the node's memory"
 	// UnloadStuck: the unload was acknowledged and the model is still there.
 	UnloadStuck Fault = "unload stuck"
 	// Crashed: the server lives, the process that runs the model died.
