@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -108,7 +107,7 @@ func (c *Client) Request(ctx context.Context, method, path string, in any) (*htt
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return nil, fmt.Errorf("%s: encode request: %w", c.options.Node, err)
+			return nil, c.wrong("encode request", err)
 		}
 		body = bytes.NewReader(b)
 	}
@@ -117,7 +116,7 @@ func (c *Client) Request(ctx context.Context, method, path string, in any) (*htt
 	u.RawQuery = query
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.options.Node, err)
+		return nil, c.wrong("make request", err)
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -184,9 +183,24 @@ func (c *Client) JSON(ctx context.Context, action, method, path string, in, out 
 	return nil
 }
 
-// Fail makes an error of this node.
+// wrong is the error of a request that could not even be made.
+func (c *Client) wrong(action string, err error) error {
+	return &nodes.Error{Node: c.options.Node, Action: action, Fault: nodes.BadRequest, Err: err}
+}
+
+// Fail makes an error of this node. The detail is a server's words: they are
+// bounded, and the key is taken out of them.
 func (c *Client) Fail(action string, f nodes.Fault, detail string) *nodes.Error {
-	return &nodes.Error{Node: c.options.Node, Action: action, Fault: f, Detail: Brief(detail), Remedy: remedies[f]}
+	return &nodes.Error{Node: c.options.Node, Action: action, Fault: f, Detail: c.quote(detail), Remedy: remedies[f]}
+}
+
+// quote makes a server's words fit for an error: some servers repeat the key
+// that they refuse. The key goes before the cut, or half of it would stay.
+func (c *Client) quote(words string) string {
+	if !c.options.Key.Empty() {
+		words = strings.ReplaceAll(words, c.options.Key.Reveal(), c.options.Key.String())
+	}
+	return Brief(words)
 }
 
 var remedies = map[nodes.Fault]string{
@@ -207,17 +221,32 @@ func (c *Client) Status(action string, status int, header http.Header, body []by
 	}
 	e.Node, e.Action = c.options.Node, action
 	if e.Detail == "" {
-		e.Detail = Brief(fmt.Sprintf("HTTP %d %s", status, first(ErrorText(body), string(body))))
+		e.Detail = fmt.Sprintf("HTTP %d %s", status, first(ErrorText(body), string(body)))
 	}
+	e.Detail = c.quote(e.Detail)
 	if e.Remedy == "" {
 		e.Remedy = remedies[e.Fault]
 	}
-	if e.RetryAfter == 0 && header != nil {
-		if s, err := strconv.Atoi(header.Get("Retry-After")); err == nil && s > 0 {
-			e.RetryAfter = min(time.Duration(s)*time.Second, 10*time.Minute)
-		}
+	if e.RetryAfter == 0 {
+		e.RetryAfter = retryAfter(header)
 	}
 	return e
+}
+
+// maxRetryAfter bounds a server's wish to be left alone: one with a wrong clock
+// would take its node out for years.
+const maxRetryAfter = 10 * time.Minute
+
+// retryAfter reads Retry-After in both its forms, seconds and a date.
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return min(max(time.Until(date), 0), maxRetryAfter)
+	}
+	return 0
 }
 
 func statusFault(status int) nodes.Fault {
@@ -242,9 +271,13 @@ func (c *Client) Transport(ctx context.Context, action string, err error) error 
 		if errors.As(cause, &e) {
 			return cause // a stream's deadline, see Watch
 		}
-		if errors.Is(cause, context.Canceled) {
-			return fmt.Errorf("%s: %s: %w", c.options.Node, action, cause)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return fmt.Errorf("%s: %s: %w", c.options.Node, action, errors.Join(context.Canceled, notCanceled(cause)))
 		}
+	}
+	var known *nodes.Error
+	if errors.As(err, &known) {
+		return known // from a reader of ours below
 	}
 	e := &nodes.Error{Node: c.options.Node, Action: action, Fault: transportFault(err), Err: err}
 	e.Remedy = remedies[e.Fault]
@@ -255,18 +288,26 @@ func (c *Client) Transport(ctx context.Context, action string, err error) error 
 	return e
 }
 
+// notCanceled returns what a caller gave as the reason, nil where it gave none.
+func notCanceled(cause error) error {
+	if errors.Is(cause, context.Canceled) {
+		return nil
+	}
+	return cause
+}
+
 func transportFault(err error) nodes.Fault {
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
 	switch {
 	case errors.As(err, &op) && op.Op == "dial":
-		if errors.Is(err, syscall.ECONNREFUSED) {
+		if connectionRefused(err) {
 			return nodes.Refused
 		}
 		return nodes.Unreachable
 	case errors.Is(err, context.DeadlineExceeded):
 		return nodes.TimedOut
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), connectionReset(err):
 		return nodes.CutOff
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return nodes.TimedOut
@@ -276,14 +317,25 @@ func transportFault(err error) nodes.Fault {
 	return nodes.Protocol
 }
 
-// ErrorText returns the text of a body that is an error: {"error":"text"} or
-// {"error":{"message":"text"}}, "" for every other body.
+// ErrorText returns the text of a body that is an error: {"error":"text"},
+// {"error":{"message":"text"}}, or the flat {"object":"error","message":"text"}
+// of some Python servers; "" for every other body.
 func ErrorText(body []byte) string {
 	var e struct {
 		Error   json.RawMessage `json:"error"`
-		Message string          `json:"message"`
+		Object  json.RawMessage `json:"object"`
+		Message json.RawMessage `json:"message"`
 	}
-	if json.Unmarshal(body, &e) != nil || len(e.Error) == 0 || string(e.Error) == "null" {
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	var flat string
+	_ = json.Unmarshal(e.Message, &flat) // a message that is no string is no text
+	switch string(e.Error) {
+	case "", "null", "false":
+		if string(e.Object) == `"error"` {
+			return first(flat, string(body))
+		}
 		return ""
 	}
 	var text string
@@ -293,12 +345,11 @@ func ErrorText(body []byte) string {
 	var object struct {
 		Message string `json:"message"`
 		Type    string `json:"type"`
-		Code    any    `json:"code"`
 	}
 	if json.Unmarshal(e.Error, &object) == nil && object.Message != "" {
 		return object.Message
 	}
-	return first(object.Type, e.Message, string(e.Error))
+	return first(object.Type, flat, string(e.Error))
 }
 
 // Brief bounds a server's words and puts them on one line.
