@@ -16,9 +16,10 @@ const (
 	Healthy State = "healthy"
 	// Suspect: one check failed; still in the route.
 	Suspect State = "suspect"
-	// Draining: out of the route; requests under way finish.
+	// Draining: out of the route; requests under way finish, and the repair
+	// waits for its turn.
 	Draining State = "draining"
-	// Repairing: a repair is under way, or waits for its turn.
+	// Repairing: a repair is under way.
 	Repairing State = "repairing"
 	// Verifying: repaired, and being asked questions.
 	Verifying State = "verifying"

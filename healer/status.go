@@ -1,7 +1,10 @@
 package healer
 
 import (
+	"context"
 	"time"
+
+	"github.com/sourcegraph/conc"
 
 	"github.com/turbone/jarvis/nodes"
 )
@@ -54,4 +57,101 @@ func (s Status) AllServe() bool {
 		}
 	}
 	return true
+}
+
+// championLimit bounds how long a status waits for the history file.
+const championLimit = 2 * time.Second
+
+// Status returns what is known now. It reads the champion, and blocks for at
+// most two seconds for it.
+func (h *Healer) Status() Status {
+	s := Status{Version: h.config.Version, Started: h.started, Events: h.events.latest()}
+	h.mu.Lock()
+	s.Serving = h.fleet.servingName()
+	s.Nodes = make([]NodeStatus, len(h.fleet.nodes))
+	for i := range h.fleet.nodes {
+		s.Nodes[i] = statusOf(&h.fleet.nodes[i], h.config.Nodes.At(i).Engine)
+	}
+	h.mu.Unlock()
+	if h.config.Champion != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), championLimit)
+		defer cancel()
+		if c, err := h.config.Champion(ctx); err == nil {
+			s.Champion = c
+		}
+	}
+	return s
+}
+
+func statusOf(n *nodeState, engine string) NodeStatus {
+	loaded := make([]string, len(n.snapshot.Loaded))
+	for i, inst := range n.snapshot.Loaded {
+		loaded[i] = inst.ID
+	}
+	return NodeStatus{
+		Name: n.name, Engine: engine, State: n.state, Wanted: n.goal().Name, Loaded: loaded,
+		LastCheck: n.checked, LastOK: n.passed, LatencyMS: n.snapshot.Latency.Milliseconds(),
+		Attempts: n.kept.Attempts, LastError: n.lastError, LastKnownGood: n.kept.LastKnownGood,
+	}
+}
+
+// CheckOnce looks at every node once, all at the same time, changes nothing,
+// and tells what it saw: Healthy where the wanted model is loaded and gives a
+// token, Offline or Misconfigured where not. It blocks for at most a probe and
+// a canary.
+func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy) (Status, error) {
+	h, err := New(Config{Nodes: set, Fallback: fallback, Policy: p})
+	if err != nil {
+		return Status{}, err
+	}
+	var checks conc.WaitGroup
+	for i := range set.Len() {
+		checks.Go(func() { h.look(ctx, i) })
+	}
+	checks.Wait()
+	return h.Status(), nil
+}
+
+// look is one probe and, where that passes, one canary.
+func (h *Healer) look(ctx context.Context, i int) {
+	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
+	next := op{kind: opProbe}
+	for {
+		s, ok := w.do(ctx, next, false)
+		if !ok {
+			return
+		}
+		h.mu.Lock()
+		n := &h.fleet.nodes[i]
+		d := decision{p: h.config.Policy, n: *n, s: s}
+		d.note()
+		*n = d.n
+		f := diagnose(d.p, n, s)
+		switch {
+		case s.holder != "":
+			n.state = Maintenance
+		case f.cause == misconfigured:
+			n.state = Misconfigured
+		case f.cause == busy:
+			n.state, n.served = Healthy, true
+		case f.cause != fine:
+			n.state = Offline
+			if n.lastError == "" {
+				n.lastError = string(f.cause) + ": " + f.text
+			}
+		default:
+			n.passed = s.at
+			n.state, n.served = Healthy, true
+		}
+		more := next.kind == opProbe && n.state == Healthy && n.loaded(n.snapshot) != nil
+		if more {
+			next = d.ask(opCanary)
+		} else if n.serves() {
+			h.fleet.reroute(i, s.at)
+		}
+		h.mu.Unlock()
+		if !more {
+			return
+		}
+	}
 }

@@ -39,5 +39,11 @@ func (s *Set) Get(name string) *Node {
 	return nil
 }
 
+// Index returns the place of the node of that name.
+func (s *Set) Index(name string) (int, bool) {
+	i, ok := s.index[name]
+	return i, ok
+}
+
 // All ranges over the nodes in order.
 func (s *Set) All() iter.Seq2[int, *Node] { return slices.All(s.nodes) }

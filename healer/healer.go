@@ -1,0 +1,298 @@
+package healer
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// recentEvents is how many events a [Status] holds.
+const recentEvents = 200
+
+// Config is what a [Healer] is made of.
+type Config struct {
+	// Nodes is the cluster.
+	Nodes *nodes.Set
+	// Fallback names the nodes in the order in which they take the traffic;
+	// nodes that it leaves out come last. Nil is the set's order.
+	Fallback []string
+	// Policy holds the figures; the zero value means [DefaultPolicy].
+	Policy Policy
+	// StateFile survives a restart; "" keeps nothing.
+	StateFile string
+	// Leases are asked before a node is touched; nil means that nobody else
+	// works on these nodes.
+	Leases nodes.Leases
+	// Route is told who serves; nil makes one, see [Healer.Route].
+	Route *route.Table
+	// Sinks take the events.
+	Sinks []Sink
+	// Champion is asked for the winner of the latest tournament by
+	// [Healer.Status]; nil means that there is none. An error is shown as
+	// none.
+	Champion func(context.Context) (*Champion, error)
+	// Version is shown in the status.
+	Version string
+}
+
+// Healer keeps a cluster serving. Make one with [New] and call Run once; the
+// other methods are safe for concurrent use, before, during and after Run.
+type Healer struct {
+	config  Config
+	route   *route.Table
+	leases  nodes.Leases
+	store   store
+	events  *broadcast
+	started time.Time
+
+	mu      sync.Mutex
+	fleet   *fleet
+	version uint64 // of the kept state
+	alive   time.Time
+}
+
+// New checks the configuration and reads the state file. An unreadable state
+// file is set aside and told as an event.
+func New(c Config) (*Healer, error) {
+	if c.Nodes == nil || c.Nodes.Len() == 0 {
+		return nil, fmt.Errorf("healer: no nodes given")
+	}
+	if reflect.DeepEqual(c.Policy, Policy{}) {
+		c.Policy = DefaultPolicy()
+	}
+	if err := c.Policy.Validate(); err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	order, err := fallbackOrder(c.Nodes, c.Fallback)
+	if err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	h := &Healer{config: c, leases: c.Leases, route: c.Route, started: time.Now(), events: newBroadcast(c.Sinks)}
+	h.store.path = c.StateFile
+	if h.leases == nil {
+		h.leases = &nodes.MemoryLeases{}
+	}
+	if h.route == nil {
+		list := make([]*nodes.Node, len(order))
+		for rank, i := range order {
+			list[rank] = c.Nodes.At(i)
+		}
+		h.route = route.New(list...)
+	}
+	saved, warning, err := loadState(c.StateFile, h.started)
+	if err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	if warning != "" {
+		h.events.add(Event{Time: h.started, Type: EventDegraded, Text: warning})
+	}
+	states := make([]nodeState, c.Nodes.Len())
+	for i, n := range c.Nodes.All() {
+		states[i] = newNodeState(n, saved[n.Name])
+	}
+	h.fleet = newFleet(c.Policy, states, order)
+	return h, nil
+}
+
+func newNodeState(n *nodes.Node, k kept) nodeState {
+	wanted := n.Wanted
+	wanted.Name = n.Canonical(wanted.Name)
+	if k.Override != nil && !k.Override.Replaces.Equal(wanted) {
+		k.Override = nil // the config was edited since: it wins again
+	}
+	return nodeState{
+		traits: traits{
+			name: n.Name, wanted: wanted, canLoad: n.CanLoad(), canRestart: n.Restarter != nil,
+			onDemand: n.OnDemand, same: n.Same,
+		},
+		kept:  k,
+		state: Unknown,
+	}
+}
+
+// fallbackOrder turns names into places in the set, and adds who is not named.
+func fallbackOrder(set *nodes.Set, names []string) ([]int, error) {
+	order := make([]int, 0, set.Len())
+	seen := make([]bool, set.Len())
+	for _, name := range names {
+		i, ok := set.Index(name)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("fallback: %q is no node", name)
+		case seen[i]:
+			return nil, fmt.Errorf("fallback: %q is named twice", name)
+		}
+		seen[i] = true
+		order = append(order, i)
+	}
+	for i := range set.Len() {
+		if !seen[i] {
+			order = append(order, i)
+		}
+	}
+	return order, nil
+}
+
+// Route tells who serves now. Programs that send requests themselves pick
+// their node there, and tell it how the request goes.
+func (h *Healer) Route() *route.Table { return h.route }
+
+// Run watches and heals until ctx ends, and then stops cleanly: checks are cut
+// short, and a repair under way is carried on until its node has a model that
+// answers, or is given up on. It returns when every goroutine has ended and
+// every event has been handed to the sinks.
+func (h *Healer) Run(ctx context.Context) error {
+	var dispatcher conc.WaitGroup
+	stop := make(chan struct{})
+	dispatcher.Go(func() { h.events.run(stop) })
+
+	var watchers conc.WaitGroup
+	spread := h.spread()
+	for i := range h.config.Nodes.Len() {
+		watchers.Go(func() { h.watch(ctx, i, time.Duration(i)*spread) })
+	}
+	watchers.Go(func() { h.beat(ctx) })
+	watchers.Wait()
+	err := h.save()
+	close(stop)
+	dispatcher.Wait()
+	return err
+}
+
+// spread is the pause between the first probes of two nodes: none in a small
+// cluster, and enough in a large one for its probes not to come all at once,
+// every interval, for ever.
+func (h *Healer) spread() time.Duration {
+	n := h.config.Nodes.Len()
+	if n <= 16 {
+		return 0
+	}
+	return min(2*time.Millisecond, h.config.Policy.Interval/time.Duration(2*n))
+}
+
+// beat proves that the healer itself runs, see Handler's /healthz.
+func (h *Healer) beat(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		h.mu.Lock()
+		h.alive = time.Now()
+		h.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// watch looks after one node until ctx ends and no repair is under way.
+func (h *Healer) watch(ctx context.Context, i int, delay time.Duration) {
+	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
+	defer w.release()
+	next := op{kind: opProbe, at: time.Now().Add(delay)}
+	for {
+		repairing := h.underRepair(i)
+		if !pause(ctx, time.Until(next.at)) {
+			if !repairing {
+				return
+			}
+			// Stopping: the repair goes on, without its longer pauses.
+			pause(context.WithoutCancel(ctx), min(time.Until(next.at), awaitPoll))
+		}
+		s, ok := w.do(ctx, next, repairing)
+		if !ok {
+			return
+		}
+		next = h.report(i, s)
+		if !h.underRepair(i) && next.kind != opEnsure && next.kind != opRestart {
+			w.release()
+		}
+		if next.kind == opEnsure || next.kind == opRestart {
+			if err := h.save(); err != nil { // what is tried must be known to the next start
+				h.tell(Event{Time: time.Now(), Node: w.node.Name, Type: EventDegraded, Text: err.Error()})
+			}
+		}
+	}
+}
+
+// pause waits, and returns false when ctx ended meanwhile or before.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (h *Healer) underRepair(i int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fleet.nodes[i].state.UnderRepair()
+}
+
+// report takes what was seen, and returns what to do next.
+func (h *Healer) report(i int, s seen) op {
+	h.mu.Lock()
+	before := h.fleet.nodes[i].kept
+	next, events := h.fleet.step(i, s)
+	after := &h.fleet.nodes[i]
+	changed := !reflect.DeepEqual(before, after.kept)
+	if changed {
+		h.version++
+	}
+	h.route.Serve(after.name, after.serves())
+	for _, e := range events {
+		h.events.add(e) // inside the lock: the order of the events is that of the decisions
+	}
+	h.mu.Unlock()
+	if changed && next.kind != opEnsure && next.kind != opRestart {
+		if err := h.save(); err != nil {
+			h.tell(Event{Time: time.Now(), Node: after.name, Type: EventDegraded, Text: err.Error()})
+		}
+	}
+	return next
+}
+
+func (h *Healer) tell(e Event) { h.events.add(e) }
+
+// save makes the state file as new as the state is now.
+func (h *Healer) save() error {
+	h.mu.Lock()
+	version := h.version
+	h.mu.Unlock()
+	return h.store.save(version, func() (map[string]kept, uint64) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		list := make(map[string]kept, len(h.fleet.nodes))
+		for _, n := range h.fleet.nodes {
+			if !reflect.DeepEqual(n.kept, kept{}) {
+				list[n.name] = n.kept
+			}
+		}
+		return list, h.version
+	})
+}
+
+// SetHistory tells that the history says a node got worse, or, with an empty
+// reason, that it no longer does. The node goes on serving, as degraded.
+func (h *Healer) SetHistory(node, reason string) {
+	if i, ok := h.config.Nodes.Index(node); ok {
+		h.mu.Lock()
+		h.fleet.nodes[i].worse.history = reason
+		h.mu.Unlock()
+	}
+}

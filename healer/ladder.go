@@ -1,0 +1,36 @@
+package healer
+
+// rung is one way to repair.
+type rung int
+
+const (
+	load    rung = iota // load the model; leave it alone if it is loaded
+	reload              // unload it, then load it
+	restart             // restart the server, then load
+)
+
+// ladder returns the repairs that can help against a cause on this node,
+// mildest first. Empty means that nothing can be done from here.
+func ladder(n *nodeState, c cause) []rung {
+	var all []rung
+	switch c {
+	case serverDown, serverHung:
+		all = []rung{restart}
+	case modelMissing, drift:
+		all = []rung{load, reload, restart}
+	case wedged, erroring, unloadStuck, placement:
+		all = []rung{reload, restart}
+	case badModel:
+		all = []rung{reload}
+	}
+	var can []rung
+	for _, r := range all {
+		switch {
+		case r == restart && !n.canRestart:
+		case r != restart && (!n.canLoad || n.snapshot.ReadOnly):
+		default:
+			can = append(can, r)
+		}
+	}
+	return can
+}

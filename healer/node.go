@@ -1,0 +1,215 @@
+package healer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// nodeState is all that decisions about one node are made from. It is a value:
+// decide returns a changed copy.
+type nodeState struct {
+	traits
+	kept kept
+
+	state State
+	// served: it has answered questions since it last left the route, so that
+	// Suspect is still a serving state and not a node never seen well.
+	served   bool
+	incident incident
+	worse    worse
+	snapshot nodes.Snapshot // of the latest probe that got one
+
+	probed     time.Time // start of the latest probe
+	checked    time.Time // end of the latest check
+	passed     time.Time // end of the latest check that passed
+	answered   time.Time // latest token seen, asked for or real
+	questioned time.Time // latest passed mini-benchmark
+	healthy    time.Time // when it came into service; zero out of it
+	busySince  time.Time
+	lastError  string
+	asked      string // digest of the file whose answers were last checked
+}
+
+// traits are what a node is; they do not change while the healer runs.
+type traits struct {
+	name       string
+	wanted     nodes.Model // the config's
+	canLoad    bool
+	canRestart bool
+	onDemand   bool
+	same       func(a, b string) bool
+}
+
+// kept is what survives a restart of the healer.
+type kept struct {
+	// LastKnownGood is the model that was verified and then stayed healthy.
+	LastKnownGood *nodes.Model `json:"last_known_good,omitempty"`
+	// VRAMShare is how much of it was on the GPU then; 0 is unknown.
+	VRAMShare float64 `json:"vram_share,omitempty"`
+	// Attempts counts the repairs since the node was last settled, NextRepair
+	// is the earliest time of the next.
+	Attempts   int       `json:"attempts,omitempty"`
+	NextRepair time.Time `json:"next_repair,omitzero"`
+	// Override is the model that serves in place of the config's.
+	Override *Override `json:"override,omitempty"`
+}
+
+// Override is a model that serves in place of the config's. It holds only
+// while the config still asks for what it replaced, so that a config edited
+// later wins.
+type Override struct {
+	nodes.Model
+	// Why is one of the Override reasons.
+	Why string `json:"why"`
+	// Replaces is the config's model at the time.
+	Replaces nodes.Model `json:"replaces"`
+	// Rejected is the model that could not be verified, where Why is
+	// OverrideRolledBack: with another file it gets another chance.
+	Rejected *nodes.Model `json:"rejected,omitempty"`
+}
+
+// Why a model serves in place of the config's.
+const (
+	OverridePromoted   = "promoted"
+	OverrideAdopted    = "adopted"
+	OverrideRolledBack = "rolled back"
+)
+
+// worse holds the reasons for which a node that serves is degraded.
+type worse struct {
+	history   string // the history says so
+	placement string // part of the model runs on the CPU
+	gone      string // its file is gone from disk
+	held      string // it needs a repair, and nobody else serves
+}
+
+func (w worse) text() string {
+	var list []string
+	for _, s := range []string{w.held, w.history, w.placement, w.gone} {
+		if s != "" {
+			list = append(list, s)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	text := list[0]
+	for _, s := range list[1:] {
+		text += "; " + s
+	}
+	return text
+}
+
+// incident is one fault from the first failed check to the end.
+type incident struct {
+	cause    cause
+	text     string
+	began    time.Time
+	check    opKind // which check failed, and must pass
+	step     int    // next rung of the ladder
+	attempts int    // repairs of this incident
+	failed   int    // failed verifications in a row
+	told     bool   // offline was told
+	target   nodes.Model
+	rejected nodes.Model  // what is being rolled back from
+	back     *nodes.Model // what is being rolled back to
+	previous *nodes.Model // what was loaded, and answered, before the repair
+	await    time.Time    // until when a restarted server may be silent
+	busy     time.Time    // since when its verification is put off for busy
+}
+
+func (n *nodeState) serves() bool { return n.served && n.state.Serves() }
+
+// goal is the model that the node should serve now. An empty name means:
+// whatever is loaded.
+func (n *nodeState) goal() nodes.Model {
+	if o := n.kept.Override; o != nil {
+		return o.Model
+	}
+	if n.wanted.Name == "" && len(n.snapshot.Loaded) == 0 && n.kept.LastKnownGood != nil {
+		return *n.kept.LastKnownGood
+	}
+	return n.wanted
+}
+
+// loaded returns the instance that serves the goal, nil where there is none.
+func (n *nodeState) loaded(s nodes.Snapshot) *nodes.Instance {
+	goal := n.goal()
+	for i, inst := range s.Loaded {
+		if goal.Name == "" || n.same(inst.Model, goal.Name) {
+			return &s.Loaded[i]
+		}
+	}
+	return nil
+}
+
+// copies counts the instances of the goal.
+func (n *nodeState) copies(s nodes.Snapshot) int {
+	count := 0
+	for _, inst := range s.Loaded {
+		if goal := n.goal(); goal.Name != "" && n.same(inst.Model, goal.Name) && !inst.Stopping {
+			count++
+		}
+	}
+	return count
+}
+
+// file returns what the disk has under the model's name.
+func (n *nodeState) file(s nodes.Snapshot, model string) (nodes.File, bool) {
+	i := slices.IndexFunc(s.OnDisk, func(f nodes.File) bool { return n.same(f.Name, model) })
+	if i < 0 {
+		return nodes.File{}, false
+	}
+	return s.OnDisk[i], true
+}
+
+// inService is the model that serves, with the digest of what is in memory.
+func (n *nodeState) inService() (nodes.Model, bool) {
+	inst := n.loaded(n.snapshot)
+	if inst == nil {
+		return nodes.Model{}, false
+	}
+	m := n.goal()
+	if m.Name == "" {
+		m = nodes.Model{Name: inst.Model, Settings: n.wanted.Settings}
+	}
+	m.Digest = inst.Digest
+	if m.Digest == "" {
+		f, _ := n.file(n.snapshot, m.Name)
+		m.Digest = f.Digest
+	}
+	return m, true
+}
+
+// rollbackTarget returns what to go back to from the model that failed: the
+// last known good, else what answered before the repair. A model is no way
+// back from itself, unless the failed one is another file under its name and
+// the good file is still there under another.
+func (n *nodeState) rollbackTarget() (nodes.Model, bool) {
+	if !n.canLoad || n.snapshot.ReadOnly {
+		return nodes.Model{}, false
+	}
+	failed := n.incident.target
+	for _, m := range []*nodes.Model{n.kept.LastKnownGood, n.incident.previous} {
+		if m == nil || m.Name == "" {
+			continue
+		}
+		onDisk, known := n.file(n.snapshot, m.Name)
+		changed := m.Digest != "" && onDisk.Digest != "" && m.Digest != onDisk.Digest
+		switch {
+		case changed:
+			for _, f := range n.snapshot.OnDisk {
+				if f.Digest == m.Digest {
+					return nodes.Model{Name: f.Name, Settings: m.Settings, Digest: f.Digest}, true
+				}
+			}
+		case n.snapshot.OnDisk != nil && !known:
+			// Gone from disk: no way back.
+		case !n.same(m.Name, failed.Name) || len(m.Settings.Diff(failed.Settings)) > 0:
+			return *m, true
+		}
+	}
+	return nodes.Model{}, false
+}

@@ -1,0 +1,231 @@
+package healer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sourcegraph/conc/panics"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// busyPoll is how often a drain asks an engine for other clients' requests.
+const busyPoll = 250 * time.Millisecond
+
+// answerTokens bounds an answer of the mini-benchmark: room for a reasoning
+// model to think, not for an endless one.
+const answerTokens = 512
+
+// worker does to one node what was decided. It belongs to one goroutine.
+type worker struct {
+	healer *Healer
+	index  int
+	node   *nodes.Node
+	lease  nodes.Lease
+}
+
+// do carries out an op and returns what it brought; ok is false where ctx
+// ended the op. While a repair is under way it is carried out whether or not
+// ctx has ended.
+func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool) {
+	s = seen{kind: o.kind, began: time.Now()}
+	work := ctx
+	if repairing {
+		work = context.WithoutCancel(ctx)
+	}
+	last := w.lastChecked()
+	err := panics.Try(func() { w.carryOut(work, o, &s) }).AsError()
+	if err != nil { // one node's bad luck must not end the daemon
+		s.fault, s.detail = nodes.Protocol, err.Error()
+	}
+	s.at = time.Now()
+	if token := w.healer.route.LastToken(w.node.Name); token.After(s.began) || s.fault == "" && token.After(last) {
+		s.tokens = true
+	}
+	return s, work.Err() == nil
+}
+
+func (w *worker) lastChecked() time.Time {
+	w.healer.mu.Lock()
+	defer w.healer.mu.Unlock()
+	return w.healer.fleet.nodes[w.index].checked
+}
+
+func (w *worker) carryOut(ctx context.Context, o op, s *seen) {
+	changes := o.kind == opEnsure || o.kind == opRestart || o.kind == opTrim
+	if holder, leased := w.leased(ctx, changes); leased {
+		s.holder = holder
+		return
+	}
+	var err error
+	switch o.kind {
+	case opLease:
+	case opProbe:
+		s.snapshot, err = w.node.Probe(ctx)
+	case opCanary:
+		err = w.canary(ctx, o.model)
+	case opQuestions:
+		err = w.questions(ctx, o.model, s)
+	case opDrain:
+		w.drain(ctx, o.until)
+	case opTrim:
+		_, err = w.node.TrimExtras(ctx, o.model)
+		w.release()
+	case opRestart:
+		s.output, err = w.node.Restarter.Restart(ctx)
+	case opEnsure:
+		if _, err = w.node.Ensure(ctx, o.model, nodes.EnsureOptions{Reload: o.reload}); err == nil {
+			s.snapshot, err = w.node.Probe(ctx)
+		}
+	}
+	if err != nil {
+		s.fault, s.detail, s.retryAfter = faultOf(err), detailOf(err), nodes.RetryAfter(err)
+	}
+}
+
+// leased says whether somebody else works on the node. Where the op changes
+// the node, the lease is taken.
+func (w *worker) leased(ctx context.Context, take bool) (holder string, leased bool) {
+	if w.lease != nil {
+		return "", false
+	}
+	if !take {
+		h, held, err := w.healer.leases.Holder(ctx, w.node.Name)
+		if err != nil || !held {
+			return "", false // a lease that can't be asked for holds no probe up
+		}
+		return h.Name, true
+	}
+	lease, err := w.healer.leases.Acquire(ctx, w.node.Name, nodes.Holder{
+		Name: "jarvis-heal", PID: os.Getpid(), Since: time.Now(), Why: "repair",
+	})
+	if err == nil {
+		w.lease = lease
+		return "", false
+	}
+	if h, held, _ := w.healer.leases.Holder(ctx, w.node.Name); held {
+		return h.Name, true
+	}
+	return err.Error(), true
+}
+
+// release gives the lease back, where it is held.
+func (w *worker) release() {
+	if w.lease == nil {
+		return
+	}
+	if err := w.lease.Release(); err != nil {
+		w.healer.tell(Event{Time: time.Now(), Node: w.node.Name, Type: EventDegraded, Text: "lease: " + err.Error()})
+	}
+	w.lease = nil
+}
+
+// canary asks for one token.
+func (w *worker) canary(ctx context.Context, m nodes.Model) error {
+	timeout := w.healer.config.Policy.CanaryTimeout
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := w.ask(ctx, m, "Reply with OK.", 1)
+	return err
+}
+
+// questions asks the mini-benchmark. An error ends it: a node that answers
+// two of three and hangs on the third is not well.
+func (w *worker) questions(ctx context.Context, m nodes.Model, s *seen) error {
+	p := w.healer.config.Policy
+	for _, q := range p.Questions {
+		reply, err := func() (nodes.ChatReply, error) {
+			ctx, cancel := context.WithTimeout(ctx, p.QuestionTimeout)
+			defer cancel()
+			return w.ask(ctx, m, q.Prompt, answerTokens)
+		}()
+		if err != nil {
+			return err
+		}
+		s.asked++
+		if q.right(reply.Text) {
+			s.right++
+		}
+	}
+	return nil
+}
+
+func (w *worker) ask(ctx context.Context, m nodes.Model, prompt string, tokens int) (nodes.ChatReply, error) {
+	cold, seed := 0.0, 1
+	return w.node.Ask(ctx, nodes.ChatRequest{
+		Model:       m.Name,
+		Messages:    []nodes.Message{{Role: nodes.RoleUser, Text: prompt}},
+		MaxTokens:   tokens,
+		Temperature: &cold,
+		Seed:        &seed,
+		Stream:      true,
+		FirstToken:  w.healer.config.Policy.CanaryTimeout,
+		OnlyLoaded:  !w.node.OnDemand,
+		Settings:    m.Settings,
+		NoThinking:  true,
+	})
+}
+
+// drain waits for the requests under way, those of other clients where the
+// engine tells of them.
+func (w *worker) drain(ctx context.Context, until time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	select {
+	case <-w.healer.route.Idle(w.node.Name):
+	case <-ctx.Done():
+		return
+	}
+	reporter, ok := w.node.Backend.(nodes.BusyReporter)
+	if !ok {
+		return
+	}
+	for {
+		ask, stop := context.WithTimeout(ctx, w.node.ProbeTimeout)
+		count, err := reporter.InFlight(ask)
+		stop()
+		if err != nil || count == 0 || !pause(ctx, busyPoll) {
+			return // a node that can't tell is not waited for
+		}
+	}
+}
+
+// right grades an answer.
+func (q Question) right(answer string) bool {
+	return strings.Contains(strings.ToLower(answer), strings.ToLower(q.Expect))
+}
+
+// faultOf is the fault of any error: one without a fault of its own is a
+// deadline that passed, or the protocol's.
+func faultOf(err error) nodes.Fault {
+	switch f := nodes.FaultOf(err); {
+	case f != "":
+		return f
+	case errors.Is(err, context.DeadlineExceeded):
+		return nodes.TimedOut
+	}
+	return nodes.Protocol
+}
+
+// detailOf is an error without the node's name, which every event has anyway.
+func detailOf(err error) string {
+	var e *nodes.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	text := string(e.Fault)
+	switch {
+	case e.Detail != "":
+		text = fmt.Sprintf("%s: %s", e.Fault, e.Detail)
+	case e.Err != nil:
+		text = fmt.Sprintf("%s: %v", e.Fault, e.Err)
+	}
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return text
+}

@@ -1,0 +1,125 @@
+// Package route says who serves now, and picks a node for a request.
+//
+// The healer tells a [Table] which nodes serve; programs ask it for one and
+// tell it how the request went. What they tell is evidence, too: a token that
+// flows proves a node healthy that was too busy to answer a probe.
+package route
+
+import (
+	"sync"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// Table is the order in which nodes take the traffic, and who of them serves.
+// Safe for concurrent use.
+type Table struct {
+	order []*nodes.Node
+
+	mu    sync.Mutex
+	lines map[string]*line
+}
+
+// line is what is known of one node.
+type line struct {
+	serves    bool
+	inFlight  int
+	lastToken time.Time
+	idle      chan struct{} // closed while nothing is in flight
+}
+
+// New makes a table in which nobody serves yet. The order is the fallback
+// order: the first node that serves takes the traffic.
+func New(order ...*nodes.Node) *Table {
+	t := &Table{order: order, lines: make(map[string]*line, len(order))}
+	for _, n := range order {
+		idle := make(chan struct{})
+		close(idle)
+		t.lines[n.Name] = &line{idle: idle}
+	}
+	return t
+}
+
+// Serve puts a node into the route, or takes it out.
+func (t *Table) Serve(node string, serves bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.lines[node]; ok {
+		l.serves = serves
+	}
+}
+
+// Pick returns the first node in order that serves, nil where none does.
+func (t *Table) Pick() *nodes.Node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, n := range t.order {
+		if t.lines[n.Name].serves {
+			return n
+		}
+	}
+	return nil
+}
+
+// Begin tells of a request to a node. Call Done when it is over.
+func (t *Table) Begin(node string) *Request {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, ok := t.lines[node]
+	if !ok {
+		return &Request{}
+	}
+	if l.inFlight == 0 {
+		l.idle = make(chan struct{})
+	}
+	l.inFlight++
+	return &Request{table: t, line: l}
+}
+
+// Request is one request under way. Use it from one goroutine.
+type Request struct {
+	table *Table
+	line  *line
+}
+
+// Token tells that the node's answer moved on.
+func (r *Request) Token() {
+	if r.line == nil {
+		return
+	}
+	r.table.mu.Lock()
+	defer r.table.mu.Unlock()
+	r.line.lastToken = time.Now()
+}
+
+// Done ends the request. Calling it again does nothing.
+func (r *Request) Done() {
+	if r.line == nil {
+		return
+	}
+	r.table.mu.Lock()
+	defer r.table.mu.Unlock()
+	if r.line.inFlight--; r.line.inFlight == 0 {
+		close(r.line.idle)
+	}
+	r.line = nil
+}
+
+// Idle returns a channel that is closed while no request is under way on the
+// node, as of this call.
+func (t *Table) Idle(node string) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lines[node].idle
+}
+
+// LastToken returns when a node's answer last moved on, zero where none did.
+func (t *Table) LastToken(node string) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.lines[node]; ok {
+		return l.lastToken
+	}
+	return time.Time{}
+}
