@@ -50,6 +50,14 @@ func (t *Table) Serve(node string, serves bool) {
 	}
 }
 
+// Serves reports whether a node is in the route.
+func (t *Table) Serves(node string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, ok := t.lines[node]
+	return ok && l.serves
+}
+
 // Pick returns the first node in order that serves, nil where none does.
 func (t *Table) Pick() *nodes.Node {
 	t.mu.Lock()

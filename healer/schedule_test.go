@@ -1,0 +1,226 @@
+package healer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// schedules is how many random fault schedules are played.
+const schedules = 10_000
+
+// TestRandomFaultSchedules plays random faults on 4 to 8 nodes in virtual time
+// and holds the whole healer, shell included, to the rules that must never
+// break. One seed is replayed with JARVIS_SEED=n.
+func TestRandomFaultSchedules(t *testing.T) {
+	from, to := 0, schedules
+	if text := os.Getenv("JARVIS_SEED"); text != "" {
+		seed, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("JARVIS_SEED: %v", err)
+		}
+		from, to = seed, seed+1
+	} else if testing.Short() {
+		to = 500
+	}
+	const shards = 4
+	for shard := range shards {
+		t.Run(fmt.Sprintf("shard %d", shard), func(t *testing.T) {
+			t.Parallel()
+			for seed := from + shard; seed < to && !t.Failed(); seed += shards {
+				playSchedule(t, uint64(seed))
+			}
+		})
+	}
+}
+
+// playSchedule is 20 minutes of faults and 15 of peace.
+func playSchedule(t *testing.T, seed uint64) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var servers []*simServer
+		var list []*nodes.Node
+		for i := range 4 + random.IntN(5) {
+			s := newSimServer(fmt.Sprintf("M%d", i+1))
+			s.loadTime = time.Duration(1+random.IntN(20)) * time.Second
+			servers = append(servers, s)
+			list = append(list, s.node(random.IntN(2) == 0))
+		}
+		set, err := nodes.NewSet(list...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := &recorder{}
+		leases := &nodes.MemoryLeases{}
+		policy := DefaultPolicy()
+		policy.Settle = 3 * time.Minute
+		h, err := New(Config{Nodes: set, Policy: policy, Leases: leases, Sinks: []Sink{events}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range servers {
+			s.inRoute = func() bool { return h.Route().Serves(s.name) }
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running conc.WaitGroup
+		running.Go(func() {
+			if err := h.Run(ctx); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		for _, s := range servers {
+			for range random.IntN(3) {
+				f := randomFault(random)
+				running.Go(func() { f.play(ctx, s, leases) })
+			}
+		}
+		time.Sleep(20*time.Minute + 15*time.Minute)
+		status := h.Status()
+		cancel()
+		running.Wait()
+
+		var wrong []string
+		for i, n := range status.Nodes {
+			if n.State != Healthy && n.State != Degraded {
+				wrong = append(wrong, fmt.Sprintf("%s is %s 15 minutes after its last fault (%s)", n.Name, n.State, n.LastError))
+			}
+			wrong = append(wrong, servers[i].broken...)
+			wrong = append(wrong, flapping(policy, servers[i])...)
+		}
+		wrong = append(wrong, lastTakenDown(events.all())...)
+		if len(wrong) > 0 {
+			t.Errorf("seed %d (replay: JARVIS_SEED=%d go test -run TestRandomFaultSchedules ./healer):\n%s\n%s",
+				seed, seed, strings.Join(wrong, "\n"), events.text())
+		}
+	})
+}
+
+// scheduled is one fault at one time.
+type scheduled struct {
+	fault     simFault
+	drop      []string
+	dropped   bool
+	lease     bool
+	at, lasts time.Duration
+}
+
+func randomFault(random *rand.Rand) scheduled {
+	s := scheduled{
+		at:    time.Duration(random.IntN(15*60_000)) * time.Millisecond,
+		lasts: time.Duration(1+random.IntN(5*60_000)) * time.Millisecond,
+	}
+	all := []simFault{
+		simDown, simHostDown, simHung, simWedged, simCrashed, simStuck, simErrors, simLoadFails, simNoKey, simBusy, simWrong, simBad,
+	}
+	switch i := random.IntN(len(all) + 4); {
+	case i < len(all):
+		s.fault = all[i]
+	case i == len(all):
+		s.dropped = true
+	case i == len(all)+1:
+		s.dropped, s.drop = true, []string{simOther}
+	case i == len(all)+2:
+		s.dropped, s.drop = true, []string{simModel, simModel + ":2"}
+	default:
+		s.lease = true
+	}
+	return s
+}
+
+func (f scheduled) play(ctx context.Context, s *simServer, leases nodes.Leases) {
+	if !pause(ctx, f.at) {
+		return
+	}
+	if f.lease {
+		lease, err := leases.Acquire(ctx, s.name, nodes.Holder{Name: "a tournament"})
+		if err != nil {
+			return // the healer is at work there
+		}
+		if !pause(ctx, time.Second) { // a chat that was under way when the lease was taken may end
+			return
+		}
+		s.mu.Lock()
+		s.leased = true
+		s.mu.Unlock()
+		pause(ctx, f.lasts)
+		s.mu.Lock()
+		s.leased = false
+		s.mu.Unlock()
+		_ = lease.Release()
+		return
+	}
+	if f.dropped {
+		s.mu.Lock()
+		busy := s.loading > 0 || s.hasLocked(simDown, simHostDown) || s.lastOp == "unload"
+		s.mu.Unlock()
+		if busy {
+			return // nothing is loaded there behind anybody's back
+		}
+		if len(f.drop) == 2 {
+			s.mu.Lock()
+			if len(s.loaded) == 1 && s.loaded[0].Model == simModel {
+				s.loaded = append(s.loaded, nodes.Instance{ID: simModel + ":2", Model: simModel, Digest: "d-good"})
+			}
+			s.mu.Unlock()
+			return
+		}
+		s.drop(f.drop...)
+		return
+	}
+	s.set(f.fault, true)
+	pause(ctx, f.lasts)
+	s.set(f.fault, false)
+}
+
+// flapping finds repairs that come faster than the backoff lets them: in ten
+// minutes, its pauses leave room for seven, each with at most a restart, an
+// unload and a load, and a rollback each.
+func flapping(p Policy, s *simServer) (wrong []string) {
+	const window, most = 10 * time.Minute, 7 * 5
+	for i := range s.changes {
+		j := i
+		for j < len(s.changes) && s.changes[j].Sub(s.changes[i]) < window {
+			j++
+		}
+		if j-i > most {
+			return []string{fmt.Sprintf("%s: %d changes within %s", s.name, j-i, window)}
+		}
+	}
+	return nil
+}
+
+// lastTakenDown finds nodes that still answered and were taken out of the
+// route for a repair while no other served.
+func lastTakenDown(events []Event) (wrong []string) {
+	serves := map[string]bool{}
+	for _, e := range events {
+		switch e.Type {
+		case EventHealthy, EventHealed, EventDegraded:
+			serves[e.Node] = true
+		case EventRecovered:
+			serves[e.Node] = e.Node != ""
+		case EventDraining, EventOffline, EventMisconfigured, EventMaintenance, EventRollback:
+			delete(serves, e.Node)
+		}
+		delete(serves, "")
+		if e.Type != EventDraining || len(serves) > 0 {
+			continue
+		}
+		for _, c := range []cause{drift, badModel, placement} {
+			if strings.Contains(e.Text, string(c)+":") {
+				wrong = append(wrong, "the last serving node was taken down: "+e.String())
+			}
+		}
+	}
+	return wrong
+}
