@@ -350,7 +350,8 @@ func (d *decision) failed(f finding) op {
 	if n.incident.began.IsZero() {
 		n.incident.began = d.s.began
 	}
-	n.incident.cause, n.incident.text, n.incident.check = f.cause, f.text, d.s.kind
+	n.incident.is(f)
+	n.incident.check = d.s.kind
 	if f.cause == misconfigured {
 		return d.wrongConfig()
 	}
@@ -360,7 +361,8 @@ func (d *decision) failed(f finding) op {
 // confirmed goes on after the second failed check in a row.
 func (d *decision) confirmed(f finding) op {
 	n, at := &d.n, d.s.at
-	n.incident.cause, n.incident.text, n.incident.check = f.cause, f.text, d.s.kind
+	n.incident.is(f)
+	n.incident.check = d.s.kind
 	if f.cause == drift && d.p.AdoptDrift {
 		if op, ok := d.adopt(); ok {
 			return op
@@ -410,6 +412,9 @@ func (d *decision) hold(f finding) op {
 }
 
 func (d *decision) wrongConfig() op {
+	if d.n.state.UnderRepair() {
+		d.n.kept.NextRepair = d.s.at.Add(d.p.backoff(d.n.kept.Attempts))
+	}
 	if d.n.state != Misconfigured {
 		d.n.state = Misconfigured
 		d.tell(EventMisconfigured, "misconfigured: %s", d.n.incident.text)

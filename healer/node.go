@@ -120,6 +120,14 @@ type incident struct {
 	busy     time.Time    // since when its verification is put off for busy
 }
 
+// is takes a new diagnosis; another cause starts its own ladder.
+func (i *incident) is(f finding) {
+	if i.cause != f.cause {
+		i.step = 0
+	}
+	i.cause, i.text = f.cause, f.text
+}
+
 func (n *nodeState) serves() bool { return n.served && n.state.Serves() }
 
 // goal is the model that the node should serve now. An empty name means:

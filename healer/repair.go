@@ -22,14 +22,14 @@ func (d *decision) drained() op {
 	case busy:
 		return op{kind: opProbe, at: d.s.at.Add(d.p.RetryAfter)}
 	case misconfigured:
-		n.incident.cause, n.incident.text = f.cause, f.text
+		n.incident.is(f)
 		return d.wrongConfig()
 	case fine:
-		if n.incident.check == opProbe { // what had failed passes now
+		if n.incident.check == opProbe && d.v.slot { // what had failed passes now
 			return d.verify()
 		}
 	default:
-		n.incident.cause, n.incident.text = f.cause, f.text
+		n.incident.is(f)
 	}
 	return d.tryRepair()
 }
@@ -125,7 +125,7 @@ func (d *decision) repaired() op {
 	case opProbe: // is the restarted server there?
 		switch f := diagnose(d.p, n, s); {
 		case f.cause == misconfigured:
-			n.incident.cause, n.incident.text = f.cause, f.text
+			n.incident.is(f)
 			return d.wrongConfig()
 		case s.fault != "" && s.at.Before(n.incident.await):
 			return op{kind: opProbe, at: s.at.Add(awaitPoll)}
@@ -164,7 +164,7 @@ func (d *decision) attemptFailed(f nodes.Fault, detail string) op {
 	}
 	switch f {
 	case nodes.Unauthorized, nodes.WrongEngine:
-		n.incident.cause, n.incident.text = misconfigured, detail
+		n.incident.is(finding{misconfigured, detail})
 		return d.wrongConfig()
 	case nodes.ModelNotFound, nodes.TooLarge, nodes.ReadOnly:
 		return d.rollbackOrGiveUp(firstText(detail, string(f))) // trying again can't help
@@ -221,7 +221,7 @@ func (d *decision) verified() op {
 	n.kept.NextRepair = s.at.Add(d.p.backoff(n.kept.Attempts))
 	switch {
 	case f.cause == misconfigured:
-		n.incident.cause, n.incident.text = f.cause, f.text
+		n.incident.is(f)
 		return d.wrongConfig()
 	case n.incident.back != nil:
 		return d.giveUp("the last known good model does not answer right either")
@@ -231,7 +231,7 @@ func (d *decision) verified() op {
 		}
 	}
 	if f.cause != n.incident.cause && len(ladder(n, f.cause)) > 0 {
-		n.incident.cause, n.incident.step = f.cause, 0 // another fault than the one repaired
+		n.incident.is(f) // another fault than the one repaired
 	}
 	if n.incident.cause == badModel && n.incident.failed >= 2 {
 		return d.giveUp("it answers wrong, and there is no other model to go back to")

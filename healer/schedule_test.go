@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,6 +71,8 @@ func playSchedule(t *testing.T, seed uint64) {
 		}
 		for _, s := range servers {
 			s.inRoute = func() bool { return h.Route().Serves(s.name) }
+			s.underRepair = h.countUnderRepair
+			s.mayRepair = policy.repairsAtOnce(len(servers))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running conc.WaitGroup
@@ -79,7 +82,7 @@ func playSchedule(t *testing.T, seed uint64) {
 			}
 		})
 		for _, s := range servers {
-			for range random.IntN(3) {
+			for range random.IntN(5) {
 				f := randomFault(random)
 				running.Go(func() { f.play(ctx, s, leases) })
 			}
@@ -98,6 +101,7 @@ func playSchedule(t *testing.T, seed uint64) {
 			wrong = append(wrong, flapping(policy, servers[i])...)
 		}
 		wrong = append(wrong, lastTakenDown(events.all())...)
+		wrong = append(wrong, unasked(events.all(), servers)...)
 		if len(wrong) > 0 {
 			t.Errorf("seed %d (replay: JARVIS_SEED=%d go test -run TestRandomFaultSchedules ./healer):\n%s\n%s",
 				seed, seed, strings.Join(wrong, "\n"), events.text())
@@ -182,21 +186,47 @@ func (f scheduled) play(ctx context.Context, s *simServer, leases nodes.Leases) 
 	s.set(f.fault, false)
 }
 
-// flapping finds repairs that come faster than the backoff lets them: in ten
-// minutes, its pauses leave room for seven, each with at most a restart, an
-// unload and a load, and a rollback each.
+// flapping finds repairs that come faster than the backoff lets them. Repairs
+// closer together than Settle can't have been forgotten in between, so each
+// makes the next pause longer. A rollback follows its failed repair at once.
 func flapping(p Policy, s *simServer) (wrong []string) {
-	const window, most = 10 * time.Minute, 7 * 5
-	for i := range s.changes {
-		j := i
-		for j < len(s.changes) && s.changes[j].Sub(s.changes[i]) < window {
-			j++
+	row := 1
+	for i := 1; i < len(s.attempts); i++ {
+		gap := s.attempts[i].began.Sub(s.attempts[i-1].began)
+		if gap >= p.Settle {
+			row = 1
+			continue
 		}
-		if j-i > most {
-			return []string{fmt.Sprintf("%s: %d changes within %s", s.name, j-i, window)}
+		if least := p.backoff(row); gap < least && !s.attempts[i].rollback {
+			wrong = append(wrong, fmt.Sprintf("%s: repair %d in a row after %s, not %s", s.name, row+1, gap, least))
+		}
+		row++
+	}
+	return wrong
+}
+
+// unasked finds nodes that came back into the route without an answer since
+// they left it.
+func unasked(events []Event, servers []*simServer) (wrong []string) {
+	for _, s := range servers {
+		var left time.Time
+		for _, e := range events {
+			if e.Node != s.name {
+				continue
+			}
+			switch e.Type {
+			case EventDraining, EventMisconfigured, EventMaintenance:
+				left = e.Time
+			case EventHealthy, EventHealed, EventRecovered:
+				back := e
+				if !left.IsZero() && !slices.ContainsFunc(s.answers, func(at time.Time) bool { return at.After(left) && !at.After(back.Time) }) {
+					wrong = append(wrong, "back in the route unasked: "+e.String())
+				}
+				left = time.Time{}
+			}
 		}
 	}
-	return nil
+	return wrong
 }
 
 // lastTakenDown finds nodes that still answered and were taken out of the
@@ -223,4 +253,14 @@ func lastTakenDown(events []Event) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// countUnderRepair counts anew what the fleet keeps as a number.
+func (h *Healer) countUnderRepair() (count int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.fleet.nodes {
+		count += one(h.fleet.nodes[i].state.UnderRepair())
+	}
+	return count
 }

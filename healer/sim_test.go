@@ -23,11 +23,15 @@ type simServer struct {
 	loading int
 	leased  bool
 	broken  []string // rules that were broken
-	changes []time.Time
 	lastOp  string
+
+	attempts []simAttempt // repairs, by when they began
+	answers  []time.Time  // when it answered a chat
 
 	answerTime, loadTime time.Duration
 	inRoute              func() bool
+	underRepair          func() int
+	mayRepair            int
 }
 
 type simFault string
@@ -57,6 +61,7 @@ func newSimServer(name string) *simServer {
 	s.files = []nodes.File{{Name: simModel, Size: 1 << 30, Digest: "d-good"}, {Name: simOther, Size: 1 << 30, Digest: "d-other"}}
 	s.loaded = []nodes.Instance{simInstance(simModel)}
 	s.inRoute = func() bool { return false }
+	s.underRepair = func() int { return 0 }
 	return s
 }
 
@@ -157,6 +162,7 @@ func (s *simServer) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.Chat
 	if !slices.ContainsFunc(s.loaded, func(i nodes.Instance) bool { return i.Model == req.Model }) {
 		return fail(nodes.NotLoaded)
 	}
+	s.answers = append(s.answers, time.Now())
 	reply := nodes.ChatReply{Model: req.Model, Tokens: 1, Text: "banana"}
 	if s.faults[simWrong] || s.faults[simBad] && req.Model == simModel {
 		return reply, nil
@@ -181,6 +187,9 @@ func (s *simServer) Load(ctx context.Context, m nodes.Model) (nodes.Instance, er
 	if err := s.reach(ctx, "load"); err != nil {
 		return nodes.Instance{}, err
 	}
+	s.mu.Lock()
+	s.attempts[len(s.attempts)-1].rollback = m.Name != simModel
+	s.mu.Unlock()
 	if !pause(ctx, s.loadTime) {
 		return nodes.Instance{}, ctx.Err()
 	}
@@ -202,9 +211,12 @@ func (s *simServer) Load(ctx context.Context, m nodes.Model) (nodes.Instance, er
 
 // begin writes down a change of the node, and what it breaks.
 func (s *simServer) begin(action string, unload bool) error {
+	count := s.underRepair()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
+	case count > s.mayRepair && s.mayRepair > 0:
+		s.broke("%d nodes under repair at once, not %d", count, s.mayRepair)
 	case s.leased:
 		s.broke("%s under somebody else's lease", action)
 	case action == "load" && s.loading > 0:
@@ -219,9 +231,18 @@ func (s *simServer) begin(action string, unload bool) error {
 	if action == "load" {
 		s.loading++
 	}
+	if action == "restart" || action == "unload" && s.lastOp != "unload" || action == "load" && s.lastOp == "load" || s.lastOp == "" {
+		s.attempts = append(s.attempts, simAttempt{began: time.Now()})
+	}
 	s.lastOp = action
-	s.changes = append(s.changes, time.Now())
 	return nil
+}
+
+// simAttempt is one repair: a restart and a load, or an unload and a load, or
+// a load.
+type simAttempt struct {
+	began    time.Time
+	rollback bool
 }
 
 func (s *simServer) Unload(ctx context.Context, id string) error {
