@@ -1,0 +1,191 @@
+// Package config reads jarvis.yaml, the file that both commands share.
+//
+// A mistake in it stops the start, so every mistake says where it is, what is
+// wrong and what to write instead, and as many as can be told are told at once.
+// Nothing of a secret's content reaches an error, and no line of the file is
+// ever quoted, because a key may stand in it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/nodes"
+)
+
+// FileName is the name the file is looked for by.
+const FileName = "jarvis.yaml"
+
+// Defaults of what is not a figure of the healer itself.
+const (
+	DefaultListen     = "127.0.0.1:7070"
+	DefaultLog        = "jarvis_healer.log"
+	DefaultState      = "jarvis_state.json"
+	DefaultHistory    = "jarvis_benchmark_history.json"
+	DefaultLogMaxSize = 10 << 20
+)
+
+// Config is the file, checked and with its defaults filled in. It holds secrets
+// only as [nodes.Secret].
+type Config struct {
+	// Path is the file's, "" where the values come from no file.
+	Path     string
+	Nodes    []Node
+	Fallback []string
+	Healer   Healer
+	History  History
+	Arena    Arena
+	Alerts   []Alert
+	// Warnings are what is allowed and should be otherwise, one a line.
+	Warnings []string
+}
+
+// Node is one server.
+type Node struct {
+	Name, Engine, URL string
+	Key               nodes.Secret
+	// Model is empty where whatever is loaded is right; a file always names one.
+	Model nodes.Model
+	// Memory is in bytes, 0 unknown.
+	Memory   int64
+	OnDemand bool
+	// Timeout bounds a probe; LoadTimeout 0 goes by the model's size.
+	Timeout, LoadTimeout time.Duration
+	Restart              []string
+	RestartTimeout       time.Duration
+
+	file string
+	keys map[string]Position
+}
+
+// Where returns "file:line:column" of a key of the node, or of the node itself
+// where it has no such key; "" where it comes from no file.
+func (n Node) Where(key string) string {
+	at, ok := n.keys[key]
+	if !ok {
+		at = n.keys[""]
+	}
+	if n.file == "" || at.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d", n.file, at.Line, at.Column)
+}
+
+// Healer is what the watchdog needs beside its nodes.
+type Healer struct {
+	Policy healer.Policy
+	// Log and State are paths, "" for none.
+	Log        string
+	LogMaxSize int64
+	State      string
+	// Listen is the status API's address, "" for none. Token is asked for
+	// where it is not empty.
+	Listen string
+	Token  nodes.Secret
+}
+
+// History is where the tournaments' results are kept.
+type History struct {
+	Path string
+	// Keep is how many runs are kept.
+	Keep int
+}
+
+// Arena is how tournaments are held.
+type Arena struct {
+	// Node is where, "" for the first of the fallback order.
+	Node       string
+	Candidates []nodes.Model
+	// Suite is "builtin" or a file's path.
+	Suite                                      string
+	Cycles, QuickCycles, TasksPerCycle, Warmup int
+}
+
+// Alert is one service that is told what happens.
+type Alert struct {
+	// URL names the service and holds its secrets.
+	URL nodes.Secret
+	// Events is nil for the default ones.
+	Events []healer.EventType
+	// Where is "file:line:column" of its URL.
+	Where string
+}
+
+// Default returns a config without nodes, its files in dir.
+func Default(dir string) *Config {
+	return &Config{
+		Healer: Healer{
+			Policy: healer.DefaultPolicy(), Log: filepath.Join(dir, DefaultLog), LogMaxSize: DefaultLogMaxSize,
+			State: filepath.Join(dir, DefaultState), Listen: DefaultListen,
+		},
+		History: History{Path: filepath.Join(dir, DefaultHistory), Keep: 500},
+		Arena:   Arena{Suite: "builtin", Cycles: 5, QuickCycles: 2, TasksPerCycle: 40, Warmup: 3},
+	}
+}
+
+// ErrNotFound: no file was named, and there is none where files are looked for.
+var ErrNotFound = errors.New("no " + FileName + " found")
+
+// SearchPaths returns where the file is looked for, in order.
+func SearchPaths() []string {
+	paths := []string{FileName}
+	if dir, err := os.UserConfigDir(); err == nil {
+		paths = append(paths, filepath.Join(dir, "jarvis", FileName))
+	}
+	return paths
+}
+
+// Find returns the path of the file: the one named, or the first there is. The
+// error wraps [ErrNotFound] where none was named and none is there.
+func Find(named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	paths := SearchPaths()
+	for _, path := range paths {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("look for the config: %w", err)
+		}
+	}
+	return "", fmt.Errorf("%w: neither %s", ErrNotFound, strings.Join(paths, " nor "))
+}
+
+// Load reads and checks a file. What is wrong with its content is a
+// [Mistakes].
+func Load(path string) (*Config, error) {
+	source, err := os.ReadFile(path)
+	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+		return nil, fmt.Errorf("%s: %w; name another with --config, or write one with `jarvis-heal init`", path, err)
+	}
+	return parse(path, source, os.LookupEnv)
+}
+
+func parse(path string, source []byte, env func(string) (string, bool)) (*Config, error) {
+	dir := filepath.Dir(path)
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	r := &reader{file: path, dir: dir, env: env}
+	c := Default(dir)
+	c.Path = path
+	if root, ok := r.parse(source); ok {
+		r.config(root, c)
+	}
+	c.Warnings = r.warnings
+	if len(r.mistakes) > 0 {
+		return nil, r.mistakes.sorted()
+	}
+	return c, nil
+}

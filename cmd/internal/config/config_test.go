@@ -1,0 +1,235 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/nodes"
+)
+
+const whole = `nodes:
+  - name: M1
+    engine: lmstudio                 # lmstudio | ollama | llamacpp | openai
+    url: http://${HOST}:1234/
+    api_key: ${KEY}
+    timeout: 4s
+    model: qwen/qwen3-30b-a3b-2507
+    load: {context_length: 8192, flash_attention: true, eval_batch_size: 512, offload_kv_cache_to_gpu: true}
+    memory: 24GiB
+    load_timeout: 10m
+    restart: [ssh, m1, systemctl, restart, lmstudio]
+    restart_timeout: 3m
+  - &ollama
+    name: OL1
+    engine: ollama
+    url: http://10.5.0.5:11434
+    api_key_file: key.txt
+    model: "llama3:8b"
+    on_demand: true
+    load: {num_ctx: 4096}
+  - <<: *ollama
+    name: OL2
+    url: http://10.5.0.6:11434
+fallback: [OL1, M1]
+healer:
+  interval: 30s
+  retry_after: 2s
+  grace: 0s
+  canary: {every: 2m, timeout: 20s}
+  mini_benchmark:
+    threshold: 1
+    questions: [{prompt: "What does ${HOME} hold?", expect: "a path"}]
+    every: 1h
+    timeout: 45s
+  max_attempts: ${ATTEMPTS}
+  max_repairs: 2
+  drift: adopt
+  settle: 5m
+  backoff: {initial: 5s, max: 1m}
+  restart_wait: 90s
+  busy_limit: 20m
+  log: /var/log/jarvis.log
+  log_max_size: 20MiB
+  state: off
+  listen: 0.0.0.0:7071
+  listen_token: ${KEY}
+history: {path: history.json, keep: 100}
+arena:
+  node: M1
+  candidates: [{model: qwen3-coder-30b, load: {context_length: 8192}}, {model: devstral}]
+  suite: builtin
+  cycles: 4
+  quick_cycles: 1
+  tasks_per_cycle: 20
+  warmup: 0
+alerts: [{url: ${TELEGRAM}, events: [offline, critical, healed, rollback]}]
+`
+
+func revealed(a, b nodes.Secret) bool { return a.Reveal() == b.Reveal() }
+
+// TestWhole: every key of the documentation arrives where it belongs.
+func TestWhole(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key.txt"), []byte("sk-file-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, FileName)
+	got, err := parse(file, []byte(whole), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ollama := Node{
+		Name: "OL1", Engine: "ollama", URL: "http://10.5.0.5:11434", Key: nodes.NewSecret("sk-file-secret"),
+		Model:   nodes.Model{Name: "llama3:8b", Settings: nodes.Settings{"num_ctx": 4096}},
+		Timeout: 3 * time.Second, OnDemand: true,
+	}
+	second := ollama
+	second.Name, second.URL = "OL2", "http://10.5.0.6:11434"
+	want := &Config{
+		Path: file,
+		Nodes: []Node{{
+			Name: "M1", Engine: "lmstudio", URL: "http://10.5.0.2:1234", Key: nodes.NewSecret("sk-environment-secret"),
+			Model: nodes.Model{Name: "qwen/qwen3-30b-a3b-2507", Settings: nodes.Settings{
+				"context_length": 8192, "flash_attention": true, "eval_batch_size": 512, "offload_kv_cache_to_gpu": true,
+			}},
+			Memory: 24 << 30, Timeout: 4 * time.Second, LoadTimeout: 10 * time.Minute,
+			Restart: []string{"ssh", "m1", "systemctl", "restart", "lmstudio"}, RestartTimeout: 3 * time.Minute,
+		}, ollama, second},
+		Fallback: []string{"OL1", "M1"},
+		Healer: Healer{
+			Policy: healer.Policy{
+				Interval: 30 * time.Second, RetryAfter: 2 * time.Second,
+				CanaryEvery: 2 * time.Minute, CanaryTimeout: 20 * time.Second,
+				Questions: []healer.Question{{Prompt: "What does ${HOME} hold?", Expect: "a path"}},
+				Threshold: 1, QuestionTimeout: 45 * time.Second, QuestionsEvery: time.Hour,
+				MaxAttempts: 5, MaxRepairs: 2, BackoffInitial: 5 * time.Second, BackoffMax: time.Minute,
+				Settle: 5 * time.Minute, RestartWait: 90 * time.Second, BusyLimit: 20 * time.Minute, AdoptDrift: true,
+			},
+			Log: "/var/log/jarvis.log", LogMaxSize: 20 << 20, Listen: "0.0.0.0:7071", Token: nodes.NewSecret("sk-environment-secret"),
+		},
+		History: History{Path: filepath.Join(dir, "history.json"), Keep: 100},
+		Arena: Arena{
+			Node: "M1", Candidates: []nodes.Model{
+				{Name: "qwen3-coder-30b", Settings: nodes.Settings{"context_length": 8192}}, {Name: "devstral"},
+			},
+			Suite: "builtin", Cycles: 4, QuickCycles: 1, TasksPerCycle: 20,
+		},
+		Alerts: []Alert{{
+			URL:    nodes.NewSecret("telegram://123:sk-environment-secret@telegram?chats=1"),
+			Events: []healer.EventType{"offline", "critical", "healed", "rollback"}, Where: file + ":56:16",
+		}},
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(revealed), cmpopts.IgnoreUnexported(Node{})); diff != "" {
+		t.Errorf("want(-) got(+):\n%s", diff)
+	}
+	if got, want := got.Nodes[0].Where("model"), file+":7:5"; got != want {
+		t.Errorf("the model stands at %s, want %s", got, want)
+	}
+	if got, want := got.Nodes[0].Where("on_demand"), file+":2:5"; got != want {
+		t.Errorf("a key that isn't there is looked for at %s, want %s", got, want)
+	}
+}
+
+// TestDefaults: a file of one node gets every figure of the documentation, and
+// its files lie beside it.
+func TestDefaults(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, FileName)
+	got, err := parse(file, []byte("nodes: [{name: M1, engine: lmstudio, url: 'http://h:1', model: m}]\r\n"), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default(dir)
+	want.Path = file
+	want.Nodes = []Node{{Name: "M1", Engine: "lmstudio", URL: "http://h:1", Model: nodes.Model{Name: "m"}, Timeout: 5 * time.Second}}
+	if diff := cmp.Diff(want, got, cmp.Comparer(revealed), cmpopts.IgnoreUnexported(Node{})); diff != "" {
+		t.Errorf("want(-) got(+):\n%s", diff)
+	}
+}
+
+// TestVariables: what ${…} becomes.
+func TestVariables(t *testing.T) {
+	for _, c := range []struct{ name, written, want string }{
+		{"alone", "${HOST}", "10.5.0.2"},
+		{"within", "a-${HOST}-b", "a-10.5.0.2-b"},
+		{"twice", "${HOST}${HOST}", "10.5.0.210.5.0.2"},
+		{"with a default, set", "${HOST:-x}", "10.5.0.2"},
+		{"with a default, not set", "${NOPE:-x}", "x"},
+		{"with a default, empty", "${EMPTY:-x}", "x"},
+		{"escaped", "$${HOST}", "${HOST}"},
+		{"no braces", "$HOST", "$HOST"},
+		{"never closed", "${HOST", "${HOST"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := parse("jarvis.yaml", []byte("nodes: [{name: \""+c.written+"\", engine: lmstudio, url: 'http://h:1', model: m}]"), environment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Nodes[0].Name != c.want {
+				t.Errorf("%s became %q, want %q", c.written, got.Nodes[0].Name, c.want)
+			}
+		})
+	}
+}
+
+// TestWarnings: a key in the file itself, and one that others can read, are
+// taken and pointed out, without quoting them.
+func TestWarnings(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "key.txt"), []byte("sk-file-secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := parse(filepath.Join(dir, FileName), []byte(`nodes:
+  - {name: M1, engine: lmstudio, url: "http://h:1", model: m, api_key: sk-literal-secret}
+  - {name: M2, engine: lmstudio, url: "http://h:2", model: m, api_key_file: key.txt}
+`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(got.Warnings, "\n")
+	for _, part := range []string{":2:", "nodes[0].api_key: a secret is written into the file", ":3:", "chmod 600"} {
+		if !strings.Contains(all, part) {
+			t.Errorf("no %q in the warnings:\n%s", part, all)
+		}
+	}
+	if strings.Contains(all, "sk-") {
+		t.Errorf("a secret is printed:\n%s", all)
+	}
+	if got.Nodes[0].Key.Reveal() != "sk-literal-secret" || got.Nodes[1].Key.Reveal() != "sk-file-secret" {
+		t.Error("the keys didn't arrive")
+	}
+}
+
+// TestFind: the file named, else the one here, else the user's, else none.
+func TestFind(t *testing.T) {
+	work, home := t.TempDir(), t.TempDir()
+	t.Chdir(work)
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "config"))
+	t.Setenv("AppData", filepath.Join(home, "config"))
+	paths := SearchPaths()
+	if _, err := Find(""); err == nil || !strings.Contains(err.Error(), paths[1]) {
+		t.Errorf("nothing there: %v, want an error that names %s", err, paths[1])
+	}
+	for i := len(paths) - 1; i >= 0; i-- {
+		if err := os.MkdirAll(filepath.Dir(paths[i]), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(paths[i], nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Find(""); got != paths[i] || err != nil {
+			t.Errorf("found %q, %v, want %q", got, err, paths[i])
+		}
+	}
+	if got, err := Find("other.yaml"); got != "other.yaml" || err != nil {
+		t.Errorf("found %q, %v, want the one named", got, err)
+	}
+}
