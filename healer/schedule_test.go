@@ -70,9 +70,7 @@ func playSchedule(t *testing.T, seed uint64) {
 			t.Fatal(err)
 		}
 		for _, s := range servers {
-			s.inRoute = func() bool { return h.Route().Serves(s.name) }
-			s.underRepair = h.countUnderRepair
-			s.mayRepair = policy.repairsAtOnce(len(servers))
+			s.watchedBy(h)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var running conc.WaitGroup

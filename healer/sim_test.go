@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/sourcegraph/conc"
 
 	"github.com/turbone/jarvis/nodes"
 )
@@ -310,6 +313,102 @@ func (s *simServer) node(canRestart bool) *nodes.Node {
 		panic(err)
 	}
 	return made
+}
+
+// watchedBy lets the server hold the healer to its rules.
+func (s *simServer) watchedBy(h *Healer) {
+	s.inRoute = func() bool { return h.Route().Serves(s.name) }
+	s.underRepair = h.countUnderRepair
+	s.mayRepair = h.config.Policy.repairsAtOnce(h.config.Nodes.Len())
+}
+
+// simCluster is a healer at work on servers in memory, inside a bubble of
+// virtual time.
+type simCluster struct {
+	t       *testing.T
+	servers []*simServer
+	nodes   []*nodes.Node
+	leases  *nodes.MemoryLeases
+	events  *recorder
+	policy  Policy
+	state   string
+	healer  *Healer
+	stop    func()
+}
+
+// newSimCluster makes servers M1, M2, …; canRestart says which have a restart
+// command.
+func newSimCluster(t *testing.T, canRestart ...bool) *simCluster {
+	c := &simCluster{t: t, leases: &nodes.MemoryLeases{}, events: &recorder{}, policy: DefaultPolicy()}
+	for i, can := range canRestart {
+		s := newSimServer(fmt.Sprintf("M%d", i+1))
+		c.servers = append(c.servers, s)
+		c.nodes = append(c.nodes, s.node(can))
+	}
+	return c
+}
+
+// start runs the healer until the test or stop ends it, and waits until every
+// node has been looked at.
+func (c *simCluster) start() {
+	c.t.Helper()
+	set, err := nodes.NewSet(c.nodes...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.healer, err = New(Config{Nodes: set, Policy: c.policy, Leases: c.leases, StateFile: c.state, Sinks: []Sink{c.events}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, s := range c.servers {
+		s.watchedBy(c.healer)
+	}
+	ctx, cancel := context.WithCancel(c.t.Context())
+	var running conc.WaitGroup
+	running.Go(func() {
+		if err := c.healer.Run(ctx); err != nil {
+			c.t.Errorf("Run: %v", err)
+		}
+	})
+	var once sync.Once
+	c.stop = func() { once.Do(func() { cancel(); running.Wait() }) }
+	time.Sleep(2 * time.Second)
+}
+
+// end stops the healer and reports what was broken.
+func (c *simCluster) end() {
+	c.t.Helper()
+	c.stop()
+	for _, s := range c.servers {
+		for _, text := range s.broken {
+			c.t.Error(text)
+		}
+	}
+	if c.t.Failed() {
+		c.t.Log("\n" + c.events.text())
+	}
+}
+
+func (c *simCluster) node(name string) NodeStatus {
+	for _, n := range c.healer.Status().Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	return NodeStatus{}
+}
+
+// until waits for an event and returns how long it took from a time.
+func (c *simCluster) until(node string, t EventType, from time.Time, limit time.Duration) (Event, time.Duration) {
+	c.t.Helper()
+	for time.Since(from) <= limit {
+		if e, ok := c.events.first(node, t, from); ok {
+			return e, e.Time.Sub(from)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	c.t.Fatalf("%s: no %s event within %s:\n%s", node, t, limit, c.events.text())
+	return Event{}, 0
 }
 
 // recorder is a sink that keeps everything.
