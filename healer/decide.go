@@ -148,7 +148,6 @@ func (d *decision) check() op {
 		}
 		f = finding{wedged, fmt.Sprintf("busy for %s without a token: %s", d.s.at.Sub(d.n.busySince).Round(time.Second), f.text)}
 	}
-	d.n.busySince = time.Time{}
 	if f.cause != fine {
 		return d.failed(f)
 	}
@@ -170,10 +169,10 @@ func (d *decision) check() op {
 
 // isBusy reports whether the node may go on being busy.
 func (d *decision) isBusy(f finding) bool {
+	if d.n.busySince.IsZero() {
+		d.tell(EventBusy, "busy: %s", f.text)
+	}
 	if d.n.busySince.IsZero() || d.s.tokens {
-		if d.n.busySince.IsZero() {
-			d.tell(EventBusy, "busy: %s", f.text)
-		}
 		d.n.busySince = d.s.at
 	}
 	return d.s.at.Sub(d.n.busySince) <= d.p.BusyLimit
@@ -244,6 +243,7 @@ func (d *decision) inService() op {
 	took := at.Sub(n.incident.began)
 	told := n.incident.told
 	n.incident = incident{}
+	n.busySince = time.Time{}
 	if !n.served {
 		n.served, n.healthy = true, at
 	}

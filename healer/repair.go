@@ -250,6 +250,7 @@ func (d *decision) healed() op {
 		n.kept.Override = &Override{Model: *i.back, Why: OverrideRolledBack, Replaces: n.wanted, Rejected: &rejected}
 	}
 	n.incident = incident{}
+	n.busySince = time.Time{}
 	n.served, n.healthy = true, s.at
 	n.kept.NextRepair = s.at.Add(d.p.backoff(n.kept.Attempts))
 	m, _ := n.inService()

@@ -25,6 +25,7 @@ type simServer struct {
 	faults  map[simFault]bool
 	loading int
 	leased  bool
+	gpuLost bool
 	broken  []string // rules that were broken
 	lastOp  string
 
@@ -208,6 +209,9 @@ func (s *simServer) Load(ctx context.Context, m nodes.Model) (nodes.Instance, er
 		delete(s.faults, f)
 	}
 	inst := simInstance(m.Name)
+	if s.gpuLost {
+		inst.Size = 100
+	}
 	s.loaded = append(s.loaded, inst)
 	return inst, nil
 }
