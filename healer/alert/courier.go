@@ -1,0 +1,223 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/turbone/jarvis/healer"
+)
+
+// late is the age from which on an alert is delivered with its time.
+const late = time.Minute
+
+// courier delivers to one service.
+type courier struct {
+	sender  Sender
+	options Options
+	retry   *backoff.ExponentialBackOff
+	failing bool
+
+	mu     sync.Mutex
+	policy *policy
+	// carried are the alerts of the delivery under way, or of the one to be
+	// tried again; queue those behind them; lost counts those dropped.
+	carried, queue []message
+	lost           int
+	wake           chan struct{}
+}
+
+func newCourier(s Service, o Options) *courier {
+	return &courier{
+		sender: s.Sender, options: o, policy: newPolicy(s.Events, o), wake: make(chan struct{}, 1),
+		// A little spread: two healers that lost the same network don't come
+		// back in step.
+		retry: exponential(o.RetryInitial, o.RetryMax, 0.2),
+	}
+}
+
+func (c *courier) emit(e healer.Event) {
+	c.mu.Lock()
+	c.push(c.policy.see(e, time.Now()))
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// push queues alerts, and drops the oldest where there is no room. c.mu is
+// held.
+func (c *courier) push(list []message) {
+	c.queue = append(c.queue, list...)
+	if over := len(c.queue) - c.options.Queue; over > 0 {
+		c.queue = append([]message(nil), c.queue[over:]...)
+		c.lost += over
+	}
+}
+
+// take makes the text of the next delivery, "" where nothing waits, and
+// returns when there will be something.
+func (c *courier) take() (text string, next time.Time) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.push(c.policy.due(now))
+	if len(c.carried) == 0 && len(c.queue) == 0 {
+		return "", c.policy.next()
+	}
+	var b strings.Builder
+	title := c.options.Title
+	if title != "" {
+		title += ": "
+	}
+	for _, m := range c.carried {
+		writeLine(&b, title, m, now)
+	}
+	if c.lost > 0 {
+		fmt.Fprintf(&b, "(%d earlier alerts are lost: they could not be delivered in time)\n", c.lost)
+	}
+	for len(c.queue) > 0 {
+		var line strings.Builder
+		writeLine(&line, title, c.queue[0], now)
+		if b.Len()+line.Len() > MaxText {
+			break
+		}
+		b.WriteString(line.String())
+		c.carried = append(c.carried, c.queue[0])
+		c.queue = c.queue[1:]
+	}
+	return strings.TrimSuffix(b.String(), "\n"), time.Time{}
+}
+
+// writeLine writes one alert, cut so that any one has room in a text.
+func writeLine(b *strings.Builder, title string, m message, now time.Time) {
+	line := title + m.text
+	if now.Sub(m.at) >= late {
+		line = m.at.Format("[2006-01-02 15:04:05] ") + line
+	}
+	if len(line) > MaxText/2 {
+		line = strings.ToValidUTF8(line[:MaxText/2], "") + "…"
+	}
+	b.WriteString(line + "\n")
+}
+
+// done forgets what was carried: delivered, or not deliverable.
+func (c *courier) done(delivered bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if delivered {
+		c.lost = 0
+	} else {
+		c.lost += len(c.carried)
+	}
+	c.carried = nil
+}
+
+// run delivers until ctx ends, and then flushes.
+func (c *courier) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		text, next := c.take()
+		if text == "" {
+			c.wait(ctx, next)
+			continue
+		}
+		if pause := c.deliver(ctx, text); pause > 0 {
+			sleep(ctx, pause)
+		}
+	}
+	c.flush(ctx)
+}
+
+// wait waits until something new is there, or the time has come.
+func (c *courier) wait(ctx context.Context, next time.Time) {
+	var timer <-chan time.Time
+	if !next.IsZero() {
+		t := time.NewTimer(time.Until(next))
+		defer t.Stop()
+		timer = t.C
+	}
+	select {
+	case <-ctx.Done():
+	case <-c.wake:
+	case <-timer:
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// maxRetryAfter bounds a service's wish: one that asks for a day is asked again
+// before that.
+const maxRetryAfter = time.Hour
+
+// deliver tries once, and returns how long to wait before the next delivery.
+func (c *courier) deliver(ctx context.Context, text string) time.Duration {
+	sendCtx, cancel := context.WithTimeout(ctx, c.options.SendTimeout)
+	err := c.sender.Send(sendCtx, text)
+	cancel()
+	if err == nil {
+		c.done(true)
+		c.retry.Reset()
+		if c.failing {
+			c.failing = false
+			c.options.Report(fmt.Sprintf("alerts: %s takes alerts again", c.sender.Name()))
+		}
+		return 0
+	}
+	if ctx.Err() != nil {
+		return 0 // stopping: the flush tries it again
+	}
+	var e *SendError
+	permanent := errors.As(err, &e) && e.Permanent
+	if permanent {
+		c.done(false)
+	}
+	if !c.failing {
+		c.failing = true
+		then := "tried again until it works"
+		if permanent {
+			then = "not tried again; correct the service's address"
+		}
+		c.options.Report(fmt.Sprintf("alerts: %s: %v; %s", c.sender.Name(), err, then))
+	}
+	pause := c.retry.NextBackOff()
+	if e != nil && e.RetryAfter > 0 {
+		pause = max(pause, min(e.RetryAfter, maxRetryAfter))
+	}
+	return pause
+}
+
+// flush delivers what still waits, as long as that works and there is time.
+func (c *courier) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.Flush)
+	defer cancel()
+	for {
+		text, _ := c.take()
+		if text == "" {
+			return
+		}
+		sendCtx, cancel := context.WithTimeout(ctx, c.options.SendTimeout)
+		err := c.sender.Send(sendCtx, text)
+		cancel()
+		if err != nil {
+			c.mu.Lock()
+			n := len(c.carried) + len(c.queue) + c.lost
+			c.mu.Unlock()
+			c.options.Report(fmt.Sprintf("alerts: %s: %d alerts not delivered before the end: %v", c.sender.Name(), n, err))
+			return
+		}
+		c.done(true)
+	}
+}

@@ -1,0 +1,231 @@
+package healer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+func testNode() *nodeState {
+	return &nodeState{
+		traits: traits{
+			name: "M1", wanted: nodes.Model{Name: "good"}, canLoad: true, canRestart: true,
+			same: func(a, b string) bool { return a == b },
+		},
+		state: Healthy, served: true,
+	}
+}
+
+func loadedWith(list ...nodes.Instance) nodes.Snapshot {
+	return nodes.Snapshot{OnDisk: []nodes.File{{Name: "good"}, {Name: "other"}}, Loaded: list}
+}
+
+// TestDiagnose holds the table of what is seen and what it is called.
+func TestDiagnose(t *testing.T) {
+	now := time.Date(2026, 2, 25, 20, 15, 0, 0, time.UTC)
+	good, other := nodes.Instance{ID: "good", Model: "good"}, nodes.Instance{ID: "other", Model: "other"}
+	probe := func(s nodes.Snapshot) seen { return seen{kind: opProbe, at: now, snapshot: s} }
+	fault := func(kind opKind, f nodes.Fault) seen { return seen{kind: kind, at: now, fault: f} }
+	stopping := good
+	stopping.Stopping, stopping.Expires = true, now.Add(-10*time.Second)
+	stuck := stopping
+	stuck.Expires = now.Add(-10 * time.Minute)
+	loading := good
+	loading.Loading = true
+
+	tests := []struct {
+		name string
+		seen seen
+		node func(*nodeState)
+		want cause
+	}{
+		{"probe: wanted model loaded", probe(loadedWith(good)), nil, fine},
+		{"probe: wanted model beside another", probe(loadedWith(other, good)), nil, fine},
+		{"probe: nothing loaded", probe(loadedWith()), nil, modelMissing},
+		{"probe: nothing loaded, on demand", probe(loadedWith()), func(n *nodeState) { n.onDemand = true }, fine},
+		{"probe: another model loaded", probe(loadedWith(other)), nil, drift},
+		{"probe: another model loaded, none configured", probe(loadedWith(other)), func(n *nodeState) { n.wanted = nodes.Model{} }, fine},
+		{"probe: nothing loaded, none configured", probe(loadedWith()), func(n *nodeState) { n.wanted = nodes.Model{} }, modelMissing},
+		{"probe: being loaded", probe(loadedWith(loading)), nil, busy},
+		{"probe: being unloaded", probe(loadedWith(stopping)), nil, busy},
+		{"probe: stuck in stopping", probe(loadedWith(stuck)), nil, unloadStuck},
+		{"probe: not offered", probe(nodes.Snapshot{LoadedUnknown: true, Loaded: []nodes.Instance{other}}), nil, modelMissing},
+		{"probe: promoted model loaded", probe(loadedWith(other)), func(n *nodeState) {
+			n.kept.Override = &Override{Model: nodes.Model{Name: "other"}, Why: OverridePromoted}
+		}, fine},
+
+		{"probe: refused", fault(opProbe, nodes.Refused), nil, serverDown},
+		{"probe: unreachable", fault(opProbe, nodes.Unreachable), nil, serverDown},
+		{"probe: no answer", fault(opProbe, nodes.TimedOut), nil, serverHung},
+		{"probe: no answer, tokens flow", seen{kind: opProbe, at: now, fault: nodes.TimedOut, tokens: true}, nil, busy},
+		{"probe: 401", fault(opProbe, nodes.Unauthorized), nil, misconfigured},
+		{"probe: another engine", fault(opProbe, nodes.WrongEngine), nil, misconfigured},
+		{"probe: 429 or 503", fault(opProbe, nodes.Busy), nil, busy},
+		{"probe: 500", fault(opProbe, nodes.ServerFailed), nil, erroring},
+		{"probe: not JSON", fault(opProbe, nodes.Protocol), nil, erroring},
+		{"probe: cut off", fault(opProbe, nodes.CutOff), nil, erroring},
+
+		{"canary: token", seen{kind: opCanary, at: now}, nil, fine},
+		{"canary: no token", fault(opCanary, nodes.TimedOut), nil, wedged},
+		{"canary: no token, others flow", seen{kind: opCanary, at: now, fault: nodes.TimedOut, tokens: true}, nil, busy},
+		{"canary: empty", fault(opCanary, nodes.Empty), nil, erroring},
+		{"canary: cut off", fault(opCanary, nodes.CutOff), nil, erroring},
+		{"canary: crashed", fault(opCanary, nodes.Crashed), nil, erroring},
+		{"canary: 500", fault(opCanary, nodes.ServerFailed), nil, erroring},
+		{"canary: not loaded any more", fault(opCanary, nodes.NotLoaded), nil, modelMissing},
+		{"canary: model gone", fault(opCanary, nodes.ModelNotFound), nil, modelMissing},
+		{"canary: another model answered", fault(opCanary, nodes.WrongModel), nil, drift},
+		{"canary: 401", fault(opCanary, nodes.Unauthorized), nil, misconfigured},
+		{"canary: busy", fault(opCanary, nodes.Busy), nil, busy},
+		{"canary: server gone", fault(opCanary, nodes.Refused), nil, serverDown},
+
+		{"questions: 3 of 3", seen{kind: opQuestions, at: now, right: 3, asked: 3}, nil, fine},
+		{"questions: 2 of 3", seen{kind: opQuestions, at: now, right: 2, asked: 3}, nil, fine},
+		{"questions: 1 of 3", seen{kind: opQuestions, at: now, right: 1, asked: 3}, nil, badModel},
+		{"questions: hang", fault(opQuestions, nodes.TimedOut), nil, wedged},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := testNode()
+			if tt.node != nil {
+				tt.node(n)
+			}
+			n.snapshot = tt.seen.snapshot
+			if got := diagnose(DefaultPolicy(), n, tt.seen); got.cause != tt.want {
+				t.Errorf("diagnose = %q (%s), want %q", got.cause, got.text, tt.want)
+			}
+		})
+	}
+}
+
+// TestLadder holds what is done against each cause, by what the node can.
+func TestLadder(t *testing.T) {
+	tests := []struct {
+		cause                    cause
+		both, onlyLoad, onlyBoot []rung
+	}{
+		{serverDown, []rung{restart}, nil, []rung{restart}},
+		{serverHung, []rung{restart}, nil, []rung{restart}},
+		{modelMissing, []rung{load, reload, restart}, []rung{load, reload}, []rung{restart}},
+		{drift, []rung{load, reload, restart}, []rung{load, reload}, []rung{restart}},
+		{wedged, []rung{reload, restart}, []rung{reload}, []rung{restart}},
+		{erroring, []rung{reload, restart}, []rung{reload}, []rung{restart}},
+		{unloadStuck, []rung{reload, restart}, []rung{reload}, []rung{restart}},
+		{badModel, []rung{reload}, []rung{reload}, nil},
+		{misconfigured, nil, nil, nil},
+		{busy, nil, nil, nil},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.cause), func(t *testing.T) {
+			n := testNode()
+			if diff := cmp.Diff(tt.both, ladder(n, tt.cause)); diff != "" {
+				t.Errorf("load and restart (-want +got):\n%s", diff)
+			}
+			n.canRestart = false
+			if diff := cmp.Diff(tt.onlyLoad, ladder(n, tt.cause)); diff != "" {
+				t.Errorf("load only (-want +got):\n%s", diff)
+			}
+			n.canRestart, n.snapshot.ReadOnly = true, true
+			if diff := cmp.Diff(tt.onlyBoot, ladder(n, tt.cause)); diff != "" {
+				t.Errorf("restart only (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestBackoff holds the pauses between repairs.
+func TestBackoff(t *testing.T) {
+	p := DefaultPolicy()
+	var got []time.Duration
+	for attempts := range 9 {
+		got = append(got, p.backoff(attempts))
+	}
+	s := time.Second
+	want := []time.Duration{0, 10 * s, 20 * s, 40 * s, 80 * s, 160 * s, 300 * s, 300 * s, 300 * s}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pauses (-want +got):\n%s", diff)
+	}
+	if got := p.backoff(1 << 40); got != p.BackoffMax {
+		t.Errorf("after very many: %s", got)
+	}
+}
+
+// TestRepairsAtOnce holds the repair budget.
+func TestRepairsAtOnce(t *testing.T) {
+	p := DefaultPolicy()
+	for n, want := range map[int]int{1: 1, 2: 1, 3: 1, 5: 1, 6: 2, 9: 3, 100: 33} {
+		if got := p.repairsAtOnce(n); got != want {
+			t.Errorf("of %d nodes: %d, want %d", n, got, want)
+		}
+	}
+	p.MaxRepairs = 5
+	if got := p.repairsAtOnce(6); got != 5 {
+		t.Errorf("set to 5: %d", got)
+	}
+}
+
+// TestRollbackTarget holds what there is to go back to.
+func TestRollbackTarget(t *testing.T) {
+	disk := []nodes.File{{Name: "good", Digest: "1"}, {Name: "other", Digest: "2"}, {Name: "backup", Digest: "0"}}
+	tests := []struct {
+		name     string
+		lkg      *nodes.Model
+		previous *nodes.Model
+		failed   nodes.Model
+		disk     []nodes.File
+		want     string
+	}{
+		{"no last known good", nil, nil, nodes.Model{Name: "good"}, disk, ""},
+		{"another model", &nodes.Model{Name: "other"}, nil, nodes.Model{Name: "good"}, disk, "other"},
+		{"the failed one itself", &nodes.Model{Name: "good", Digest: "1"}, nil, nodes.Model{Name: "good"}, disk, ""},
+		{"itself, with other settings", &nodes.Model{Name: "good"}, nil, nodes.Model{Name: "good", Settings: nodes.Settings{"num_ctx": 9}}, disk, "good"},
+		{"its file, now under another name", &nodes.Model{Name: "good", Digest: "0"}, nil, nodes.Model{Name: "good"}, disk, "backup"},
+		{"its file gone", &nodes.Model{Name: "good", Digest: "9"}, nil, nodes.Model{Name: "good"}, disk, ""},
+		{"gone from disk", &nodes.Model{Name: "lost"}, nil, nodes.Model{Name: "good"}, disk, ""},
+		{"disk unknown", &nodes.Model{Name: "lost"}, nil, nodes.Model{Name: "good"}, nil, "lost"},
+		{"what was there before the repair", nil, &nodes.Model{Name: "other"}, nodes.Model{Name: "good"}, disk, "other"},
+		{"last known good before what was there", &nodes.Model{Name: "backup"}, &nodes.Model{Name: "other"}, nodes.Model{Name: "good"}, disk, "backup"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := testNode()
+			n.kept.LastKnownGood, n.incident.previous, n.incident.target = tt.lkg, tt.previous, tt.failed
+			n.snapshot.OnDisk = tt.disk
+			got, ok := n.rollbackTarget()
+			if got.Name != tt.want || ok != (tt.want != "") {
+				t.Errorf("rollbackTarget = %q, %v; want %q", got.Name, ok, tt.want)
+			}
+		})
+	}
+}
+
+// TestPolicyValidate holds that each senseless figure is named.
+func TestPolicyValidate(t *testing.T) {
+	if err := DefaultPolicy().Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	tests := []struct {
+		name string
+		set  func(*Policy)
+		want string
+	}{
+		{"no interval", func(p *Policy) { p.Interval = 0 }, "interval: 0s is not a positive duration"},
+		{"threshold over 1", func(p *Policy) { p.Threshold = 66 }, "mini_benchmark.threshold: 66 is not in 0 to 1"},
+		{"no questions", func(p *Policy) { p.Questions = nil }, "mini_benchmark.questions: none given; a repair could not be verified"},
+		{"a question without an answer", func(p *Policy) { p.Questions = []Question{{Prompt: "2+2"}} }, "mini_benchmark.questions[0]: prompt and expect must both be given"},
+		{"no attempts", func(p *Policy) { p.MaxAttempts = 0 }, "max_attempts: 0 is less than 1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := DefaultPolicy()
+			tt.set(&p)
+			err := p.Validate()
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("Validate = %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
