@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -71,40 +72,46 @@ func (c *courier) take() (text string, next time.Time) {
 	if len(c.carried) == 0 && len(c.queue) == 0 {
 		return "", c.policy.next()
 	}
-	var b strings.Builder
-	title := c.options.Title
-	if title != "" {
-		title += ": "
+	var lines []string
+	used := 0
+	line := func(m message) string {
+		text := m.line(c.options.Title, now)
+		used += len(m.line(c.options.Title, m.at.Add(late))) + 1 // as long as it may get until it is delivered
+		return text
 	}
 	for _, m := range c.carried {
-		writeLine(&b, title, m, now)
+		lines = append(lines, line(m))
 	}
-	if c.lost > 0 {
-		fmt.Fprintf(&b, "(%d earlier alerts are lost: they could not be delivered in time)\n", c.lost)
+	if c.lost > 0 { // told in the place of those that are lost
+		note := message{at: now, text: "earlier alerts are lost, they could not be delivered in time: " + strconv.Itoa(c.lost), lost: c.lost}
+		lines = append(lines, line(note))
+		c.carried, c.lost = append(c.carried, note), 0
 	}
 	for len(c.queue) > 0 {
-		var line strings.Builder
-		writeLine(&line, title, c.queue[0], now)
-		if b.Len()+line.Len() > MaxText {
+		next := line(c.queue[0])
+		if used > MaxText {
 			break
 		}
-		b.WriteString(line.String())
+		lines = append(lines, next)
 		c.carried = append(c.carried, c.queue[0])
 		c.queue = c.queue[1:]
 	}
-	return strings.TrimSuffix(b.String(), "\n"), time.Time{}
+	return strings.Join(lines, "\n"), time.Time{}
 }
 
-// writeLine writes one alert, cut so that any one has room in a text.
-func writeLine(b *strings.Builder, title string, m message, now time.Time) {
-	line := title + m.text
+// line is the alert as one line, cut so that any one has room in a text.
+func (m message) line(title string, now time.Time) string {
+	line := m.text
+	if title != "" {
+		line = title + ": " + line
+	}
 	if now.Sub(m.at) >= late {
 		line = m.at.Format("[2006-01-02 15:04:05] ") + line
 	}
 	if len(line) > MaxText/2 {
 		line = strings.ToValidUTF8(line[:MaxText/2], "") + "…"
 	}
-	b.WriteString(line + "\n")
+	return line
 }
 
 // done forgets what was carried: delivered, or not deliverable.
@@ -112,11 +119,20 @@ func (c *courier) done(delivered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if delivered {
-		c.lost = 0
-	} else {
-		c.lost += len(c.carried)
+		c.carried = nil
+		return
 	}
+	c.lost += count(c.carried)
 	c.carried = nil
+}
+
+// count is how many alerts are in a list, those lost before included.
+func count(list []message) int {
+	n := 0
+	for _, m := range list {
+		n += max(1, m.lost)
+	}
+	return n
 }
 
 // run delivers until ctx ends, and then flushes.
@@ -213,11 +229,18 @@ func (c *courier) flush(ctx context.Context) {
 		cancel()
 		if err != nil {
 			c.mu.Lock()
-			n := len(c.carried) + len(c.queue) + c.lost
+			n := count(c.carried) + len(c.queue) + c.lost
 			c.mu.Unlock()
-			c.options.Report(fmt.Sprintf("alerts: %s: %d alerts not delivered before the end: %v", c.sender.Name(), n, err))
+			c.options.Report(fmt.Sprintf("alerts: %s: not delivered before the end: %s: %v", c.sender.Name(), alerts(n), err))
 			return
 		}
 		c.done(true)
 	}
+}
+
+func alerts(n int) string {
+	if n == 1 {
+		return "1 alert"
+	}
+	return strconv.Itoa(n) + " alerts"
 }

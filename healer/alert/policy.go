@@ -36,6 +36,8 @@ const maxQuiet = time.Hour
 type message struct {
 	at   time.Time
 	text string
+	// lost is how many alerts this one stands for, which are lost; else 0.
+	lost int
 }
 
 // policy decides which events become alerts. It knows no clock and no lock;
@@ -50,6 +52,7 @@ type policy struct {
 // incident is the trouble of one node, and what was told of it.
 type incident struct {
 	open bool
+	seen time.Time // its latest event
 	// told is the highest rank told since it opened, waiting the event that is
 	// held back, nil for none.
 	told    int
@@ -101,7 +104,11 @@ func (p *policy) worse(e healer.Event, rank int, now time.Time) []message {
 		i = &incident{quiet: p.options.Quiet}
 		p.incidents[e.Node] = i
 	}
-	if !i.open {
+	// A small repair in passing, of a second instance for instance, has no end
+	// of its own.
+	passed := i.told <= ranks[healer.EventRepair] && now.Sub(i.seen) > maxQuiet
+	i.seen = now
+	if !i.open || passed {
 		i.open, i.told, i.texts, i.waiting = true, 0, map[string]bool{}, nil
 	}
 	if !p.events[e.Type] {
@@ -146,7 +153,7 @@ func (p *policy) tell(i *incident, now time.Time) []message {
 		i.repeats = exponential(p.options.RepeatInitial, p.options.RepeatMax, 0)
 		i.repeatAt = now.Add(i.repeats.NextBackOff())
 	}
-	return []message{{e.Time, text}}
+	return []message{{at: e.Time, text: text}}
 }
 
 // end closes an incident.
@@ -163,7 +170,7 @@ func (p *policy) end(i *incident, e healer.Event, now time.Time) []message {
 	if !held {
 		i.quietSince, i.quietUntil = now, now.Add(i.quiet)
 	}
-	return []message{{e.Time, e.String()}}
+	return []message{{at: e.Time, text: e.String()}}
 }
 
 // notice tells what is no part of an incident, once for the quiet time.
@@ -177,7 +184,7 @@ func (p *policy) notice(e healer.Event, now time.Time) []message {
 		return nil
 	}
 	p.notices[key] = now
-	return []message{{e.Time, e.String()}}
+	return []message{{at: e.Time, text: e.String()}}
 }
 
 // due returns the alerts whose time has come.
@@ -191,22 +198,21 @@ func (p *policy) due(now time.Time) []message {
 		if !i.quietUntil.IsZero() && !now.Before(i.quietUntil) {
 			list = append(list, p.calm(i, now)...)
 		}
-		if p.repeating(key, i) && !now.Before(i.repeatAt) {
-			list = append(list, message{now, fmt.Sprintf("still, after %s: %s", brief(now.Sub(i.worst.Time)), i.worst)})
+		if !i.repeatAt.IsZero() && !now.Before(i.repeatAt) {
+			if p.repeated(key) {
+				list = append(list, message{at: now, text: fmt.Sprintf("still, after %s: %s", brief(now.Sub(i.worst.Time)), i.worst)})
+			}
 			i.repeatAt = now.Add(i.repeats.NextBackOff())
 		}
 	}
 	return list
 }
 
-// repeating reports whether an incident is told again. While nothing serves at
-// all, that alone is repeated.
-func (p *policy) repeating(key string, i *incident) bool {
-	if i.repeatAt.IsZero() {
-		return false
-	}
+// repeated reports whether the critical incidents of a node are told again.
+// While nothing serves at all, that alone is repeated.
+func (p *policy) repeated(node string) bool {
 	cluster := p.incidents[""]
-	return key == "" || cluster == nil || cluster.repeatAt.IsZero()
+	return node == "" || cluster == nil || cluster.repeatAt.IsZero()
 }
 
 // calm ends the quiet time: what happened in it is summed up, and the next one
@@ -220,7 +226,7 @@ func (p *policy) calm(i *incident, now time.Time) []message {
 	}
 	i.quiet = min(2*i.quiet, max(maxQuiet, p.options.Quiet))
 	i.quietSince, i.quietUntil = now, now.Add(i.quiet)
-	return []message{{now, fmt.Sprintf("%s (%s more since %s)", i.last, times(silent), clock(since))}}
+	return []message{{at: now, text: fmt.Sprintf("%s (%s more since %s)", i.last, times(silent), clock(since))}}
 }
 
 // next is when due has something to say, zero where it never has.
@@ -231,14 +237,12 @@ func (p *policy) next() time.Time {
 			first = at
 		}
 	}
-	for key, i := range p.incidents {
+	for _, i := range p.incidents {
 		if i.waiting != nil {
 			take(i.heldUntil())
 		}
 		take(i.quietUntil)
-		if p.repeating(key, i) {
-			take(i.repeatAt)
-		}
+		take(i.repeatAt)
 	}
 	return first
 }

@@ -1,0 +1,239 @@
+package alert
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/healer"
+)
+
+var start = time.Date(2026, 2, 25, 20, 0, 0, 0, time.UTC)
+
+// at is something that happens, counted from the start.
+type at struct {
+	after time.Duration
+	node  string
+	what  healer.EventType
+	text  string
+}
+
+// play runs events through a policy in virtual time and returns "offset text"
+// of each alert, up to the given end.
+func play(events []healer.EventType, happens []at, until time.Duration) []string {
+	p := newPolicy(events, Options{}.withDefaults())
+	var got []string
+	note := func(now time.Time, list []message) {
+		for _, m := range list {
+			got = append(got, fmt.Sprintf("%s %s", now.Sub(start), m.text))
+		}
+	}
+	due := func(limit time.Time) {
+		for {
+			next := p.next()
+			if next.IsZero() || next.After(limit) {
+				return
+			}
+			note(next, p.due(next))
+		}
+	}
+	for _, h := range happens {
+		now := start.Add(h.after)
+		due(now)
+		note(now, p.see(healer.Event{Time: now, Node: h.node, Type: h.what, Text: h.text}, now))
+	}
+	due(start.Add(until))
+	return got
+}
+
+func flaps(node string, every time.Duration, n int) []at {
+	var list []at
+	for i := range n {
+		begin := time.Duration(i) * every
+		list = append(list,
+			at{begin, node, healer.EventDraining, "out of the route: wedged"},
+			at{begin + 40*time.Second, node, healer.EventHealed, "healed after 40s: wedged"},
+		)
+	}
+	return list
+}
+
+// TestPolicy: which events become alerts, and when.
+func TestPolicy(t *testing.T) {
+	const s, min, h = time.Second, time.Minute, time.Hour
+	all := healer.EventTypes()
+	for _, c := range []struct {
+		name    string
+		events  []healer.EventType // nil: the default ones
+		happens []at
+		until   time.Duration
+		want    []string
+	}{
+		{
+			name: "healed by itself: one alert",
+			happens: []at{
+				{0, "M1", healer.EventSuspect, "suspect"}, {5 * s, "M1", healer.EventDraining, "out of the route: wedged"},
+				{15 * s, "M1", healer.EventRepair, "unloading"}, {30 * s, "M1", healer.EventVerified, "verified"},
+				{42 * s, "M1", healer.EventHealed, "healed after 42s: wedged"},
+			},
+			want: []string{"42s M1: healed after 42s: wedged"},
+		},
+		{
+			name: "a suspicion that passes: none",
+			happens: []at{
+				{0, "M1", healer.EventSuspect, "suspect"}, {5 * s, "M1", healer.EventRecovered, "recovered after 5s without a repair"},
+			},
+		},
+		{
+			name: "given up on and back: one for the incident, one for its end",
+			happens: []at{
+				{0, "M1", healer.EventDraining, "out"}, {10 * s, "M1", healer.EventOffline, "offline: refused"},
+				{20 * s, "M1", healer.EventOffline, "offline: refused again"},
+				{12 * min, "M1", healer.EventHealed, "healed after 12m0s"},
+			},
+			until: h,
+			want:  []string{"10s M1: offline: refused", "12m0s M1: healed after 12m0s"},
+		},
+		{
+			name: "gets worse: told again, and its end although nobody asked for that",
+			events: []healer.EventType{
+				healer.EventRollback, healer.EventOffline,
+			},
+			happens: []at{
+				{0, "M1", healer.EventDraining, "out"}, {10 * s, "M1", healer.EventRollback, "rolling back"},
+				{20 * s, "M1", healer.EventOffline, "offline"}, {30 * s, "M1", healer.EventRollback, "rolling back"},
+				{9 * min, "M1", healer.EventRecovered, "recovered after 9m0s"},
+			},
+			want: []string{"10s M1: rolling back", "20s M1: offline", "9m0s M1: recovered after 9m0s"},
+		},
+		{
+			name:    "nobody asked: nothing",
+			events:  []healer.EventType{healer.EventCritical},
+			happens: flaps("M1", 10*min, 2),
+			until:   h,
+		},
+		{
+			name: "critical: repeated, less and less often, until the end",
+			happens: []at{
+				{0, "", healer.EventCritical, "no node serves"},
+				{2 * h, "", healer.EventRecovered, "service is back after 2h0m0s: M2 takes the traffic"},
+			},
+			until: 24 * h,
+			want: []string{
+				"0s no node serves", "5m0s still, after 5 min: no node serves", "15m0s still, after 15 min: no node serves",
+				"35m0s still, after 35 min: no node serves", "1h15m0s still, after 75 min: no node serves",
+				"2h0m0s service is back after 2h0m0s: M2 takes the traffic",
+			},
+		},
+		{
+			name:    "critical for days: every four hours",
+			happens: []at{{0, "", healer.EventCritical, "no node serves"}},
+			until:   14 * h,
+			want: []string{
+				"0s no node serves", "5m0s still, after 5 min: no node serves", "15m0s still, after 15 min: no node serves",
+				"35m0s still, after 35 min: no node serves", "1h15m0s still, after 75 min: no node serves",
+				"2h35m0s still, after 2 h 35 min: no node serves", "5h15m0s still, after 5 h 15 min: no node serves",
+				"9h15m0s still, after 9 h 15 min: no node serves", "13h15m0s still, after 13 h 15 min: no node serves",
+			},
+		},
+		{
+			name: "a node's own critical alert is not repeated beside the cluster's",
+			happens: []at{
+				{0, "M1", healer.EventCritical, "wedged; not repaired, because no other node serves"},
+				{1 * s, "", healer.EventCritical, "no node serves"},
+				{6 * min, "", healer.EventRecovered, "service is back"},
+				{7 * min, "M1", healer.EventHealed, "healed"},
+			},
+			until: h,
+			want: []string{
+				"0s M1: wedged; not repaired, because no other node serves", "1s no node serves",
+				"5m1s still, after 5 min: no node serves", "6m0s service is back",
+				"7m0s M1: healed",
+			},
+		},
+		{
+			name:    "fails and heals every two minutes: summed up, less and less often",
+			happens: flaps("M1", 2*min, 10),
+			until:   h,
+			want: []string{
+				"40s M1: healed after 40s: wedged",
+				"5m40s M1: healed after 40s: wedged (2 times more since 20:00)",
+				"15m40s M1: healed after 40s: wedged (5 times more since 20:05)",
+				"35m40s M1: healed after 40s: wedged (2 times more since 20:15)",
+			},
+		},
+		{
+			name: "fails again right after it healed, and stays so",
+			happens: append(flaps("M1", 2*min, 2),
+				at{4 * min, "M1", healer.EventDraining, "out"}, at{4*min + 10*s, "M1", healer.EventOffline, "offline: refused"}),
+			until: h,
+			want: []string{
+				"40s M1: healed after 40s: wedged",
+				"5m40s M1: offline: refused (after it failed and healed once since 20:00)",
+			},
+		},
+		{
+			name: "critical again right after its end: a minute later at most",
+			happens: []at{
+				{0, "", healer.EventCritical, "no node serves"}, {10 * s, "", healer.EventRecovered, "service is back after 10s"},
+				{20 * s, "", healer.EventCritical, "no node serves"}, {2 * min, "", healer.EventRecovered, "service is back after 1m40s"},
+			},
+			until: h,
+			want: []string{
+				"0s no node serves", "10s service is back after 10s", "1m10s no node serves", "2m0s service is back after 1m40s",
+			},
+		},
+		{
+			name: "worse in two ways: both",
+			happens: []at{
+				{0, "M1", healer.EventDegraded, "degraded: on the CPU"}, {1 * s, "M1", healer.EventDegraded, "degraded: on the CPU"},
+				{2 * s, "M1", healer.EventRegression, "the answers got worse"},
+				{3 * min, "M1", healer.EventRecovered, "no longer degraded"},
+			},
+			want: []string{"0s M1: degraded: on the CPU", "2s M1: the answers got worse", "3m0s M1: no longer degraded"},
+		},
+		{
+			name: "warnings of the healer itself: once in a while, and no incident",
+			happens: []at{
+				{0, "", healer.EventDegraded, "the state file is set aside"}, {1 * min, "", healer.EventDegraded, "the state file is set aside"},
+				{6 * min, "", healer.EventDegraded, "the state file is set aside"},
+				{7 * min, "", healer.EventCritical, "no node serves"}, {7*min + s, "", healer.EventRecovered, "service is back"},
+			},
+			want: []string{
+				"0s the state file is set aside", "6m0s the state file is set aside", "7m0s no node serves", "7m1s service is back",
+			},
+		},
+		{
+			name:   "every event asked for: each rank once, and what is no incident",
+			events: all,
+			happens: []at{
+				{0, "M1", healer.EventHealthy, "healthy"}, {1 * s, "M1", healer.EventSuspect, "suspect"},
+				{2 * s, "M1", healer.EventDraining, "out"}, {2 * s, "M2", healer.EventFailover, "takes the traffic from M1"},
+				{3 * s, "M1", healer.EventRepair, "loading"}, {4 * s, "M1", healer.EventVerified, "verified"},
+				{5 * s, "M1", healer.EventHealed, "healed"}, {5 * s, "M1", healer.EventFailover, "takes the traffic from M2"},
+				{6 * s, "M1", healer.EventPromoted, "promoted: qwen"}, {7 * s, "M1", healer.EventPromoted, "promoted: qwen"},
+			},
+			want: []string{
+				"0s M1: healthy", "1s M1: suspect", "2s M1: out", "2s M2: takes the traffic from M1", "4s M1: verified", "5s M1: healed",
+				"5s M1: takes the traffic from M2", "6s M1: promoted: qwen",
+			},
+		},
+		{
+			name:   "a small repair in passing hides no later incident",
+			events: all,
+			happens: []at{
+				{0, "M1", healer.EventRepair, "2 instances: unloading the extra one"}, {2 * h, "M1", healer.EventDraining, "out"},
+			},
+			want: []string{"0s M1: 2 instances: unloading the extra one", "2h0m0s M1: out"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := play(c.events, c.happens, c.until)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("want(-) got(+):\n%s", diff)
+			}
+		})
+	}
+}
