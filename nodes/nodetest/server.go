@@ -69,6 +69,7 @@ type Server struct {
 	served    chan struct{} // closed when http's Serve returned
 	addr      string
 	closed    bool
+	life      int // counts the ends of the process: what was under way dies with it
 }
 
 // tb is what a fake needs of testing.TB; programs that show the fakes off
@@ -124,6 +125,9 @@ func (s *Server) listen() error {
 	}
 	s.addr = ln.Addr().String()
 	srv := &http.Server{Handler: http.HandlerFunc(s.handle), ReadHeaderTimeout: time.Minute}
+	if d, ok := s.dialect.(interface{ idleTimeout() time.Duration }); ok {
+		srv.IdleTimeout = d.idleTimeout()
+	}
 	served := make(chan struct{})
 	s.http, s.served = srv, served
 	go func() { // ended and waited for by stop
@@ -141,6 +145,7 @@ func (s *Server) stop() {
 	_ = s.http.Close()
 	<-s.served
 	s.http = nil
+	s.life++
 }
 
 // Close ends the server. Requests that hang are dropped.
@@ -205,6 +210,7 @@ func (s *Server) Mend(list ...Fault) {
 func (s *Server) Restart() {
 	s.mu.Lock()
 	s.instances = nil
+	s.life++
 	s.mu.Unlock()
 	s.Mend(Down, Hang, HangMidAnswer, Status500, Wedged, Crashed, MemoryNotFreed, UnloadOnlyAcknowledged, LoadHangs)
 }

@@ -1,0 +1,295 @@
+package lmstudio
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/internal/wire"
+)
+
+// catalogue is what a server has, embedding models left out.
+type catalogue struct {
+	models   []model
+	readOnly bool // a server before 0.4
+}
+
+// model is one key, the entries of its name put together.
+type model struct {
+	file      nodes.File
+	mlx       bool
+	efforts   []string // the values of "reasoning" that it allows
+	told      bool     // the server told its capabilities
+	instances []instance
+}
+
+type instance struct {
+	id     string
+	config map[string]any
+	ttl    time.Duration // 0: stays, or not told
+}
+
+// entryV1 is an entry of GET /api/v1/models. Fields may be absent, null, or
+// from a newer version: all but the key are read for what they are worth.
+type entryV1 struct {
+	Key             string          `json:"key"`
+	Type            json.RawMessage `json:"type"`
+	Quantization    json.RawMessage `json:"quantization"`
+	SizeBytes       json.RawMessage `json:"size_bytes"`
+	Format          json.RawMessage `json:"format"`
+	Capabilities    json.RawMessage `json:"capabilities"`
+	LoadedInstances json.RawMessage `json:"loaded_instances"`
+}
+
+type quantizationV1 struct {
+	Name string `json:"name"`
+}
+
+type capabilitiesV1 struct {
+	Reasoning struct {
+		AllowedOptions []string `json:"allowed_options"`
+	} `json:"reasoning"`
+}
+
+type instanceV1 struct {
+	ID           string         `json:"id"`
+	InstanceID   string         `json:"instance_id"`
+	Config       map[string]any `json:"config"`
+	RemainingTTL float64        `json:"remaining_ttl_seconds"`
+}
+
+// read returns a part of an answer; of another shape, what of it fits.
+func read[T any](raw json.RawMessage) T {
+	var v T
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	_ = d.Decode(&v)
+	return v
+}
+
+// parseV1 reads GET /api/v1/models. A fault says that it is no such list, and
+// whether another kind of server sent it.
+func parseV1(body []byte) (c catalogue, fault nodes.Fault, detail string) {
+	var list struct {
+		Models *[]json.RawMessage `json:"models"`
+		Object string             `json:"object"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return c, nodes.Protocol, fmt.Sprintf("%v in %s", err, wire.Brief(string(body)))
+	}
+	if list.Models == nil {
+		return c, nodes.WrongEngine, "no list of models as LM Studio has it: " + wire.Brief(string(body))
+	}
+	foreign := 0
+	for _, raw := range *list.Models {
+		e := read[entryV1](raw)
+		switch {
+		case e.Key == "":
+			foreign++ // and must not hide the others
+		case read[string](e.Type) != "embedding":
+			c.add(e)
+		}
+	}
+	if foreign > 0 && foreign == len(*list.Models) {
+		return catalogue{}, nodes.WrongEngine, "models without a key, which LM Studio's have: " + wire.Brief(string(body))
+	}
+	return c, "", ""
+}
+
+// add puts an entry to those of its key: one key may have several, with the
+// instances in any of them.
+func (c *catalogue) add(e entryV1) {
+	m := c.model(e.Key)
+	if m.file.Size == 0 {
+		m.file.Size = bytesOf(read[float64](e.SizeBytes))
+	}
+	if m.file.Quantization == "" {
+		m.file.Quantization = read[quantizationV1](e.Quantization).Name
+	}
+	m.mlx = m.mlx || read[string](e.Format) == "mlx"
+	if can := read[*capabilitiesV1](e.Capabilities); can != nil {
+		m.told = true
+		m.efforts = append(m.efforts, can.Reasoning.AllowedOptions...)
+	}
+	for _, raw := range read[[]json.RawMessage](e.LoadedInstances) {
+		i := read[instanceV1](raw)
+		id := i.ID
+		if id == "" {
+			id = i.InstanceID
+		}
+		if id == "" || m.instance(id) != nil {
+			continue
+		}
+		m.instances = append(m.instances, instance{id: id, config: i.Config, ttl: seconds(i.RemainingTTL)})
+	}
+}
+
+// bytesOf is a size from a server's number, whatever it is.
+func bytesOf(n float64) int64 {
+	const most = 1 << 50 // a petabyte
+	return int64(max(0, min(n, most)))
+}
+
+// seconds is a duration from a server's number, whatever it is.
+func seconds(s float64) time.Duration {
+	const longest = 1e9 // thirty years
+	return time.Duration(max(0, min(s, longest)) * float64(time.Second))
+}
+
+// model returns the entry of a key, a new one where there is none. It is valid
+// until the next call.
+func (c *catalogue) model(key string) *model {
+	at := slices.IndexFunc(c.models, func(m model) bool { return strings.EqualFold(m.file.Name, key) })
+	if at < 0 {
+		c.models = append(c.models, model{file: nodes.File{Name: key}})
+		at = len(c.models) - 1
+	}
+	return &c.models[at]
+}
+
+func (m *model) instance(id string) *instance {
+	at := slices.IndexFunc(m.instances, func(i instance) bool { return i.id == id })
+	if at < 0 {
+		return nil
+	}
+	return &m.instances[at]
+}
+
+// parseV0 reads GET /api/v0/models.
+func parseV0(body []byte) (c catalogue, fault nodes.Fault, detail string) {
+	var list struct {
+		Data *[]json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return c, nodes.Protocol, fmt.Sprintf("%v in %s", err, wire.Brief(string(body)))
+	}
+	if list.Data == nil {
+		return c, nodes.WrongEngine, "no list of models as LM Studio has it: " + wire.Brief(string(body))
+	}
+	c.readOnly = true
+	foreign := 0
+	for _, raw := range *list.Data {
+		e := read[entryV0](raw)
+		switch {
+		case e.ID == "" || e.State == "":
+			foreign++
+		case read[string](e.Type) != "embeddings":
+			c.addV0(e)
+		}
+	}
+	if foreign > 0 && foreign == len(*list.Data) {
+		return catalogue{}, nodes.WrongEngine, "models without a state, which LM Studio's have: " + wire.Brief(string(body))
+	}
+	return c, "", ""
+}
+
+// entryV0 is an entry of GET /api/v0/models: a model, or an instance of one.
+type entryV0 struct {
+	ID            string          `json:"id"`
+	State         string          `json:"state"`
+	Type          json.RawMessage `json:"type"`
+	Quantization  json.RawMessage `json:"quantization"`
+	Compatibility json.RawMessage `json:"compatibility_type"`
+	Loaded        json.RawMessage `json:"loaded_context_length"`
+}
+
+func (c *catalogue) addV0(e entryV0) {
+	m := c.model(baseKey(e.ID))
+	m.mlx = m.mlx || read[string](e.Compatibility) == "mlx"
+	m.file.Quantization = read[string](e.Quantization)
+	if e.State != "loaded" || m.instance(e.ID) != nil {
+		return
+	}
+	i := instance{id: e.ID}
+	if n := read[json.Number](e.Loaded); n != "" && n != "0" {
+		i.config = map[string]any{"context_length": n}
+	}
+	m.instances = append(m.instances, i)
+}
+
+// baseKey cuts the number of an instance: "key:2" is one of "key".
+func baseKey(id string) string {
+	base, number, ok := strings.Cut(id, ":")
+	if ok && number != "" && strings.Trim(number, "0123456789") == "" && base != "" {
+		return base
+	}
+	return id
+}
+
+func (c *catalogue) anyLoaded() bool {
+	return slices.ContainsFunc(c.models, func(m model) bool { return len(m.instances) > 0 })
+}
+
+// adopt takes over what an older list of the same server knows to be loaded.
+// That one may drop a key's publisher.
+func (c *catalogue) adopt(old catalogue) {
+	for _, o := range old.models {
+		for i := range c.models {
+			key := c.models[i].file.Name
+			_, short, _ := strings.Cut(key, "/")
+			if strings.EqualFold(key, o.file.Name) || strings.EqualFold(short, o.file.Name) {
+				c.models[i].instances = append(c.models[i].instances, o.instances...)
+				break
+			}
+		}
+	}
+}
+
+// find returns the instance that is meant by a model's name or an instance's
+// id, with its model; nil where none is in memory.
+func (c *catalogue) find(name string) (*model, *instance) {
+	for i := range c.models {
+		if inst := c.models[i].instance(name); inst != nil {
+			return &c.models[i], inst
+		}
+	}
+	for i := range c.models {
+		m := &c.models[i]
+		if strings.EqualFold(m.file.Name, name) && len(m.instances) > 0 {
+			return m, &m.instances[0]
+		}
+	}
+	return nil, nil
+}
+
+func (c *catalogue) snapshot(now time.Time) nodes.Snapshot {
+	s := nodes.Snapshot{ReadOnly: c.readOnly, OnDisk: []nodes.File{}}
+	for _, m := range c.models {
+		s.OnDisk = append(s.OnDisk, m.file)
+		for _, i := range m.instances {
+			inst := nodes.Instance{ID: i.id, Model: m.file.Name, Settings: scalars(i.config)}
+			if m.mlx {
+				// Not the load's to set: told, it would differ for ever from
+				// what was asked, and every repair would load again.
+				delete(inst.Settings, "context_length")
+			}
+			if i.ttl > 0 {
+				inst.Expires = now.Add(i.ttl)
+			}
+			s.Loaded = append(s.Loaded, inst)
+		}
+	}
+	return s
+}
+
+// scalars keeps the settings that are numbers, strings and booleans.
+func scalars(config map[string]any) nodes.Settings {
+	out := nodes.Settings{}
+	for k, v := range config {
+		switch v := v.(type) {
+		case json.Number:
+			if n, err := v.Int64(); err == nil {
+				out[k] = n
+			} else if f, err := v.Float64(); err == nil {
+				out[k] = f
+			}
+		case bool, string, int64, float64:
+			out[k] = v
+		}
+	}
+	return out
+}

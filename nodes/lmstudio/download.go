@@ -1,0 +1,120 @@
+package lmstudio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// A download goes on in the server whatever becomes of us, so that a look that
+// fails now and then is no reason to give up.
+const (
+	lookLimit     = 10 * time.Second
+	maxFailedLook = 5
+)
+
+// job is what the server says of a download.
+type job struct {
+	ID         string          `json:"job_id"`
+	Status     string          `json:"status"`
+	Total      json.RawMessage `json:"total_size_bytes"`
+	Downloaded json.RawMessage `json:"downloaded_bytes"`
+}
+
+// Download implements [nodes.Downloader]. model is a name of LM Studio's own
+// catalogue, or the address of a repository on Hugging Face, to which
+// "@QUANTIZATION" may be added. A download that somebody paused is waited for;
+// when ctx ends, it goes on in the server.
+func (b *Backend) Download(ctx context.Context, model string, progress func(nodes.Progress)) error {
+	request := map[string]string{"model": model}
+	if repository, quantization, ok := cutQuantization(model); ok {
+		request["model"], request["quantization"] = repository, quantization
+	}
+	var j job
+	if err := b.post(ctx, "download", "/api/v1/models/download", request, &j); err != nil {
+		return err
+	}
+	id := j.ID
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for failed := 0; ; {
+		done, err := b.judge(j, model, progress)
+		if done || err != nil {
+			return err
+		}
+		if id == "" {
+			return b.wire.Fail("download", nodes.Protocol, fmt.Sprintf("a download of status %q without an id", j.Status))
+		}
+		select {
+		case <-ctx.Done():
+			return b.wire.Transport(ctx, "download", ctx.Err())
+		case <-timer.C:
+			timer.Reset(b.pollDownload)
+		}
+		next, err := b.look(ctx, id)
+		switch {
+		case err == nil:
+			j, failed = next, 0
+		case errors.Is(err, errNoJob):
+			return b.failed("download", nodes.ServerFailed, "the server has forgotten the download of "+model, "start it again")
+		case ctx.Err() != nil || !passing(err) || failed == maxFailedLook:
+			return err
+		default:
+			failed++
+		}
+	}
+}
+
+// cutQuantization parts "https://huggingface.co/a/b@Q4_K_M".
+func cutQuantization(model string) (repository, quantization string, ok bool) {
+	u, err := url.Parse(model)
+	if err != nil || u.Host == "" {
+		return "", "", false
+	}
+	at := strings.LastIndex(model, "@")
+	if at < 0 || at < strings.LastIndex(model, "/") || at == len(model)-1 {
+		return "", "", false
+	}
+	return model[:at], model[at+1:], true
+}
+
+func (b *Backend) look(ctx context.Context, id string) (job, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	var j job
+	err := b.wire.JSON(ctx, "download", http.MethodGet, "/api/v1/models/download/status/"+url.PathEscape(id), nil, &j)
+	return j, err
+}
+
+// passing reports whether a failed look may be followed by a better one.
+func passing(err error) bool {
+	switch nodes.FaultOf(err) {
+	case nodes.TimedOut, nodes.CutOff, nodes.Unreachable, nodes.Busy, nodes.ServerFailed:
+		return true
+	}
+	return false
+}
+
+// judge tells of a download's progress, and whether it is over.
+func (b *Backend) judge(j job, model string, progress func(nodes.Progress)) (done bool, err error) {
+	if progress != nil {
+		total, completed := bytesOf(read[float64](j.Total)), bytesOf(read[float64](j.Downloaded))
+		progress(nodes.Progress{Status: j.Status, Completed: completed, Total: total})
+	}
+	switch j.Status {
+	case "completed", "already_downloaded":
+		return true, nil
+	case "downloading", "paused":
+		return false, nil
+	case "failed":
+		return true, b.failed("download", nodes.ServerFailed, model+" could not be downloaded", "see LM Studio's own log on the node; is its disk full?")
+	}
+	return true, b.wire.Fail("download", nodes.Protocol, fmt.Sprintf("a download of status %q", j.Status))
+}

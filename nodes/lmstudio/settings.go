@@ -1,0 +1,89 @@
+package lmstudio
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// kind is what a load setting's value must be.
+type kind string
+
+const (
+	count kind = "a whole number from 1"
+	yesNo kind = "true or false"
+)
+
+// loadSettings are the settings of a load. "parallel" is not documented:
+// servers that don't know it refuse the load, see refusedSetting.
+func loadSettings() map[string]kind {
+	return map[string]kind{
+		"context_length":          count,
+		"eval_batch_size":         count,
+		"flash_attention":         yesNo,
+		"num_experts":             count,
+		"offload_kv_cache_to_gpu": yesNo,
+		"parallel":                count,
+	}
+}
+
+// LoadKeys returns the names of the settings that a load takes, sorted.
+func LoadKeys() []string {
+	var keys []string
+	for k := range loadSettings() {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// loadRequest checks a model's settings and makes the body of its load.
+func (b *Backend) loadRequest(m nodes.Model) (map[string]any, error) {
+	known := loadSettings()
+	request := map[string]any{}
+	for k, v := range m.Settings {
+		want, ok := known[k]
+		if !ok {
+			return nil, b.failed("load", nodes.BadRequest, fmt.Sprintf("LM Studio has no load setting %q", k),
+				"use "+strings.Join(LoadKeys(), ", "))
+		}
+		value, ok := want.read(v)
+		if !ok {
+			return nil, b.failed("load", nodes.BadRequest, fmt.Sprintf("the load setting %s is %v", k, v), "make it "+string(want))
+		}
+		request[k] = value
+	}
+	request["model"], request["echo_load_config"] = m.Name, true
+	return request, nil
+}
+
+// read makes a setting's value what the API's strict schema takes; the value
+// may come from a file, a flag or another server's answer.
+func (k kind) read(v any) (any, bool) {
+	text := fmt.Sprint(v)
+	if k == yesNo {
+		yes, err := strconv.ParseBool(text)
+		_, isNumber := v.(int)
+		return yes, err == nil && !isNumber
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f < 1 || f != math.Trunc(f) || f > math.MaxInt32 {
+		return nil, false
+	}
+	return int64(f), true
+}
+
+// refusedSetting says what to do about a setting that this version of LM
+// Studio doesn't know.
+func refusedSetting(err error) error {
+	var e *nodes.Error
+	if errors.As(err, &e) && e.Fault == nodes.BadRequest && strings.Contains(strings.ToLower(e.Detail), "unrecognized key") {
+		e.Remedy = "take the setting out of the node's load settings: this version of LM Studio does not know it"
+	}
+	return err
+}

@@ -1,0 +1,297 @@
+package nodetest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// LMStudioSettings are the switches of a fake LM Studio beside its faults. The
+// zero value is LM Studio 0.4 as it comes: just-in-time loading with a TTL of
+// an hour, of which only the last such model is kept.
+type LMStudioSettings struct {
+	// Old is a server before 0.4: no /api/v1, hence no load and no unload.
+	// [Options.Version] "0.3…" sets it.
+	Old bool
+	// NoV0 is a server without /api/v0.
+	NoV0 bool
+	// NotFound404 answers unknown routes 404 instead of 200, as a sibling of
+	// LM Studio is said to.
+	NotFound404 bool
+	// NoJIT switches just-in-time loading off.
+	NoJIT bool
+	// JITTTL is the idle time after which a model that was loaded just in time
+	// leaves; 0 is an hour.
+	JITTTL time.Duration
+	// KeepJIT keeps all models loaded just in time, not only the last one.
+	KeepJIT bool
+	// Reasoning says where an answer's thinking is put: "reasoning_content"
+	// (also for ""), "reasoning", or "think" for <think> tags in the content.
+	Reasoning string
+	// ThinkingEfforts are the values of "reasoning" that models which think
+	// allow; nil is "off" and "on".
+	ThinkingEfforts []string
+	// NoCapabilities leaves the capabilities out of the list.
+	NoCapabilities bool
+	// Embeddings and MLX name the models of these kinds. MLX ignores
+	// context_length and takes the model's maximum.
+	Embeddings, MLX []string
+	// MaxContext is every model's longest context, and DefaultContext the one
+	// that it is loaded with unless told otherwise; 0 is 131072 and 4096.
+	MaxContext, DefaultContext int
+	// EmptyOverflow answers a prompt that does not fit with a well-formed
+	// stream without a token, instead of an error.
+	EmptyOverflow bool
+	// AcceptParallel lets "parallel" pass in a load.
+	AcceptParallel bool
+	// LoadErrorStatus is the status of a failed load; 0 is 500.
+	LoadErrorStatus int
+	// DuplicateKeys lists every model twice, its instances spread over both.
+	DuplicateKeys bool
+	// InstanceIDField lists instances by "instance_id" instead of "id".
+	InstanceIDField bool
+	// SparseFields leaves out of the list, or sets to null, whatever may be.
+	SparseFields bool
+	// HideInstances: /api/v1/models shows no instance, /api/v0/models does.
+	HideInstances bool
+	// CloseReused closes a connection on its second request, as a client sees
+	// it that writes while the server closes for idleness.
+	CloseReused bool
+	// DownloadFails and DownloadLost end a download: with the status "failed",
+	// or because the server forgot the job.
+	DownloadFails, DownloadLost bool
+}
+
+// LMStudio is a fake LM Studio.
+type LMStudio struct {
+	*Server
+
+	// All below is guarded by Server.mu.
+	settings LMStudioSettings
+	states   map[*instance]*lmState
+	jobs     map[string]*lmJob
+	remotes  map[string]bool // connections that were used
+	leaked   bool            // an unload did not free its memory
+	chats    int
+}
+
+// lmState is what LM Studio knows of an instance beyond other engines.
+type lmState struct {
+	ttl  time.Duration // 0: loaded explicitly, stays
+	hung bool
+}
+
+// NewLMStudio starts a fake LM Studio and ends it with the test.
+func NewLMStudio(t tb, o Options) *LMStudio {
+	t.Helper()
+	l := &LMStudio{states: map[*instance]*lmState{}, jobs: map[string]*lmJob{}, remotes: map[string]bool{}}
+	l.settings.Old = strings.HasPrefix(o.Version, "0.3")
+	start(t, o, func(s *Server) dialect {
+		l.Server = s
+		return l
+	})
+	return l
+}
+
+// Configure changes the switches. They may be changed at any time.
+func (l *LMStudio) Configure(change func(*LMStudioSettings)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.settings)
+}
+
+// HangInstances makes the model processes hang that run now: what a reload
+// cures, other than [Wedged], which lasts.
+func (l *LMStudio) HangInstances() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.instances {
+		l.state(i).hung = true
+	}
+}
+
+// ExpireIn makes what is in memory leave after d as for idleness, asked or not.
+func (l *LMStudio) ExpireIn(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.instances {
+		i.expires = time.Now().Add(d)
+	}
+}
+
+// Loaded returns the ids of what is in memory.
+func (l *LMStudio) Loaded() []string {
+	l.expire()
+	return l.Server.Loaded()
+}
+
+// state returns what is known of an instance. l.mu is held.
+func (l *LMStudio) state(i *instance) *lmState {
+	s, ok := l.states[i]
+	if !ok {
+		s = &lmState{}
+		l.states[i] = s
+	}
+	return s
+}
+
+func (l *LMStudio) config() LMStudioSettings {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.settings
+}
+
+// expire takes out of memory what was idle for its TTL.
+func (l *LMStudio) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, i := range slices.Clone(l.instances) {
+		if !i.expires.IsZero() && !now.Before(i.expires) {
+			l.remove(i)
+		}
+	}
+}
+
+// remove takes an instance out of memory. l.mu is held.
+func (l *LMStudio) remove(gone *instance) {
+	l.instances = slices.DeleteFunc(slices.Clone(l.instances), func(i *instance) bool { return i == gone })
+	delete(l.states, gone)
+	l.change() // requests that hang in it end
+}
+
+func (l *LMStudio) idleTimeout() time.Duration { return 5 * time.Second }
+
+// sameName: keys are case-insensitive.
+func (l *LMStudio) sameName(a, b string) bool { return strings.EqualFold(a, b) }
+
+func (l *LMStudio) route(r *http.Request) Route {
+	switch path := r.URL.Path; {
+	case r.Method == http.MethodGet && (path == "/api/v1/models" || path == "/v1/models" || strings.HasPrefix(path, "/api/v0/models")):
+		return Lists
+	case r.Method != http.MethodPost:
+		return Others
+	case path == "/v1/chat/completions", path == "/api/v0/chat/completions", path == "/api/v1/chat":
+		return Chats
+	case path == "/api/v1/models/load":
+		return Loads
+	case path == "/api/v1/models/unload":
+		return Unloads
+	}
+	return Others
+}
+
+func (l *LMStudio) serve(w http.ResponseWriter, r *http.Request, body []byte) {
+	l.expire()
+	c := l.config()
+	w.Header().Set("X-Powered-By", "Express")
+	w.Header().Set("Keep-Alive", "timeout=5")
+	if c.CloseReused && l.reused(r.RemoteAddr) {
+		panic(http.ErrAbortHandler)
+	}
+	method, path := r.Method, r.URL.Path
+	isGet, isPost := method == http.MethodGet, method == http.MethodPost
+	v1, v0 := !c.Old, !c.NoV0
+	switch {
+	case isGet && path == "/lmstudio-greeting":
+		writeJSON(w, http.StatusOK, map[string]bool{"lmstudio": true})
+	case v1 && isGet && path == "/api/v1/models":
+		writeJSON(w, http.StatusOK, map[string]any{"models": l.listV1(c)})
+	case v0 && isGet && path == "/api/v0/models":
+		writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": l.listV0(c)})
+	case v0 && isGet && strings.HasPrefix(path, "/api/v0/models/"):
+		l.oneV0(w, c, strings.TrimPrefix(path, "/api/v0/models/"))
+	case isGet && path == "/v1/models":
+		writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": l.listOpenAI(c)})
+	case v1 && isPost && path == "/api/v1/models/load":
+		l.load(w, r, c, body)
+	case v1 && isPost && path == "/api/v1/models/unload":
+		l.unload(w, body)
+	case v1 && isPost && path == "/api/v1/models/download":
+		l.download(w, body)
+	case v1 && isGet && strings.HasPrefix(path, "/api/v1/models/download/status/"):
+		l.downloadStatus(w, c, strings.TrimPrefix(path, "/api/v1/models/download/status/"))
+	case v1 && isPost && path == "/api/v1/chat":
+		l.nativeChat(w, r, c, body)
+	case isPost && path == "/v1/chat/completions":
+		l.openAIChat(w, r, c, body, false)
+	case v0 && isPost && path == "/api/v0/chat/completions":
+		l.openAIChat(w, r, c, body, true)
+	default:
+		// The quirk to know LM Studio by: an unknown route is a success.
+		status := http.StatusOK
+		if c.NotFound404 {
+			status = http.StatusNotFound
+		}
+		writeJSON(w, status, map[string]string{"error": "Unexpected endpoint or method. (" + method + " " + path + ")"})
+	}
+}
+
+func (l *LMStudio) reused(remote string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.remotes[remote]
+	l.remotes[remote] = true
+	return was
+}
+
+// lmError is an error of the native API.
+type lmError struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+	Code    string `json:"code,omitempty"`
+	Param   string `json:"param,omitempty"`
+}
+
+func (e lmError) write(w http.ResponseWriter, status int) {
+	writeJSON(w, status, map[string]lmError{"error": e})
+}
+
+const tokenRequired = "An LM Studio API token is required to make requests to this server, but none was provided using " +
+	"the Authorization header using the 'Bearer' scheme (i.e., 'Authorization: Bearer $LM_API_TOKEN')"
+
+func (l *LMStudio) fail(w http.ResponseWriter, r *http.Request, status int, text string) {
+	switch {
+	case status == http.StatusUnauthorized && r.Header.Get("Authorization") == "":
+		lmError{"invalid_request", tokenRequired, "invalid_api_key", ""}.write(w, status)
+	case status == http.StatusUnauthorized:
+		lmError{"invalid_request", "Invalid LM Studio API token provided", "invalid_api_key", ""}.write(w, status)
+	default:
+		lmError{Type: "internal_error", Message: text}.write(w, status)
+	}
+}
+
+// strict decodes a body of the native API, which takes no key that it doesn't
+// know; false means that the error is written.
+func (l *LMStudio) strict(w http.ResponseWriter, body []byte, keys ...string) (map[string]any, bool) {
+	var in map[string]any
+	if err := json.Unmarshal(body, &in); err != nil || in == nil {
+		lmError{"invalid_request", "Invalid JSON in request body", "invalid_json", ""}.write(w, http.StatusBadRequest)
+		return nil, false
+	}
+	var unknown []string
+	for k := range in {
+		if !slices.Contains(keys, k) {
+			unknown = append(unknown, "'"+k+"'")
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		lmError{"invalid_request", "Unrecognized key(s) in object: " + strings.Join(unknown, ", "), "unrecognized_keys", ""}.write(w, http.StatusBadRequest)
+		return nil, false
+	}
+	return in, true
+}
+
+// required returns a string that must be there; false means that the error is
+// written.
+func required(w http.ResponseWriter, in map[string]any, key string) (string, bool) {
+	text, ok := in[key].(string)
+	if !ok || text == "" {
+		lmError{"invalid_request", `"` + key + `" is required`, "missing_required_parameter", key}.write(w, http.StatusBadRequest)
+		return "", false
+	}
+	return text, true
+}
