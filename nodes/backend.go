@@ -38,6 +38,14 @@ type Loader interface {
 	Unload(ctx context.Context, instance string) error
 }
 
+// SettingsChecker is a [Loader] that can tell in advance which load settings
+// it would refuse. [Node.Ensure] asks it before anything is unloaded.
+type SettingsChecker interface {
+	// CheckSettings returns an error that names the first setting that a load
+	// would refuse, nil where there is none. It asks no server.
+	CheckSettings(s Settings) error
+}
+
 // Canonicalizer is a backend with several spellings for one model, such as
 // Ollama's "good" and "good:latest".
 type Canonicalizer interface {

@@ -8,11 +8,7 @@ import (
 	"time"
 )
 
-// unloadLimit is how long an acknowledged unload may take to show: engines
-// wait for the requests under way first, and kill a runner after that.
-const unloadLimit = 20 * time.Second
-
-// unloadPoll is how often the list is read meanwhile.
+// unloadPoll is how often the list is read until an unload shows.
 const unloadPoll = 100 * time.Millisecond
 
 // EnsureOptions change what [Node.Ensure] does.
@@ -28,8 +24,8 @@ type EnsureOptions struct {
 // callers wait.
 //
 // Nothing is unloaded before it is known that m can be loaded: a model that is
-// not on disk ([ModelNotFound]), or does not fit the node's memory
-// ([TooLarge]), is refused while the old one still serves. After that,
+// not on disk ([ModelNotFound]), does not fit the node's memory ([TooLarge]),
+// or has settings that the engine does not know ([BadRequest]) is refused while the old one still serves. After that,
 // everything but m is unloaded and seen to be gone before m is loaded, so that
 // two models never share the memory meant for one. An m that is loaded already
 // is left alone; instances beyond the first are removed, newest first.
@@ -37,6 +33,11 @@ func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instanc
 	loader, ok := n.Backend.(Loader)
 	if !ok {
 		return Instance{}, n.fail("load", ReadOnly, "this engine has no load", "give the node a restart command")
+	}
+	if checker, ok := n.Backend.(SettingsChecker); ok {
+		if err := checker.CheckSettings(m.Settings); err != nil {
+			return Instance{}, err
+		}
 	}
 	if err := n.lock(ctx, "load"); err != nil {
 		return Instance{}, err
@@ -161,28 +162,35 @@ func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error
 	if len(drop) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, unloadLimit)
+	limited, cancel := context.WithTimeout(ctx, n.UnloadTimeout)
 	defer cancel()
 	for _, inst := range drop {
-		if err := loader.Unload(ctx, inst.ID); err != nil && !errors.Is(err, ModelNotFound) && !errors.Is(err, NotLoaded) {
+		if err := loader.Unload(limited, inst.ID); err != nil && !errors.Is(err, ModelNotFound) && !errors.Is(err, NotLoaded) {
 			return err
 		}
 	}
 	tick := time.NewTicker(unloadPoll)
 	defer tick.Stop()
+	var seen bool // a list was read, and it was still there
 	for {
-		s, err := n.Probe(ctx)
-		if err == nil && !slices.ContainsFunc(s.Loaded, func(i Instance) bool {
-			return slices.ContainsFunc(drop, func(d Instance) bool { return d.ID == i.ID })
-		}) {
-			return nil
+		s, err := n.Probe(limited)
+		if err == nil {
+			if !slices.ContainsFunc(s.Loaded, func(i Instance) bool {
+				return slices.ContainsFunc(drop, func(d Instance) bool { return d.ID == i.ID })
+			}) {
+				return nil
+			}
+			seen = true
 		}
 		select {
-		case <-ctx.Done():
-			if err != nil {
+		case <-limited.Done():
+			switch {
+			case errors.Is(ctx.Err(), context.Canceled):
+				return fmt.Errorf("%s: unload: waiting for it to show: %w", n.Name, ctx.Err())
+			case !seen:
 				return err
 			}
-			return n.fail("unload", UnloadStuck, fmt.Sprintf("still listed after %s", unloadLimit), "restart the server")
+			return n.fail("unload", UnloadStuck, fmt.Sprintf("still listed after %s", n.UnloadTimeout), "restart the server")
 		case <-tick.C:
 		}
 	}

@@ -30,6 +30,10 @@ type Node struct {
 	ProbeTimeout time.Duration
 	// LoadTimeout bounds one load; 0 means [LoadLimit] of the model's size.
 	LoadTimeout time.Duration
+	// UnloadTimeout bounds the wait for an acknowledged unload to show; 0 means
+	// 20 s: engines wait for the requests under way first, and kill a runner
+	// after that.
+	UnloadTimeout time.Duration
 
 	loading chan struct{} // holds a token while a load or unload is under way
 }
@@ -44,6 +48,9 @@ func New(n Node) (*Node, error) {
 	}
 	if n.ProbeTimeout <= 0 {
 		n.ProbeTimeout = 5 * time.Second
+	}
+	if n.UnloadTimeout <= 0 {
+		n.UnloadTimeout = 20 * time.Second
 	}
 	n.loading = make(chan struct{}, 1)
 	return &n, nil
