@@ -1,0 +1,15 @@
+// Package scoring says how good an answer is, and how good a run.
+//
+// An answer is graded by a [Grader]: right or wrong, nothing between. What a
+// model wrote is seldom the bare answer: it comes wrapped in thinking, Markdown,
+// LaTeX and politeness, in one of several ways to write a number, in English or
+// French. [Expect] looks through all of that, and still doesn't take "14",
+// "not 4" or a repeated question for a "4".
+//
+// A run is graded by a [Scorer]; the usual one is [Composite], a weighted sum
+// of quality, speed and reliability. [Score] keeps the parts beside the sum,
+// because the sum alone hides things: above ten seconds no slowdown shows in it.
+//
+// The package is pure: no clock, no network, no files, no state. Everything in
+// it may be used from any number of goroutines at once.
+package scoring
