@@ -287,22 +287,24 @@ func TestRepeatedCritical(t *testing.T) {
 
 // TestFlush: stopping delivers what waits, and takes no longer than allowed.
 func TestFlush(t *testing.T) {
+	hangs := answer{takes: -1}
 	for _, c := range []struct {
-		name   string
-		answer answer
-		sent   int
-		within time.Duration
-		report string
+		name          string
+		first, second answer
+		sent          int
+		within        time.Duration
+		report        string
 	}{
-		{"works", answer{}, 1, 0, ""},
-		{"slow", answer{takes: 3 * time.Second}, 1, 3 * time.Second, ""},
-		{"hangs", answer{takes: -1}, 0, 5 * time.Second, "not delivered before the end: 1 alert"},
-		{"down", answer{err: errDown}, 0, 0, "not delivered before the end: 1 alert"},
+		{"under way", answer{takes: 3 * time.Second}, answer{err: errDown}, 1, 2 * time.Second, ""},
+		{"hangs, then works", hangs, answer{}, 1, 2500 * time.Millisecond, ""},
+		{"hangs, then slow", hangs, answer{takes: 2 * time.Second}, 1, 4500 * time.Millisecond, ""},
+		{"hangs", hangs, hangs, 0, 5 * time.Second, "not delivered before the end: 1 alert"},
+		{"hangs, then down", hangs, answer{err: errDown}, 0, 2500 * time.Millisecond, "not delivered before the end: 1 alert"},
+		{"failed before, then works", answer{err: errDown}, answer{}, 1, 0, "tried again"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The first delivery is under way when the end comes.
-				b := working(Options{}, answer{takes: -1}, c.answer)
+				b := working(Options{}, c.first, c.second)
 				b.Emit(offline("M1"))
 				time.Sleep(time.Second)
 				began := time.Now()

@@ -135,15 +135,20 @@ func count(list []message) int {
 	return n
 }
 
-// run delivers until ctx ends, and then flushes.
+// run delivers until ctx ends, and then flushes. A delivery under way at the
+// end gets half of the time that is left, so that none is cut off, and done
+// twice, that was about to succeed.
 func (c *courier) run(ctx context.Context) {
+	work, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(c.options.Flush/2, cut) })()
 	for ctx.Err() == nil {
 		text, next := c.take()
 		if text == "" {
 			c.wait(ctx, next)
 			continue
 		}
-		if pause := c.deliver(ctx, text); pause > 0 {
+		if pause := c.deliver(work, text); pause > 0 {
 			sleep(ctx, pause)
 		}
 	}
@@ -179,8 +184,8 @@ func sleep(ctx context.Context, d time.Duration) {
 const maxRetryAfter = time.Hour
 
 // deliver tries once, and returns how long to wait before the next delivery.
-func (c *courier) deliver(ctx context.Context, text string) time.Duration {
-	sendCtx, cancel := context.WithTimeout(ctx, c.options.SendTimeout)
+func (c *courier) deliver(work context.Context, text string) time.Duration {
+	sendCtx, cancel := context.WithTimeout(work, c.options.SendTimeout)
 	err := c.sender.Send(sendCtx, text)
 	cancel()
 	if err == nil {
@@ -192,8 +197,8 @@ func (c *courier) deliver(ctx context.Context, text string) time.Duration {
 		}
 		return 0
 	}
-	if ctx.Err() != nil {
-		return 0 // stopping: the flush tries it again
+	if work.Err() != nil {
+		return 0 // cut off at the end: the flush tries it again
 	}
 	var e *SendError
 	permanent := errors.As(err, &e) && e.Permanent
@@ -217,7 +222,7 @@ func (c *courier) deliver(ctx context.Context, text string) time.Duration {
 
 // flush delivers what still waits, as long as that works and there is time.
 func (c *courier) flush(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.Flush)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.Flush/2)
 	defer cancel()
 	for {
 		text, _ := c.take()
