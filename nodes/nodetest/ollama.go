@@ -1,0 +1,313 @@
+package nodetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Faults that only Ollama has.
+const (
+	// SchedulerWedged: version and tags answer; the list of what is loaded and
+	// everything that needs a runner hangs.
+	SchedulerWedged Fault = "scheduler wedged"
+	// QueueFull: what needs a runner is answered 503.
+	QueueFull Fault = "queue full"
+	// ListPanics: the list of what is loaded is answered 500 without a body,
+	// as it happens in the moment of an unload.
+	ListPanics Fault = "list panics"
+)
+
+// OllamaSettings are the switches of a fake Ollama beside its faults. The zero
+// value is Ollama 0.17 as it comes.
+type OllamaSettings struct {
+	// Runner is whose error texts are used: "llama runner" (up to 0.24),
+	// "llama-server" (from 0.30) or "mlx runner". Empty goes by the version.
+	Runner string
+	// KeepAlive is the time of requests that name none; 0 is five minutes.
+	KeepAlive time.Duration
+	// Context is the num_ctx of loads that name none, Trained the longest that
+	// models take; 0 is 4096 and 131072.
+	Context, Trained int
+	// ModelContext gives models, by name, a num_ctx of their own.
+	ModelContext map[string]int
+	// MaxLoaded is how many models fit; an idle one makes room for another.
+	// 0 is three.
+	MaxLoaded int
+	// StoppingTime is how long an unloaded model is still listed, with an
+	// expiry in the past.
+	StoppingTime time.Duration
+	// ListDelay is how long after its load a model is listed.
+	ListDelay time.Duration
+	// ListsLoading lists models also while they load, as if they were ready.
+	ListsLoading bool
+	// Remote, Corrupt and BlobGone name models that run in the cloud, whose
+	// file is corrupt (a load is answered 500 without a body), and whose file
+	// is gone while the tag is there.
+	Remote, Corrupt, BlobGone []string
+	// NotFoundText is what is said of unknown models, with %s for the name;
+	// empty is "model '%s' not found".
+	NotFoundText string
+	// ClockSkew is how far the server's clock is ahead of this machine's.
+	ClockSkew time.Duration
+	// Registry are the models that can be pulled.
+	Registry []Model
+	// PullStops ends a pull in the middle, without an error.
+	PullStops bool
+	// NoThinkField leaves thinking in the content, as <think>…</think>.
+	NoThinkField bool
+}
+
+// Ollama is a fake Ollama.
+type Ollama struct {
+	*Server
+
+	// All below is guarded by Server.mu.
+	settings OllamaSettings
+	states   map[*instance]*ollamaState
+	reloads  int
+	loads    int
+	leaked   bool // an unload did not free its memory
+}
+
+// ollamaState is what Ollama knows of a loaded model beyond other engines.
+type ollamaState struct {
+	name    string // that was first asked for
+	options map[string]any
+	keep    time.Duration // forever is math.MaxInt64
+	busy    int           // requests under way
+	loaded  time.Time
+	gone    time.Time // when an unload ends; zero: none under way
+	hung    bool
+	vram    *float64
+}
+
+// NewOllama starts a fake Ollama and ends it with the test. What is loaded at
+// the start stays for ever.
+func NewOllama(t tb, o Options) *Ollama {
+	t.Helper()
+	if o.Version == "" {
+		o.Version = "0.17.4"
+	}
+	l := &Ollama{states: map[*instance]*ollamaState{}}
+	start(t, o, func(s *Server) dialect {
+		l.Server = s
+		return l
+	})
+	return l
+}
+
+// Configure changes the switches. They may be changed at any time.
+func (l *Ollama) Configure(change func(*OllamaSettings)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(&l.settings)
+	l.change()
+}
+
+func (l *Ollama) config() OllamaSettings {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.settings
+}
+
+// Reloads returns how often a loaded model was loaded anew, because a request
+// came with other runner options.
+func (l *Ollama) Reloads() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reloads
+}
+
+// LoadCount returns how often a runner was started, reloads included.
+func (l *Ollama) LoadCount() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.loads
+}
+
+// HangRunners makes the runners hang that run now, as a SIGSTOP does: lists
+// stay healthy, generations hang, and an unload comes through only when no
+// request is under way. A load starts a new runner.
+func (l *Ollama) HangRunners() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.instances {
+		l.state(i).hung = true
+	}
+}
+
+// LoseGPU makes this share of what is loaded be on the GPU from now on.
+func (l *Ollama) LoseGPU(share float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.instances {
+		l.state(i).vram = &share
+	}
+}
+
+// ExpireIn makes what is in memory leave after d, unless it is asked.
+func (l *Ollama) ExpireIn(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.instances {
+		l.state(i).keep = d
+		i.expires = time.Now().Add(d)
+	}
+}
+
+// LoadBehindBack loads a model as another client would: with its options, and
+// for keep, where a negative one is for ever.
+func (l *Ollama) LoadBehindBack(name string, options map[string]any, keep time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m, ok := findModel(l.models, l.sameName, name)
+	if !ok {
+		return
+	}
+	for _, i := range slices.Clone(l.instances) {
+		if i.model.digest() == m.digest() {
+			l.remove(i)
+		}
+	}
+	i := &instance{id: ollamaName(m.Name), model: m}
+	l.instances = append(l.instances, i)
+	s := l.state(i)
+	s.options = l.runnerOptions(m, options)
+	l.keepFor(i, keep)
+}
+
+// Loaded returns the names of what is in memory.
+func (l *Ollama) Loaded() []string {
+	l.expire()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]string, 0, len(l.instances))
+	for _, i := range l.instances {
+		names = append(names, l.state(i).name)
+	}
+	return names
+}
+
+// state returns what is known of a loaded model. l.mu is held.
+func (l *Ollama) state(i *instance) *ollamaState {
+	s, ok := l.states[i]
+	if !ok {
+		s = &ollamaState{name: ollamaName(i.model.Name), options: l.runnerOptions(i.model, nil), keep: forEver}
+		l.states[i] = s
+	}
+	return s
+}
+
+// remove takes a model out of memory. l.mu is held.
+func (l *Ollama) remove(gone *instance) {
+	l.instances = slices.DeleteFunc(slices.Clone(l.instances), func(i *instance) bool { return i == gone })
+	delete(l.states, gone)
+	_, l.leaked = l.faults[MemoryNotFreed]
+	l.change() // requests that wait for it, or hang in it, go on
+}
+
+// ollamaName is a name as the server lists it: with its tag.
+func ollamaName(name string) string {
+	name = strings.TrimPrefix(name, "registry.ollama.ai/")
+	name = strings.TrimPrefix(name, "library/")
+	if name != "" && !strings.Contains(name[strings.LastIndexByte(name, '/')+1:], ":") {
+		name += ":latest"
+	}
+	return name
+}
+
+func (l *Ollama) sameName(a, b string) bool {
+	return strings.EqualFold(ollamaName(a), ollamaName(b))
+}
+
+// ollamaRequest is the body of all of Ollama's own requests.
+type ollamaRequest struct {
+	Model       string
+	Name        string // the model's, in requests of old clients
+	Prompt      string
+	Messages    []struct{ Role, Content string }
+	Stream      *bool
+	KeepAlive   any `json:"keep_alive"`
+	Options     map[string]any
+	Think       any
+	Truncate    *bool
+	Source      string
+	Destination string
+}
+
+func (r ollamaRequest) streams() bool { return r.Stream == nil || *r.Stream }
+
+func (l *Ollama) route(r *http.Request) Route {
+	switch path := r.URL.Path; {
+	case r.Method != http.MethodPost:
+		switch path {
+		case "/", "/api/version", "/api/tags", "/api/ps", "/v1/models":
+			return Lists
+		}
+	case path == "/v1/chat/completions":
+		return Chats
+	case path == "/api/chat", path == "/api/generate":
+		body, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var in ollamaRequest
+		if err != nil || json.Unmarshal(body, &in) != nil {
+			return Others
+		}
+		keep, given, _ := keepAlive(in.KeepAlive)
+		switch {
+		case in.Prompt != "" || len(in.Messages) > 0:
+			return Chats
+		case given && keep == 0:
+			return Unloads
+		}
+		return Loads
+	}
+	return Others
+}
+
+func (l *Ollama) serve(w http.ResponseWriter, r *http.Request, body []byte) {
+	l.expire()
+	c := l.config()
+	w.Header().Set("Date", time.Now().Add(c.ClockSkew).UTC().Format(http.TimeFormat))
+	handlers := map[string]map[string]func(http.ResponseWriter, *http.Request, OllamaSettings, []byte){
+		"/":                    {http.MethodGet: l.root, http.MethodHead: l.root},
+		"/api/version":         {http.MethodGet: l.showVersion, http.MethodHead: l.showVersion},
+		"/api/tags":            {http.MethodGet: l.tags, http.MethodHead: l.tags},
+		"/api/ps":              {http.MethodGet: l.ps},
+		"/v1/models":           {http.MethodGet: l.openAIModels},
+		"/api/chat":            {http.MethodPost: l.chat},
+		"/api/generate":        {http.MethodPost: l.generate},
+		"/api/show":            {http.MethodPost: l.show},
+		"/api/pull":            {http.MethodPost: l.pull},
+		"/api/delete":          {http.MethodDelete: l.delete},
+		"/api/copy":            {http.MethodPost: l.copy},
+		"/v1/chat/completions": {http.MethodPost: l.openAIChat},
+	}
+	methods, known := handlers[r.URL.Path]
+	handler, allowed := methods[r.Method]
+	switch {
+	case !known:
+		http.Error(w, "404 page not found", http.StatusNotFound)
+	case !allowed:
+		http.Error(w, "405 method not allowed", http.StatusMethodNotAllowed)
+	default:
+		handler(w, r, c, body)
+	}
+}
+
+func (l *Ollama) fail(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		kind := "api_error"
+		if status == http.StatusBadRequest {
+			kind = "invalid_request_error"
+		}
+		writeJSON(w, status, map[string]any{"error": map[string]any{"message": text, "type": kind, "param": nil, "code": nil}})
+		return
+	}
+	writeJSON(w, status, map[string]string{"error": text})
+}

@@ -1,0 +1,414 @@
+package nodetest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// forEver is a keep-alive below zero, as the server keeps it.
+const forEver = time.Duration(math.MaxInt64)
+
+// keepAlive reads a keep-alive: a duration, or a number of seconds; below zero
+// is for ever.
+func keepAlive(v any) (d time.Duration, given, ok bool) {
+	switch v := v.(type) {
+	case nil:
+		return 0, false, true
+	case float64:
+		d = time.Duration(v * float64(time.Second))
+	case string:
+		var err error
+		if d, err = time.ParseDuration(v); err != nil {
+			return 0, false, false
+		}
+	default:
+		return 0, false, false
+	}
+	if d < 0 {
+		d = forEver
+	}
+	return d, true, true
+}
+
+// keepFor sets how long a model stays from now on. l.mu is held.
+func (l *Ollama) keepFor(i *instance, keep time.Duration) {
+	if keep < 0 {
+		keep = forEver
+	}
+	l.state(i).keep = keep
+	i.expires = time.Time{}
+	if keep != forEver {
+		i.expires = time.Now().Add(keep)
+	}
+}
+
+// expire takes out of memory what was idle for its time, and what was unloaded
+// and is through with it.
+func (l *Ollama) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, i := range slices.Clone(l.instances) {
+		s := l.state(i)
+		switch {
+		case s.busy > 0:
+		case !s.gone.IsZero() && !now.Before(s.gone):
+			l.remove(i)
+		case s.gone.IsZero() && !i.expires.IsZero() && !now.Before(i.expires):
+			l.retire(i)
+		}
+	}
+}
+
+// retire begins the end of a model: it is listed with an expiry in the past
+// until the requests under way are done. l.mu is held.
+func (l *Ollama) retire(i *instance) {
+	s := l.state(i)
+	now := time.Now()
+	i.stopping, s.keep = true, 0
+	if i.expires.IsZero() || i.expires.After(now) {
+		i.expires = now
+	}
+	s.gone = now.Add(l.settings.StoppingTime)
+	if s.busy == 0 && l.settings.StoppingTime == 0 {
+		l.remove(i)
+	}
+}
+
+func (l *Ollama) trained() int {
+	if l.settings.Trained > 0 {
+		return l.settings.Trained
+	}
+	return 131072
+}
+
+// runnerOptions returns the options of a request that belong to the loaded
+// model, in full. l.mu is held.
+func (l *Ollama) runnerOptions(m Model, options map[string]any) map[string]any {
+	out := map[string]any{"num_ctx": 4096.0, "num_batch": 512.0, "num_gpu": -1.0, "main_gpu": 0.0, "num_thread": 0.0, "use_mmap": nil}
+	if l.settings.Context > 0 {
+		out["num_ctx"] = float64(l.settings.Context)
+	}
+	for name, n := range l.settings.ModelContext {
+		if l.sameName(name, m.Name) {
+			out["num_ctx"] = float64(n)
+		}
+	}
+	for name, v := range options {
+		if _, known := out[name]; !known {
+			continue
+		}
+		if n, ok := v.(int); ok {
+			v = float64(n)
+		}
+		out[name] = v
+	}
+	if l.cutsFirst() { // compared is what is left of it
+		out["num_ctx"] = min(out["num_ctx"].(float64), float64(l.trained()))
+	}
+	return out
+}
+
+func contextOf(options map[string]any) int {
+	n, _ := options["num_ctx"].(float64)
+	return int(n)
+}
+
+// cutsFirst: from 0.30 on the context is cut to the model's before it is
+// compared with that of a request.
+func (l *Ollama) cutsFirst() bool { return l.runner() != "llama runner" }
+
+// runner says whose words are used. l.mu may be held.
+func (l *Ollama) runner() string {
+	if l.settings.Runner != "" {
+		return l.settings.Runner
+	}
+	var major, minor int
+	if n, _ := fmt.Sscanf(l.options.Version, "%d.%d", &major, &minor); n == 2 && (major > 0 || minor >= 30) {
+		return "llama-server"
+	}
+	return "llama runner"
+}
+
+// The words of a runner that died, and of one that would not start.
+func (l *Ollama) died() string {
+	switch runner := l.runner(); runner {
+	case "mlx runner":
+		return "mlx runner exited unexpectedly: signal: killed"
+	default:
+		return runner + " process no longer running: -1 "
+	}
+}
+
+func (l *Ollama) notLoaded() string {
+	switch l.runner() {
+	case "mlx runner":
+		return "mlx runner failed: unsupported architecture (exit: exit status 1)"
+	case "llama-server":
+		return "llama-server process has terminated: exit status 1: error loading model: missing tensor 'blk.0.ffn_down.weight'"
+	}
+	return "llama runner process has terminated: error loading model: missing tensor 'blk.0.ffn_down.weight'"
+}
+
+func (l *Ollama) noMemory() string {
+	if l.runner() == "mlx runner" {
+		return "model requires 38.1 GiB but only 22.8 GiB are available (after 1.0 GiB overhead)"
+	}
+	return "model requires more system memory (38.1 GiB) than is available (22.8 GiB)"
+}
+
+// ollamaFailure is why a request gets no runner.
+type ollamaFailure struct {
+	status int
+	text   string // empty: not even a body
+}
+
+// gone is the failure of a request with nobody left to tell.
+var gone = &ollamaFailure{}
+
+func (f *ollamaFailure) write(l *Ollama, w http.ResponseWriter, r *http.Request) {
+	switch {
+	case f == gone:
+		panic(http.ErrAbortHandler)
+	case f.text == "":
+		w.WriteHeader(f.status)
+	default:
+		l.fail(w, r, f.status, f.text)
+	}
+}
+
+// runnerFor returns the loaded model for a request, and loads it, or loads it
+// anew where it runs with other options. done ends the request.
+func (l *Ollama) runnerFor(r *http.Request, c OllamaSettings, in ollamaRequest, m Model, route Route) (i *instance, done func(), f *ollamaFailure) {
+	ctx := r.Context()
+	if _, on := l.on(SchedulerWedged, route); on && !l.hang(ctx, SchedulerWedged) {
+		return nil, nil, gone
+	}
+	if l.hit(QueueFull, route) {
+		return nil, nil, &ollamaFailure{http.StatusServiceUnavailable, "server busy, please try again.  maximum pending requests exceeded"}
+	}
+	if l.named(c.Corrupt, m) {
+		return nil, nil, &ollamaFailure{http.StatusInternalServerError, ""}
+	}
+	keep, given, ok := keepAlive(in.KeepAlive)
+	if !ok {
+		return nil, nil, &ollamaFailure{http.StatusBadRequest, "invalid keep_alive"}
+	}
+	for {
+		l.mu.Lock()
+		want := l.runnerOptions(m, in.Options)
+		at := slices.IndexFunc(l.instances, func(i *instance) bool { return i.model.digest() == m.digest() })
+		if at < 0 {
+			l.mu.Unlock()
+			i, f := l.bring(ctx, c, m, in.Model, want)
+			if f != nil {
+				return nil, nil, f
+			}
+			l.mu.Lock()
+			if !given {
+				keep, given = c.KeepAlive, true
+				if keep == 0 {
+					keep = 5 * time.Minute
+				}
+			}
+			done := l.useLocked(i, keep, given)
+			l.mu.Unlock()
+			return i, done, nil
+		}
+		i, changed := l.instances[at], l.changed
+		s := l.state(i)
+		fresh := !i.loading && s.gone.IsZero() && sameOptions(s.options, want) && (route == Chats || !i.crashed && !s.hung)
+		if fresh {
+			done := l.useLocked(i, keep, given)
+			l.mu.Unlock()
+			return i, done, nil
+		}
+		if s.busy == 0 && !i.loading {
+			if s.gone.IsZero() && !sameOptions(s.options, want) {
+				l.reloads++
+			}
+			if s.gone.IsZero() || !time.Now().Before(s.gone) {
+				l.remove(i)
+				l.mu.Unlock()
+				continue
+			}
+		}
+		l.mu.Unlock()
+		// Requests under way end first, and an unload takes its time.
+		timer := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, nil, gone
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// sameOptions: a num_gpu below zero is the same as any.
+func sameOptions(loaded, want map[string]any) bool {
+	if n, _ := want["num_gpu"].(float64); n < 0 {
+		loaded = maps.Clone(loaded)
+		loaded["num_gpu"] = want["num_gpu"]
+	}
+	return reflect.DeepEqual(loaded, want)
+}
+
+// useLocked counts a request in, and returns what counts it out again: that
+// sets the expiry anew. l.mu is held.
+func (l *Ollama) useLocked(i *instance, keep time.Duration, given bool) (done func()) {
+	s := l.state(i)
+	s.busy++
+	if given {
+		s.keep = keep
+	}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		s.busy--
+		if !slices.Contains(l.instances, i) || s.busy > 0 {
+			return
+		}
+		switch {
+		case i.stopping:
+			l.retire(i)
+		case s.keep == 0:
+			l.retire(i)
+		default:
+			l.keepFor(i, s.keep)
+		}
+		l.change()
+	}
+}
+
+// bring loads a model. The load ends with its client.
+func (l *Ollama) bring(ctx context.Context, c OllamaSettings, m Model, name string, options map[string]any) (*instance, *ollamaFailure) {
+	broken := func(text string) (*instance, *ollamaFailure) {
+		return nil, &ollamaFailure{http.StatusInternalServerError, text}
+	}
+	if d, on := l.on(LoadFails, Loads); on {
+		return broken(or(d.Text, l.notLoaded()))
+	}
+	if m.Broken {
+		return broken(l.notLoaded())
+	}
+	l.mu.Lock()
+	full := l.leaked
+	if _, on := l.faults[MemoryNotFreed]; !on {
+		full, l.leaked = false, false
+	}
+	if full || contextOf(options) >= 10_000_000 && contextOf(options) <= l.trained() {
+		l.mu.Unlock()
+		return broken(l.noMemory())
+	}
+	l.makeRoom(c)
+	i := &instance{id: ollamaName(name), model: m, loading: true}
+	l.instances = append(slices.Clone(l.instances), i)
+	s := l.state(i)
+	s.name, s.options, s.loaded = ollamaName(m.Name), options, time.Now()
+	l.loads++
+	life := l.life
+	l.mu.Unlock()
+
+	failed := func() (*instance, *ollamaFailure) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.remove(i)
+		return nil, gone
+	}
+	if _, on := l.on(LoadHangs, Loads); on && !l.hang(ctx, LoadHangs) {
+		return failed()
+	}
+	if !l.pause(ctx, m.LoadTime) {
+		return failed()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.life != life || !slices.Contains(l.instances, i) {
+		return nil, gone
+	}
+	i.loading, s.loaded = false, time.Now()
+	l.change()
+	return i, nil
+}
+
+// makeRoom unloads an idle model where no other fits, the one with the
+// shortest keep-alive first. l.mu is held.
+func (l *Ollama) makeRoom(c OllamaSettings) {
+	most := c.MaxLoaded
+	if most == 0 {
+		most = 3
+	}
+	for len(l.instances) >= most {
+		var idle *instance
+		for _, i := range l.instances {
+			if s := l.state(i); s.busy == 0 && !i.loading && (idle == nil || s.keep < l.state(idle).keep) {
+				idle = i
+			}
+		}
+		if idle == nil {
+			return
+		}
+		l.remove(idle)
+	}
+}
+
+// unload is a request without a prompt whose keep-alive is 0. It is
+// acknowledged whatever comes of it.
+func (l *Ollama) unload(r *http.Request, m Model) bool {
+	if _, on := l.on(SchedulerWedged, Unloads); on && !l.hang(r.Context(), SchedulerWedged) {
+		return false
+	}
+	if l.hit(UnloadOnlyAcknowledged, Unloads) {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range slices.Backward(slices.Clone(l.instances)) {
+		if i.model.digest() == m.digest() && !i.stopping {
+			l.retire(i) // of two of one model, which should not be, one
+			break
+		}
+	}
+	return true
+}
+
+// awaitRunner blocks while the runner hangs: until it is killed by an unload,
+// or the client leaves (false).
+func (l *Ollama) awaitRunner(ctx context.Context, i *instance) bool {
+	for {
+		l.mu.Lock()
+		s, there := l.states[i]
+		hung, changed, closed := there && s.hung, l.changed, l.closed
+		l.mu.Unlock()
+		if closed {
+			return false
+		}
+		if !hung {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+		}
+	}
+}
+
+// promptOf joins what a request says, and counts its words.
+func promptOf(in ollamaRequest) (string, int) {
+	prompt := in.Prompt
+	for _, m := range in.Messages {
+		prompt += "\n" + m.Content
+	}
+	return prompt, len(strings.Fields(prompt))
+}

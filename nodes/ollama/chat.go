@@ -1,0 +1,145 @@
+package ollama
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/ollama/ollama/api"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/internal/wire"
+)
+
+// Chat implements [nodes.Backend]. A prompt that does not fit the context is
+// [nodes.TooLong] and not cut, as the server would do by itself.
+//
+// With OnlyLoaded the model's expiry stays where it was, give or take the time
+// of the answer. A model that is being unloaded counts as not loaded.
+func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatReply, error) {
+	ctx, watch := wire.NewWatch(ctx, b.wire.Node(), req.FirstToken, req.BetweenTokens)
+	defer watch.Stop()
+	began := time.Now()
+	request, err := b.request(ctx, req)
+	if err != nil {
+		return nodes.ChatReply{}, err
+	}
+	a := answer{began: began, watch: watch, onToken: req.OnToken}
+	ctx, c := begin(ctx, actionChat)
+	err = b.fail(ctx, c, b.api.Chat(ctx, request, a.add))
+	if err == nil && !a.last.Done {
+		// The library takes the end of the connection for that of the answer,
+		// and a line that it has no room for as well.
+		err = b.wire.Fail(actionChat, nodes.CutOff, "the answer ended before it was done")
+	}
+	return a.reply(), err
+}
+
+func (b *Backend) request(ctx context.Context, req nodes.ChatRequest) (*api.ChatRequest, error) {
+	truncate := false
+	out := &api.ChatRequest{Model: modelOf(req.Model), Stream: &req.Stream, Truncate: &truncate}
+	for _, m := range req.Messages {
+		out.Messages = append(out.Messages, api.Message{Role: string(m.Role), Content: m.Text})
+	}
+	if req.NoThinking {
+		out.Think = &api.ThinkValue{Value: false} // every model takes it, also one that can't think
+	}
+	var runner map[string]any
+	var err error
+	if req.OnlyLoaded {
+		runner, out.KeepAlive, err = b.asLoaded(ctx, req)
+	} else {
+		runner, err = b.options(actionChat, req.Settings)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sampling := map[string]any{}
+	if req.MaxTokens > 0 {
+		sampling["num_predict"] = req.MaxTokens
+	}
+	if req.Temperature != nil {
+		sampling["temperature"] = *req.Temperature
+	}
+	if req.Seed != nil {
+		sampling["seed"] = *req.Seed
+	}
+	out.Options = merge(runner, sampling)
+	return out, nil
+}
+
+// asLoaded returns the options and the keep-alive with which a request leaves
+// a loaded model as it is.
+func (b *Backend) asLoaded(ctx context.Context, req nodes.ChatRequest) (map[string]any, *api.Duration, error) {
+	b.mu.Lock()
+	known := b.version != ""
+	b.mu.Unlock()
+	if !known {
+		if _, err := b.identify(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	list, err := b.running(ctx, actionChat)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := b.find(ctx, actionChat, modelOf(req.Model), list)
+	if err != nil {
+		return nil, nil, err
+	}
+	if b.instance(r, list.now).Stopping {
+		return nil, nil, b.wire.Fail(actionChat, nodes.NotLoaded, req.Model+" is being unloaded")
+	}
+	options, err := b.inForce(ctx, r, req.Settings)
+	return options, remaining(r.ExpiresAt, list.now), err
+}
+
+// answer gathers the pieces of an answer.
+type answer struct {
+	began          time.Time
+	watch          *wire.Watch
+	onToken        func(string)
+	text, thinking strings.Builder
+	pieces         int
+	first          time.Duration
+	last           api.ChatResponse
+}
+
+func (a *answer) add(r api.ChatResponse) error {
+	a.last = r
+	thinking, text := r.Message.Thinking, r.Message.Content
+	if thinking != "" || text != "" || len(r.Message.ToolCalls) > 0 {
+		a.pieces++
+		if a.first == 0 {
+			a.first = time.Since(a.began)
+		}
+		a.watch.Token()
+	}
+	a.thinking.WriteString(thinking)
+	a.text.WriteString(text)
+	for _, piece := range []string{thinking, text} {
+		if a.onToken != nil && piece != "" {
+			a.onToken(piece)
+		}
+	}
+	return nil
+}
+
+func (a *answer) reply() nodes.ChatReply {
+	thinking, text := a.thinking.String(), a.text.String()
+	if thinking == "" {
+		thinking, text = wire.SplitThinking(text)
+	}
+	reply := nodes.ChatReply{
+		Model: a.last.Model, Text: text, Thinking: thinking,
+		PromptTokens: a.last.PromptEvalCount, Tokens: a.last.EvalCount,
+		FirstToken: a.first, Duration: time.Since(a.began), Finish: a.last.DoneReason,
+	}
+	if reply.Tokens == 0 {
+		reply.Tokens = a.pieces
+	}
+	if a.pieces == 0 && reply.Finish == "stop" {
+		reply.Tokens = 0 // the server counts the end mark as one
+	}
+	return reply
+}

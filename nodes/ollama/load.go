@@ -1,0 +1,148 @@
+package ollama
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ollama/ollama/api"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// stay is the keep-alive of what the product loads: until it is unloaded.
+var stay = &api.Duration{Duration: -1}
+
+// Load implements [nodes.Loader]. The settings are Ollama's runner options,
+// see [LoadKeys]. The model stays loaded until it is unloaded.
+func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, error) {
+	options, err := b.options(actionLoad, m.Settings)
+	if err != nil {
+		return nodes.Instance{}, err
+	}
+	if err := b.generate(ctx, actionLoad, "load", &api.GenerateRequest{Model: m.Name, KeepAlive: stay, Options: options}); err != nil {
+		return nodes.Instance{}, err
+	}
+	running, err := b.running(ctx, actionLoad)
+	if err != nil {
+		return nodes.Instance{}, err
+	}
+	r, err := b.find(ctx, actionLoad, m.Name, running)
+	if err != nil {
+		return nodes.Instance{}, err
+	}
+	asked, pinned := options[numCtx].(int64)
+	if pinned && int(asked) > r.ContextLength && r.ContextLength > 0 {
+		// The server cuts num_ctx to what the model was trained with, and goes
+		// on comparing with the number that was asked for.
+		if _, err := b.traitsOf(ctx, actionLoad, r); err != nil {
+			return nodes.Instance{}, err
+		}
+	}
+	b.mu.Lock()
+	delete(b.asked, r.Digest)
+	if pinned {
+		b.asked[r.Digest] = int(asked)
+	}
+	b.mu.Unlock()
+	return b.instance(r, running.now), nil
+}
+
+// Unload implements [nodes.Loader]. The server acknowledges at once and lets
+// requests under way end first; where one hangs, nothing happens.
+func (b *Backend) Unload(ctx context.Context, instance string) error {
+	err := b.generate(ctx, actionUnload, "unload", &api.GenerateRequest{Model: modelOf(instance), KeepAlive: &api.Duration{}})
+	if nodes.FaultOf(err) == nodes.ModelNotFound {
+		return nil
+	}
+	return err
+}
+
+// generate sends a request without a prompt, which loads or unloads a model,
+// and makes sure of the answer.
+func (b *Backend) generate(ctx context.Context, action, want string, req *api.GenerateRequest) error {
+	stream := false
+	req.Stream = &stream
+	ctx, c := begin(ctx, action)
+	var last api.GenerateResponse
+	err := b.api.Generate(ctx, req, func(r api.GenerateResponse) error {
+		last = r
+		return nil
+	})
+	switch err := b.fail(ctx, c, err); {
+	case err != nil:
+		return err
+	case !last.Done:
+		return b.wire.Fail(action, nodes.CutOff, "the answer ended before it was done")
+	case last.DoneReason != want && last.DoneReason != "": // versions of 2024 give none
+		return b.wire.Fail(action, nodes.Protocol, fmt.Sprintf("done_reason %q, want %q", last.DoneReason, want))
+	}
+	return nil
+}
+
+// find returns the entry of a model in the list of what is loaded. It reads
+// the tags as well: a model with two tags is listed under that by which it was
+// first asked for, and a tag that was overwritten since leads elsewhere.
+func (b *Backend) find(ctx context.Context, action, model string, list running) (api.ProcessModelResponse, error) {
+	named := func(r api.ProcessModelResponse) bool { return sameName(name(r.Name, r.Model), model) }
+	none := func(detail string) (api.ProcessModelResponse, error) {
+		return api.ProcessModelResponse{}, b.wire.Fail(action, nodes.NotLoaded, detail)
+	}
+	tags, err := b.tags(ctx, action)
+	if err != nil {
+		return api.ProcessModelResponse{}, err
+	}
+	i := slices.IndexFunc(tags, func(t api.ListModelResponse) bool { return sameName(name(t.Name, t.Model), model) })
+	if i < 0 {
+		e := b.wire.Fail(action, nodes.ModelNotFound, model+" is not on the node's disk")
+		e.Remedy = pull
+		return api.ProcessModelResponse{}, e
+	}
+	if tags[i].RemoteHost != "" || tags[i].RemoteModel != "" {
+		return none(fmt.Sprintf("%s runs on %s, not on the node", model, tags[i].RemoteHost))
+	}
+	digest := tags[i].Digest
+	if j := slices.IndexFunc(list.models, func(r api.ProcessModelResponse) bool {
+		if digest == "" || r.Digest == "" {
+			return named(r)
+		}
+		return r.Digest == digest
+	}); j >= 0 {
+		return list.models[j], nil
+	}
+	if slices.ContainsFunc(list.models, named) {
+		return none(model + " was replaced on disk; what is loaded is the old one")
+	}
+	return none(model + " is on disk and not loaded")
+}
+
+// Download implements [nodes.Downloader]: the server pulls the model. A pull
+// that was interrupted goes on where it ended.
+func (b *Backend) Download(ctx context.Context, model string, progress func(nodes.Progress)) error {
+	ctx, c := begin(ctx, actionDownload)
+	var status string
+	err := b.api.Pull(ctx, &api.PullRequest{Model: model}, func(r api.ProgressResponse) error {
+		status = r.Status
+		if progress != nil {
+			progress(nodes.Progress{Status: r.Status, Completed: r.Completed, Total: r.Total})
+		}
+		return nil
+	})
+	switch err := b.fail(ctx, c, err); {
+	case err != nil:
+		return err
+	case status != "success":
+		return b.wire.Fail(actionDownload, nodes.CutOff, fmt.Sprintf("the pull ended at %q", status))
+	}
+	return nil
+}
+
+// remaining is the keep-alive that leaves an expiry where it is: a request
+// sets it anew, counted from its own end.
+func remaining(expires, now time.Time) *api.Duration {
+	if forever(expires, now) {
+		return stay
+	}
+	return &api.Duration{Duration: max(expires.Sub(now), time.Second)}
+}

@@ -1,0 +1,151 @@
+package ollama
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/ollama/ollama/api"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// traits are what a model's file says of it. They don't change with a digest.
+type traits struct {
+	// trained is the longest context, 0 where it doesn't tell.
+	trained int
+	// numCtx is the model's own num_ctx, 0 where it has none.
+	numCtx int
+}
+
+// traitsOf reads the traits of a loaded model, once for each digest.
+func (b *Backend) traitsOf(ctx context.Context, action string, r api.ProcessModelResponse) (traits, error) {
+	b.mu.Lock()
+	t, known := b.traits[r.Digest]
+	b.mu.Unlock()
+	if known {
+		return t, nil
+	}
+	ctx, c := begin(ctx, action)
+	show, err := b.api.Show(ctx, &api.ShowRequest{Model: name(r.Name, r.Model)})
+	if err := b.fail(ctx, c, err); err != nil {
+		return traits{}, err
+	}
+	t = readTraits(show.ModelInfo, show.Parameters)
+	if r.Digest != "" {
+		b.mu.Lock()
+		b.traits[r.Digest] = t
+		b.mu.Unlock()
+	}
+	return t, nil
+}
+
+// readTraits reads "<architecture>.context_length" and the line "num_ctx 2048"
+// of the parameters.
+func readTraits(info map[string]any, parameters string) traits {
+	var t traits
+	architecture, _ := info["general.architecture"].(string)
+	if n, ok := convert(wholeNumber, info[architecture+".context_length"]); ok {
+		t.trained = int(n.(int64))
+	}
+	for line := range strings.Lines(parameters) {
+		if f := strings.Fields(line); len(f) == 2 && f[0] == numCtx {
+			if n, err := strconv.Atoi(f[1]); err == nil {
+				t.numCtx = n
+			}
+		}
+	}
+	return t
+}
+
+// inForce returns the runner options with which a loaded model can be asked
+// without a reload, as far as they can be known. settings are those that it
+// was loaded with according to the caller.
+//
+// The list of what is loaded tells the context length. Up to 0.24 a server
+// compares a request's num_ctx with the one that the model was loaded with,
+// but lists it cut to what the model was trained with. So a model listed with
+// its whole context may have been loaded with that number, with any larger
+// one, or with none where the server's default is larger. The caller's
+// settings decide; where they name none, none is sent, as it was then most
+// likely loaded. Newer servers compare what is listed.
+func (b *Backend) inForce(ctx context.Context, r api.ProcessModelResponse, settings nodes.Settings) (map[string]any, error) {
+	own, err := b.options(actionChat, settings)
+	if err != nil {
+		return nil, err
+	}
+	listed := r.ContextLength
+	if listed == 0 { // an old server doesn't tell
+		return own, nil
+	}
+	if asked := b.contextOf(r); own[numCtx] == nil && asked > listed {
+		own[numCtx] = int64(asked) // this process loaded it
+	}
+	pinned, has := own[numCtx].(int64)
+	switch {
+	case has && pinned == int64(listed):
+		return own, nil
+	case has && pinned < int64(listed):
+		return others(listed), nil
+	}
+	if !b.comparesUncut() {
+		if !has {
+			own[numCtx] = int64(listed)
+			return own, nil
+		}
+		return others(listed), nil
+	}
+	t, err := b.traitsOf(ctx, actionChat, r)
+	if err != nil {
+		return nil, err
+	}
+	whole := t.trained == listed
+	switch {
+	case has && whole:
+		return own, nil
+	case has:
+		return others(listed), nil
+	case whole && (t.numCtx == 0 || t.numCtx >= listed):
+		return own, nil
+	}
+	own[numCtx] = int64(listed)
+	return own, nil
+}
+
+// others are the options of a model that another client has loaded with a
+// context of its own: the caller's settings are not in force then, and clients
+// that set anything set num_ctx.
+func others(listed int) map[string]any { return map[string]any{numCtx: int64(listed)} }
+
+// comparesUncut reports whether the server compares num_ctx before cutting it
+// to what the model was trained with: all before 0.30 do. An unknown version
+// counts as one of these.
+func (b *Backend) comparesUncut() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !atLeast(b.version, 0, 30)
+}
+
+// atLeast compares the first two numbers of a version.
+func atLeast(version string, major, minor int) bool {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) < 2 {
+		return false
+	}
+	a, errA := strconv.Atoi(parts[0])
+	b, errB := strconv.Atoi(parts[1])
+	return errA == nil && errB == nil && (a > major || a == major && b >= minor)
+}
+
+// merge returns all options in one map, nil where there are none.
+func merge(list ...map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, m := range list {
+		maps.Copy(out, m)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}

@@ -1,0 +1,125 @@
+// Package ollama speaks to an Ollama server: its native API, of which
+// [github.com/ollama/ollama/api] is the client library.
+//
+// What the library leaves open is closed by the transport below it: answers
+// are bounded, every status but 200 is an error with a fault, a stream that
+// breaks is not a success. What the server leaves open is closed here:
+//
+//   - An unload is only acknowledged; GET /api/ps is the truth, and even that
+//     goes on naming a model whose runner was killed or hangs. Only an answer
+//     proves that a model answers.
+//   - A request with other runner options than those in force reloads the
+//     model, and a request to a model that isn't loaded loads it. A
+//     [nodes.ChatRequest] with OnlyLoaded does neither: it reads from /api/ps
+//     what is in force and asks with that.
+//   - A model whose tag was overwritten or deleted while it was loaded can
+//     neither be asked nor unloaded any more; the server lists it until memory
+//     is short. [Backend.Probe] leaves it out.
+//
+// Error texts are told apart in the wordings of all versions: up to 0.24
+// ("llama runner …"), from 0.30 ("llama-server …"), and of the MLX runner.
+package ollama
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/ollama/ollama/api"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/internal/wire"
+)
+
+// Config says where a server is.
+type Config struct {
+	// Node is the node's name, for errors.
+	Node string
+	// URL is the server's address: http://host:11434.
+	URL string
+	// Key is sent as a bearer token: Ollama has no authentication of its own,
+	// a proxy before it may. Empty means none.
+	Key nodes.Secret
+	// Transport carries the requests; nil means one for local networks.
+	Transport http.RoundTripper
+}
+
+// Backend is one Ollama server. It is a [nodes.Backend], [nodes.Loader],
+// [nodes.SettingsChecker], [nodes.Canonicalizer] and [nodes.Downloader]. Safe for concurrent use.
+type Backend struct {
+	wire *wire.Client
+	api  *api.Client
+
+	mu      sync.Mutex
+	version string         // as last told
+	asked   map[string]int // digest: the num_ctx that Load asked for
+	traits  map[string]traits
+}
+
+var (
+	_ nodes.Backend         = (*Backend)(nil)
+	_ nodes.Loader          = (*Backend)(nil)
+	_ nodes.SettingsChecker = (*Backend)(nil)
+	_ nodes.Canonicalizer   = (*Backend)(nil)
+	_ nodes.Downloader      = (*Backend)(nil)
+)
+
+// New returns the backend of a server. It asks nothing yet; an error is a
+// config that can't be right.
+func New(c Config) (*Backend, error) {
+	w, err := wire.New(wire.Options{Node: c.Node, URL: c.URL, Key: c.Key, Transport: c.Transport, Classify: classify})
+	if err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("%s: url: %w", c.Node, err)
+	}
+	client := *w.HTTP()
+	client.Transport = &transport{wire: w, inner: client.Transport}
+	return &Backend{
+		wire: w, api: api.NewClient(base, &client),
+		asked: map[string]int{}, traits: map[string]traits{},
+	}, nil
+}
+
+// Canonical returns a model's name as the server would list it, in small
+// letters: "good" is "good:latest", and so is
+// "registry.ollama.ai/library/Good". The server's names do not differ by case.
+func (b *Backend) Canonical(model string) string { return canonical(model) }
+
+func canonical(model string) string {
+	model = strings.ToLower(model)
+	if model == "" {
+		return ""
+	}
+	if rest, ok := strings.CutPrefix(model, "registry.ollama.ai/"); ok {
+		model = strings.TrimPrefix(rest, "library/")
+	}
+	name := model[strings.LastIndexByte(model, '/')+1:]
+	if !strings.Contains(name, ":") {
+		model += ":latest"
+	}
+	return model
+}
+
+func sameName(a, b string) bool { return canonical(a) == canonical(b) }
+
+// instanceID tells several entries of one name apart, which some versions
+// list: the second one of "good:latest" is "good:latest#2". A "#" is in no
+// name. The server itself takes only the name.
+func instanceID(name string, nth int) string {
+	if nth < 2 {
+		return name
+	}
+	return name + "#" + strconv.Itoa(nth)
+}
+
+// modelOf returns the model's name of an instance's id.
+func modelOf(id string) string {
+	model, _, _ := strings.Cut(id, "#")
+	return model
+}

@@ -1,0 +1,234 @@
+package ollama
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ollama/ollama/api"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// The actions, as errors name them.
+const (
+	actionProbe    = "probe"
+	actionLoad     = "load"
+	actionUnload   = "unload"
+	actionChat     = "chat"
+	actionDownload = "download"
+)
+
+// probeLimit bounds a probe whose caller set no deadline. Newer servers may
+// hold back the list of what is loaded for ten seconds while they look after a
+// sick runner.
+const probeLimit = 15 * time.Second
+
+// Probe implements [nodes.Backend]. It reads the version, what is loaded and
+// what is on disk. A server whose version answers and whose list of loaded
+// models does not has a wedged scheduler: that is [nodes.TimedOut], and its
+// detail says so; a restart of the server is the cure.
+//
+// Models that run elsewhere (the cloud's) are not on the node's disk, and what
+// no tag points to any more is not listed as loaded: see the package's text.
+func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	began := time.Now()
+	version, err := b.identify(ctx)
+	if err != nil {
+		return nodes.Snapshot{}, err
+	}
+	running, err := b.running(ctx, actionProbe)
+	var e *nodes.Error
+	if errors.As(err, &e) && e.Fault == nodes.TimedOut {
+		stuck := b.wire.Fail(actionProbe, nodes.TimedOut, "/api/version answers, /api/ps does not: the scheduler hangs")
+		stuck.Remedy, stuck.Err = "restart the server", e.Err
+		return nodes.Snapshot{}, stuck
+	}
+	if err != nil {
+		return nodes.Snapshot{}, b.incomplete(err)
+	}
+	tags, err := b.tags(ctx, actionProbe)
+	if err != nil {
+		return nodes.Snapshot{}, b.incomplete(err)
+	}
+	s := nodes.Snapshot{Version: version, OnDisk: []nodes.File{}, Loaded: []nodes.Instance{}}
+	for _, t := range tags {
+		if t.RemoteHost != "" || t.RemoteModel != "" {
+			continue
+		}
+		s.OnDisk = append(s.OnDisk, nodes.File{
+			Name: name(t.Name, t.Model), Size: t.Size, Digest: t.Digest, Quantization: t.Details.QuantizationLevel,
+		})
+	}
+	entries := map[string]int{}
+	for _, r := range running.models {
+		if reachable(r, tags) {
+			inst := b.instance(r, running.now)
+			entries[inst.ID]++
+			inst.ID = instanceID(inst.ID, entries[inst.ID])
+			s.Loaded = append(s.Loaded, inst)
+		}
+	}
+	s.Latency = time.Since(began)
+	return s, nil
+}
+
+// identify makes sure that this is an Ollama server and returns its version.
+func (b *Backend) identify(ctx context.Context) (string, error) {
+	ctx, c := begin(ctx, actionProbe)
+	version, err := b.api.Version(ctx)
+	err = b.fail(ctx, c, err)
+	if err == nil && c.read == 0 {
+		return "", b.wire.Fail(actionProbe, nodes.Protocol, "an empty answer")
+	}
+	fault := nodes.FaultOf(err)
+	switch {
+	case err == nil && version != "":
+		b.mu.Lock()
+		b.version = version
+		b.mu.Unlock()
+		return version, nil
+	case err == nil:
+		return "", b.stranger("/api/version without a version")
+	case fault != nodes.BadRequest && (fault != nodes.Protocol || c.garbage):
+		return "", err
+	}
+	// A proxy may let through only part of the API; then the root tells.
+	root, rootErr := b.wire.Bytes(ctx, actionProbe, http.MethodGet, "/", nil)
+	if rootErr != nil || !strings.Contains(string(root), "Ollama is running") {
+		return "", b.stranger(err.Error())
+	}
+	return "", nil
+}
+
+// stranger is the error of a server that is no Ollama.
+func (b *Backend) stranger(detail string) error {
+	return b.wire.Fail(actionProbe, nodes.WrongEngine, "not Ollama: "+detail)
+}
+
+// incomplete is the error of a server that has a version as Ollama has it, and
+// not its lists.
+func (b *Backend) incomplete(err error) error {
+	if nodes.FaultOf(err) == nodes.BadRequest {
+		return b.stranger(err.Error())
+	}
+	return err
+}
+
+// running is what /api/ps lists, and the server's clock at that time.
+type running struct {
+	models []api.ProcessModelResponse
+	now    time.Time
+}
+
+func (b *Backend) running(ctx context.Context, action string) (running, error) {
+	var silent bool
+	list := func() (running, error) {
+		ctx, c := begin(ctx, action)
+		out, err := b.api.ListRunning(ctx)
+		silent = c.silent
+		if err := b.listed(ctx, c, err, err == nil && out.Models != nil); err != nil {
+			return running{}, err
+		}
+		return running{out.Models, serverTime(c.date)}, nil
+	}
+	r, err := list()
+	if nodes.FaultOf(err) == nodes.ServerFailed && silent {
+		// Up to 0.32 the list is made without a lock: in the moment of an
+		// unload the handler panics. The next one is right.
+		return list()
+	}
+	return r, err
+}
+
+// listed is the error of a list: of one that failed, and of one that is none.
+func (b *Backend) listed(ctx context.Context, c *call, err error, there bool) error {
+	switch err := b.fail(ctx, c, err); {
+	case err != nil:
+		return err
+	case there:
+		return nil
+	case c.read == 0:
+		return b.wire.Fail(c.action, nodes.Protocol, "an empty answer")
+	}
+	return b.stranger("a list without models")
+}
+
+func (b *Backend) tags(ctx context.Context, action string) ([]api.ListModelResponse, error) {
+	ctx, c := begin(ctx, action)
+	out, err := b.api.List(ctx)
+	if err := b.listed(ctx, c, err, err == nil && out.Models != nil); err != nil {
+		return nil, err
+	}
+	return out.Models, nil
+}
+
+// reachable reports whether a request can still reach what is loaded: a tag
+// that was overwritten leads to the new file, a deleted one nowhere.
+func reachable(r api.ProcessModelResponse, tags []api.ListModelResponse) bool {
+	return slices.ContainsFunc(tags, func(t api.ListModelResponse) bool {
+		if r.Digest != "" && t.Digest != "" {
+			return r.Digest == t.Digest
+		}
+		return sameName(name(t.Name, t.Model), name(r.Name, r.Model))
+	})
+}
+
+// instance turns an entry of /api/ps into what the core knows.
+func (b *Backend) instance(r api.ProcessModelResponse, now time.Time) nodes.Instance {
+	id := name(r.Name, r.Model)
+	inst := nodes.Instance{
+		ID: id, Model: id, Digest: r.Digest, Size: r.Size, VRAM: r.SizeVRAM,
+		Stopping: !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(now),
+	}
+	if r.ContextLength > 0 {
+		// The server lists what is left of num_ctx when the model's own limit
+		// is applied. What was asked for is in force as well.
+		inst.Settings = nodes.Settings{numCtx: b.contextOf(r)}
+	}
+	if !forever(r.ExpiresAt, now) {
+		inst.Expires = r.ExpiresAt
+	}
+	return inst
+}
+
+// contextOf returns the num_ctx in force: the one that Load asked for where
+// the list shows what the server makes of it.
+func (b *Backend) contextOf(r api.ProcessModelResponse) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if asked := b.asked[r.Digest]; asked > r.ContextLength && b.traits[r.Digest].trained == r.ContextLength {
+		return asked
+	}
+	return r.ContextLength
+}
+
+// forever reports whether an expiry means never: the server's "for ever" ends
+// centuries ahead.
+func forever(expires, now time.Time) bool {
+	return expires.IsZero() || expires.After(now.AddDate(10, 0, 0))
+}
+
+// serverTime is the server's clock: expiries are told in its time. Its date
+// comes in whole seconds, so that ours counts where the two agree.
+func serverTime(date string) time.Time {
+	now := time.Now()
+	theirs, err := http.ParseTime(date)
+	if err != nil || now.Sub(theirs).Abs() < 3*time.Second {
+		return now
+	}
+	return theirs
+}
+
+// name returns an entry's name: both fields hold it, and either may be missing.
+func name(name, model string) string {
+	if name == "" {
+		return model
+	}
+	return name
+}
