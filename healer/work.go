@@ -221,7 +221,7 @@ func detailOf(err error) string {
 	switch {
 	case e.Detail != "":
 		text = fmt.Sprintf("%s: %s", e.Fault, e.Detail)
-	case e.Err != nil:
+	case e.Err != nil && e.Fault != nodes.Refused && e.Fault != nodes.TimedOut: // these say it all
 		text = fmt.Sprintf("%s: %v", e.Fault, e.Err)
 	}
 	if e.Remedy != "" {

@@ -1,0 +1,40 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestDemo plays the whole demo: every fault must end as announced.
+func TestDemo(t *testing.T) {
+	var out bytes.Buffer
+	err := Run(t.Context(), &out)
+	t.Log("\n" + out.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\n  ok "); n != len(steps()) {
+		t.Errorf("%d steps in the summary, want %d", n, len(steps()))
+	}
+}
+
+// TestDemoStops ends a demo in the middle, as Ctrl-C does.
+func TestDemoStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	out := writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "3/") {
+			cancel()
+		}
+		return len(p), nil
+	})
+	if err := Run(ctx, out); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run = %v, want canceled", err)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
