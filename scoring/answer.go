@@ -1,0 +1,224 @@
+package scoring
+
+import (
+	"html"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+	"golang.org/x/text/width"
+)
+
+// thinking are the ways in which models mark what they say to themselves.
+var thinking = []struct{ open, end string }{
+	{"<think>", "</think>"},
+	{"<thinking>", "</thinking>"},
+	{"<thought>", "</thought>"},
+	{"<reasoning>", "</reasoning>"},
+	{"[think]", "[/think]"},
+	{"◁think▷", "◁/think▷"},
+	{"<|begin_of_thought|>", "<|end_of_thought|>"},
+}
+
+var (
+	channelFinal = regexp.MustCompile(`(?i)<\|channel\|>\s*final\s*(?:<\|constrain\|>\w*)?\s*<\|message\|>`)
+	channelOther = regexp.MustCompile(`(?i)<\|channel\|>`)
+	control      = regexp.MustCompile(`<\|[A-Za-z_]{1,30}\|>`)
+)
+
+// spoken returns what a model said aloud: the text without its thinking. A
+// text that ends while the model was still thinking holds no answer, whatever
+// was written before.
+func spoken(text string) string {
+	if at := channelFinal.FindAllStringIndex(text, -1); at != nil {
+		text = text[at[len(at)-1][1]:]
+	} else if channelOther.MatchString(text) {
+		return "" // nothing but analysis and tool calls
+	}
+	for _, mark := range thinking {
+		text = without(text, mark.open, mark.end)
+	}
+	return control.ReplaceAllString(text, " ")
+}
+
+// without removes the thinking between two marks. A closing mark without an
+// opening one is usual, where the chat template wrote the opening one: all that
+// stands before it was thought.
+func without(text, open, end string) string {
+	lower := asciiLower(text)
+	var kept strings.Builder
+	for at := 0; ; {
+		from, to := strings.Index(lower[at:], open), strings.Index(lower[at:], end)
+		switch {
+		case to >= 0 && (from < 0 || to < from):
+			kept.Reset()
+			at += to + len(end)
+		case from < 0:
+			kept.WriteString(text[at:])
+			return kept.String()
+		case to < 0:
+			return ""
+		default:
+			kept.WriteString(text[at : at+from])
+			kept.WriteByte(' ')
+			at += to + len(end)
+		}
+	}
+}
+
+// asciiLower keeps every byte at its place, which strings.ToLower does not.
+func asciiLower(text string) string {
+	lower := []byte(text)
+	for i, b := range lower {
+		if 'A' <= b && b <= 'Z' {
+			lower[i] = b + 'a' - 'A'
+		}
+	}
+	return string(lower)
+}
+
+// rewriting is one step on the way from markup to plain text.
+type rewriting struct {
+	from *regexp.Regexp
+	to   string
+}
+
+func rewritings(pairs ...string) []rewriting {
+	var list []rewriting
+	for i := 0; i < len(pairs); i += 2 {
+		list = append(list, rewriting{regexp.MustCompile(pairs[i]), pairs[i+1]})
+	}
+	return list
+}
+
+// Markup, in the order in which it has to go. A star or a line between two
+// numbers is arithmetic, and stays.
+var markup = rewritings(
+	"(?m)^[ \t]*(?:```|~~~)[^\n`]*$", "\n", // fences, with the language's name
+	"```", "",
+	`(?i)</?(?:b|i|u|em|strong|p|br|div|span|code|pre|answer|li|ul|ol|big|small|tt|h[1-6])\s*/?>`, " ",
+	`~~[^~\n]*~~`, " ", // struck out is not said
+	`(?m)^[ \t]*>[ \t]+`, "", // a quotation
+	`(?m)^[ \t]*#{1,6}[ \t]+`, "", // a heading
+	`(?m)^[ \t]*[-*+•][ \t]+`, "", // an item of a list
+	`!?\[([^\]\n]*)\]\([^)\n]*\)`, "$1", // a link
+	`(\d|\))(\s*)\*\*(\s*)(\d|\()`, "$1$2^$3$4", // a power
+	`\*\*\*|\*\*|___|__`, "",
+	`(^|[^\w)*]|[^\d)]\s)\*(\S)`, "$1$2", // *so*
+	`([^\s*])\*($|[^\w(*])`, "$1$2",
+	`(^|[\s(.,;:])_(\S)`, "$1$2", // _so_
+	`(\S)_($|[\s).,;:!?])`, "$1$2",
+	"`", "",
+)
+
+// LaTeX, from the inside out.
+var latex = rewritings(
+	`\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}`, " $1/$2 ",
+	`\\sqrt\s*(?:\[[^\]]*\])?\s*\{?`, " √",
+	`\\(?:times|cdot|ast)\b`, "×",
+	`\\div\b`, "÷",
+	`\\pm\b`, "±",
+	`\\neq?\b`, "≠",
+	`\\(?:leq?|lt)\b`, "<",
+	`\\(?:geq?|gt)\b`, ">",
+	`\\(?:to|rightarrow|Rightarrow|implies|longrightarrow|Longrightarrow)\b`, "→",
+	`\\(?:left|right|displaystyle|quad|qquad)\b`, " ",
+	`(\d)\\[,;:! ](\d)`, "$1\u202f$2", // thin spaces between thousands
+	`(\d)\{([,.])\}(\d)`, "$1$2$3",
+	`\\[,;:! ]`, " ",
+	`\\\*`, "×",
+	`\\([%$#&_{}])`, "$1",
+	`\\[()\[\]]`, " ",
+	`\\[A-Za-z]+\*?\s*\{`, " {", // \boxed{…}, \text{…}, \mathbf{…}
+	`\^\s*\{?\s*\\circ\s*\}?`, "°",
+)
+
+var arrows = rewritings(
+	`[-=]+>`, " → ",
+	`<[-=]+>?`, " ← ",
+	`!==?|=/=`, "≠",
+)
+
+// listItem is a line of a numbered list. Its number is no answer, but a single
+// such line may well be one: "4. Because two and two make four."
+var listItem = regexp.MustCompile(`(?m)^[ \t]*\d{1,3}[.)][ \t]+`)
+
+// plain returns a text without its markup, one way to write each character.
+// Case stays, for the answers that are a single letter.
+func plain(text string) string {
+	text = strings.ToValidUTF8(text, " ")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = html.UnescapeString(text)
+	if len(listItem.FindAllStringIndex(text, 2)) == 2 {
+		text = listItem.ReplaceAllString(text, "")
+	}
+	for _, step := range markup {
+		text = step.from.ReplaceAllString(text, step.to)
+	}
+	if strings.ContainsRune(text, '\\') || strings.ContainsRune(text, '{') {
+		// A fraction in a fraction needs a second turn; deeper ones don't
+		// occur in answers.
+		for range 2 {
+			for _, step := range latex {
+				text = step.from.ReplaceAllString(text, step.to)
+			}
+		}
+		text = strings.ReplaceAll(text, "$", " ")
+	}
+	for _, step := range arrows {
+		text = step.from.ReplaceAllString(text, step.to)
+	}
+	return letters(text)
+}
+
+// letters writes each character in one way: accents removed, wide forms
+// narrow, all dashes, apostrophes and spaces alike, nothing invisible.
+func letters(text string) string {
+	var b strings.Builder
+	for _, r := range norm.NFD.String(width.Fold.String(text)) {
+		switch {
+		case 0x300 <= r && r <= 0x36f && r != 0x338, // the stroke of ≠ is no accent
+			unicode.Is(unicode.Cf, r), 0xfe00 <= r && r <= 0xfe0f:
+		case r == 'œ':
+			b.WriteString("oe")
+		case r == 'Œ':
+			b.WriteString("OE")
+		case r == 'æ':
+			b.WriteString("ae")
+		case r == 'Æ':
+			b.WriteString("AE")
+		case r == 'ø' || r == 'Ø' || r == 'ł' || r == 'Ł' || r == 'đ' || r == 'Đ' || r == 'ı':
+			b.WriteRune(map[rune]rune{'ø': 'o', 'Ø': 'O', 'ł': 'l', 'Ł': 'L', 'đ': 'd', 'Đ': 'D', 'ı': 'i'}[r])
+		case r == '’' || r == '‘' || r == 'ʼ' || r == '′' || r == '`' || r == '´':
+			b.WriteByte('\'')
+		case r == '‐' || r == '‑' || r == '‒' || r == '–' || r == '−' || r == '﹣':
+			if r == '−' {
+				r = minusSign // always arithmetic, never a dash
+			} else {
+				r = '-'
+			}
+			b.WriteRune(r)
+		case r == '∗':
+			b.WriteByte('*')
+		case r == '⁄' || r == '∕':
+			b.WriteByte('/')
+		case r == '\n' || r == '\u2028' || r == '\u2029' || r == '\v' || r == '\f' || r == '\r':
+			b.WriteByte('\n')
+		case r == narrowSpace || r == '\u00a0' || r == '\u2009' || r == '\u2007':
+			b.WriteRune(narrowSpace)
+		case unicode.IsSpace(r):
+			b.WriteByte(' ')
+		case unicode.IsControl(r):
+			b.WriteByte(' ')
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return norm.NFC.String(b.String())
+}
+
+const (
+	minusSign   = '−'
+	narrowSpace = '\u202f'
+)

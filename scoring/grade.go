@@ -1,0 +1,280 @@
+package scoring
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// Grader says whether an answer to a question is right. It must be pure, and
+// safe to use from several goroutines.
+type Grader interface {
+	// Grade takes the question as it was asked and the answer as it came,
+	// thinking and markup included.
+	Grade(question, answer string) bool
+}
+
+// ErrNoExpectation is returned for an expectation that nothing could meet, or
+// anything.
+var ErrNoExpectation = errors.New("an expected answer needs a word, a number or a sign: write what a right answer contains")
+
+// Expect returns a [Grader] that takes an answer for right that contains the
+// expected text as a word among words, or as a number however it is written.
+//
+// Case, accents, punctuation, markup and thinking make no difference. A number
+// equals itself with thousands separators, with superfluous zeros, with a unit
+// stuck to it, and as an English or French word that ends the answer.
+//
+// It isn't there: as a piece of a longer word or number; as an operand of a
+// calculation; with another sign; denied before or after ("not 4", "4 is
+// wrong", "n'est pas 4"); beside an alternative ("4 or 5"); as part of the
+// repeated question; in thinking alone. A text whose last mention is denied is
+// wrong, whatever it said before.
+//
+// The error is [ErrNoExpectation], for a text with nothing to look for.
+func Expect(text string) (Grader, error) {
+	want := tokens(plain(text))
+	if len(want) == 0 {
+		literal := squeeze(text)
+		if literal == "" {
+			return nil, ErrNoExpectation
+		}
+		return signs(literal), nil
+	}
+	e := &expectation{want: want}
+	if len(want) == 1 {
+		e.letter = letterOf(want[0])
+		if want[0].kind == number {
+			e.values = expectedValues(want[0])
+		}
+	}
+	return e, nil
+}
+
+// signs is an expected text of punctuation alone, such as "=>" or "[]".
+type signs string
+
+func (s signs) Grade(question, answer string) bool {
+	answer = squeeze(spoken(answer))
+	if question := squeeze(question); len(question) > len(s) {
+		answer = strings.Replace(answer, question, "", 1)
+	}
+	return strings.Contains(answer, string(s))
+}
+
+func squeeze(text string) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+}
+
+type expectation struct {
+	want []token
+	// values are what a single expected number may be.
+	values []string
+	// letter is a single expected letter, which has to be written in its case.
+	letter string
+}
+
+// expectedValues are the meanings of an expected number. Who writes an
+// expectation with a point means a decimal one; a comma is either.
+func expectedValues(t token) []string {
+	if whole, fraction, point := strings.Cut(t.raw, "."); point && !strings.ContainsAny(t.raw, ", '_"+string(narrowSpace)) && !strings.Contains(fraction, ".") {
+		value := canonical(whole+"."+fraction, "")
+		if t.minus {
+			value = signed(value)
+		}
+		return []string{value}
+	}
+	return t.values
+}
+
+func letterOf(t token) string {
+	if t.kind == word && len(t.raw) == 1 {
+		return t.raw
+	}
+	return ""
+}
+
+func (e *expectation) Grade(question, answer string) bool {
+	said := tokens(plain(spoken(answer)))
+	first := e.unasked(said, tokens(plain(question)))
+	found := false
+	for at := 0; at+len(e.want) <= len(said); at++ {
+		if at < first.skip(at) {
+			continue
+		}
+		if !e.at(said, at) || !e.whole(said, at) {
+			continue
+		}
+		// A later mention that is denied takes back an earlier one.
+		found = !denied(said, at, at+len(e.want))
+	}
+	return found
+}
+
+// span is a stretch of tokens that repeats the question.
+type span struct{ from, to int }
+
+type spans []span
+
+// skip returns where the stretch that holds this place ends, or the place.
+func (s spans) skip(at int) int {
+	for _, stretch := range s {
+		if stretch.from <= at && at < stretch.to {
+			return stretch.to
+		}
+	}
+	return at
+}
+
+// unasked returns the stretches of an answer that only repeat the question:
+// whole copies anywhere, and its first sentence, if that asks, at the start.
+func (e *expectation) unasked(said, asked []token) spans {
+	if len(asked) <= len(e.want) {
+		return nil
+	}
+	var stretches spans
+	for at := 0; at+len(asked) <= len(said); at++ {
+		if sameTokens(said[at:at+len(asked)], asked) {
+			stretches = append(stretches, span{at, at + len(asked)})
+			at += len(asked) - 1
+		}
+	}
+	end := slices.IndexFunc(asked, func(t token) bool { return t.sentence }) + 1
+	if end > len(e.want) && asked[end-1].question && end <= len(said) && sameTokens(said[:end], asked[:end]) {
+		stretches = append(stretches, span{0, end})
+	}
+	return stretches
+}
+
+func sameTokens(a, b []token) bool {
+	return slices.EqualFunc(a, b, func(x, y token) bool { return x.kind == y.kind && x.text == y.text })
+}
+
+// at says whether the expected tokens stand here.
+func (e *expectation) at(said []token, at int) bool {
+	if e.values != nil {
+		return e.numberAt(said, at)
+	}
+	for i, want := range e.want {
+		t := said[at+i]
+		switch {
+		case t.kind == number && want.kind == number && sameValue(t, want):
+		case t.kind != want.kind || t.text != want.text:
+			return false
+		}
+	}
+	return e.letter == "" || letterAt(said, at, e.letter)
+}
+
+func sameValue(a, b token) bool {
+	if len(a.values) == 0 || len(b.values) == 0 {
+		return a.text == b.text && a.minus == b.minus
+	}
+	return slices.ContainsFunc(a.values, func(value string) bool { return slices.Contains(b.values, value) })
+}
+
+// numberAt compares by value.
+func (e *expectation) numberAt(said []token, at int) bool {
+	t := said[at]
+	if t.kind == word {
+		value, known := numberWords[t.text]
+		if !known || at != len(said)-1 || at > 0 && beforeNumber[said[at-1].text] && !said[at].after {
+			return false
+		}
+		return slices.Contains(e.values, value)
+	}
+	values := t.values
+	if at > 0 && negative[said[at-1].text] && !t.after && t.kind == number {
+		if at > 1 && said[at-2].kind == number {
+			return false // ten minus four
+		}
+		values = nil
+		for _, value := range t.values {
+			values = append(values, signed(value))
+		}
+	}
+	return slices.ContainsFunc(values, func(value string) bool { return slices.Contains(e.values, value) })
+}
+
+// letterAt says whether a letter is an answer here, not a short word: "B"
+// anywhere, in its case; an "A", an "I" or a "y" only where no word can be.
+func letterAt(said []token, at int, letter string) bool {
+	t := said[at]
+	if t.raw != letter && len(said) > 1 && letter < "a" {
+		return false
+	}
+	if !strings.Contains("aiyo", t.text) {
+		return true
+	}
+	return at == len(said)-1 || t.mark || said[at+1].text == "is" || said[at+1].text == "est"
+}
+
+// whole says whether the tokens stand for themselves, not for a piece of a
+// word, a number or a calculation.
+func (e *expectation) whole(said []token, at int) bool {
+	first, last := said[at], said[at+len(e.want)-1]
+	if first.stuckLeft || last.stuckRight && !e.want[len(e.want)-1].stuckRight {
+		return false
+	}
+	var before, after, beyond token
+	if at > 0 {
+		before = said[at-1]
+	}
+	if next := at + len(e.want); next < len(said) {
+		after = said[next]
+		if next+1 < len(said) {
+			beyond = said[next+1]
+		}
+	}
+	if first.kind == number && at > 0 {
+		switch {
+		case before.kind == symbol && binds(before.text) && !(before.text == "+" && unary(said, at-1)):
+			return false
+		case before.text == "x" && at > 1 && said[at-2].kind == number:
+			return false
+		case alternative(before.text) && at > 1 && said[at-2].kind == number && !first.after:
+			return false
+		case (before.text == "point" || before.text == "virgule") && at > 1 && said[at-2].kind == number:
+			return false
+		}
+	}
+	if last.kind == number && after.text != "" {
+		switch {
+		case after.kind == symbol && (after.text == "^" || !ascii(after.text)) && binds(after.text) && !last.mark:
+			return false
+		case after.kind == symbol && binds(after.text) && beyond.kind == number:
+			return false
+		case (after.text == "x" || after.text == "point" || after.text == "virgule" || alternative(after.text)) &&
+			beyond.kind == number && beyond.text != last.text:
+			return false
+		case scales[after.text] && !after.after:
+			return false
+		case (after.text == "and" || after.text == "et") && (beyond.text == "a" || strings.HasPrefix(beyond.text, "demi")) && !after.after:
+			return false
+		}
+	}
+	if first.kind == symbol && before.kind == symbol && before.text == first.text ||
+		last.kind == symbol && after.kind == symbol && after.text == last.text {
+		return false
+	}
+	return true
+}
+
+// unary says whether the plus at this place is a sign.
+func unary(said []token, at int) bool {
+	return at == 0 || said[at-1].kind == symbol || said[at-1].kind == word
+}
+
+func alternative(text string) bool { return text == "or" || text == "ou" || text == "oder" }
+
+func ascii(text string) bool { return text[0] < 0x80 }
+
+// binds says whether a symbol makes an operand of the number beside it. What
+// follows "=" is a result.
+func binds(text string) bool {
+	switch text {
+	case "=", "%", "#", "@", "&", "≈", "≡":
+		return false
+	}
+	return true
+}

@@ -1,0 +1,289 @@
+package scoring
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+)
+
+type kind int
+
+const (
+	word kind = iota
+	number
+	symbol
+)
+
+// token is a word, a number or a symbol of a plain text. Punctuation is none;
+// what it tells is kept with the tokens around it.
+type token struct {
+	kind kind
+	// text is folded, so that case makes no difference; raw is as written.
+	text, raw string
+	// values are what a number may mean, none for "10.5.0.2".
+	values []string
+	// stuckLeft and stuckRight say that the token is a piece of something
+	// longer: the 4 of "GPT-4", "4th" and "4:30", the C of "C++".
+	stuckLeft, stuckRight bool
+	// after says that a new clause starts before this token, mark that
+	// punctuation of any kind follows it.
+	after, mark bool
+	// sentence says that a sentence ends with this token, question that it
+	// ends with a question mark.
+	sentence, question bool
+	// minus says that a sign stands before the number, not an operator.
+	minus bool
+}
+
+// tokens cuts a plain text.
+func tokens(text string) []token {
+	fold := cases.Fold()
+	var list []token
+	clause := false
+	add := func(t token) {
+		t.text = fold.String(t.raw)
+		t.after, clause = clause, false
+		list = append(list, t)
+	}
+	for at := 0; at < len(text); {
+		r, size := utf8.DecodeRuneInString(text[at:])
+		switch {
+		case '0' <= r && r <= '9', r == '.' && startsFraction(text, at):
+			at = lexNumber(text, at, &list, add)
+		case unscripted(r):
+			add(token{kind: word, raw: string(r)})
+			at += size
+		case wordRune(r):
+			end := at
+			for end < len(text) {
+				r, size := utf8.DecodeRuneInString(text[end:])
+				if !wordRune(r) && !(r == '_' && end > at) || unscripted(r) {
+					break
+				}
+				end += size
+			}
+			t := token{kind: word, raw: strings.TrimRight(text[at:end], "_")}
+			if next, _ := utf8.DecodeRuneInString(text[end:]); next == '+' || next == '#' {
+				t.stuckRight = true
+			}
+			if utf8.RuneCountInString(t.raw) == 1 {
+				elided(text, at, end, &t)
+			}
+			add(t)
+			at = end
+		default:
+			at += size
+			if r == minusSign || r == '-' {
+				if isSign(text, at-size, list) {
+					continue // the number after it takes it in
+				}
+			}
+			if (r == '-' || r == minusSign) && !subtracts(text, at-size) {
+				continue // a hyphen, or a dash between words
+			}
+			if operator(r) {
+				add(token{kind: symbol, raw: string(r)})
+				continue
+			}
+			if len(list) > 0 && !unicode.IsSpace(r) {
+				list[len(list)-1].mark = true
+			}
+			switch r {
+			case '.', '!', '?', '\n', '。', '！', '？', '…':
+				if len(list) > 0 {
+					list[len(list)-1].sentence = true
+					list[len(list)-1].question = list[len(list)-1].question || r == '?'
+				}
+				clause = true
+			case ',', ';', ':', '(', ')', '→', '—', '|', '、':
+				clause = true
+			}
+		}
+	}
+	return list
+}
+
+// elided looks at a single letter beside an apostrophe: the C of "c'est" and
+// the s of "it's" are no letters of their own, the A of 'A' is.
+func elided(text string, start, end int, t *token) {
+	if strings.HasPrefix(text[end:], "'") {
+		next, _ := utf8.DecodeRuneInString(text[end+1:])
+		t.stuckRight = t.stuckRight || unicode.IsLetter(next)
+	}
+	if strings.HasSuffix(text[:start], "'") {
+		before, _ := utf8.DecodeLastRuneInString(text[:start-1])
+		t.stuckLeft = unicode.IsLetter(before)
+	}
+}
+
+// lexNumber adds the number that starts here, with the sign before it, or the
+// several of a list such as 3,4,5, and returns where the text goes on.
+func lexNumber(text string, at int, list *[]token, add func(token)) int {
+	start := at
+	length, values := 0, []string(nil)
+	if text[at] == '.' {
+		length, _ = numeral(text[at+1:])
+		length++
+		values = []string{canonical("0"+text[at:at+length], "")}
+	} else if found := listed.FindString(text[at:]); found != "" && !isGrouped(text[at:], len(found)) {
+		parts := strings.Split(found, ",")
+		for i, part := range parts {
+			t := token{kind: number, raw: part, values: []string{canonical(part, "")}, mark: i < len(parts)-1}
+			if i == 0 {
+				readLeft(text, start, *list, &t)
+			}
+			if i == len(parts)-1 {
+				readRight(text, at+len(found), &t)
+			}
+			add(t)
+		}
+		return at + len(found)
+	} else {
+		length, values = numeral(text[at:])
+	}
+	t := token{kind: number, raw: text[at : at+length], values: values}
+	readLeft(text, start, *list, &t)
+	readRight(text, at+length, &t)
+	add(t)
+	return at + length
+}
+
+func isGrouped(text string, length int) bool {
+	n, values := numeral(text)
+	return n >= length && len(values) > 0
+}
+
+// readLeft looks at what stands directly before a number.
+func readLeft(text string, at int, list []token, t *token) {
+	before, size := utf8.DecodeLastRuneInString(text[:at])
+	switch {
+	case at == 0:
+	case before == '-' || before == minusSign || before == ' ' && minusBefore(text, at):
+		if isSign(text, at-size-spaceBeforeSign(text, at), list) {
+			t.minus = true
+			for i, value := range t.values {
+				t.values[i] = signed(value)
+			}
+		} else if before == '-' && stuckTo(text, at-size) {
+			t.stuckLeft = true
+		}
+	case before == '/' || before == ':' || before == '.' || before == ',':
+		previous, _ := utf8.DecodeLastRuneInString(text[:at-size])
+		t.stuckLeft = '0' <= previous && previous <= '9' || before == '.' && unicode.IsLetter(previous)
+	case before == '_':
+		t.stuckLeft = true
+	}
+}
+
+// readRight looks at what stands directly after a number.
+func readRight(text string, at int, t *token) {
+	rest := text[at:]
+	after, size := utf8.DecodeRuneInString(rest)
+	switch {
+	case rest == "":
+	case after == ':' || after == '-' || after == '.':
+		next, _ := utf8.DecodeRuneInString(rest[size:])
+		t.stuckRight = '0' <= next && next <= '9' && after != '-' || after == '-' && unicode.IsLetter(next)
+	case after == '_':
+		t.stuckRight = true
+	case unscripted(after):
+	case unicode.IsLetter(after):
+		end := strings.IndexFunc(rest, func(r rune) bool { return !wordRune(r) || unscripted(r) })
+		if end < 0 {
+			end = len(rest)
+		}
+		t.stuckRight = !units[strings.ToLower(rest[:end])]
+	}
+}
+
+func signed(value string) string {
+	if value == "0" || strings.HasPrefix(value, "-") {
+		return value
+	}
+	return "-" + value
+}
+
+// minusBefore says that a minus sign and a space stand before a number.
+func minusBefore(text string, at int) bool {
+	return strings.HasSuffix(text[:at], string(minusSign)+" ") || strings.HasSuffix(text[:at], "- ")
+}
+
+func spaceBeforeSign(text string, at int) int {
+	switch {
+	case strings.HasSuffix(text[:at], string(minusSign)+" "):
+		return utf8.RuneLen(minusSign)
+	case strings.HasSuffix(text[:at], "- "):
+		return 1
+	}
+	return 0
+}
+
+// isSign says whether the dash at this place makes the number after it
+// negative: not the dash of a subtraction, of GPT-4, or between words.
+func isSign(text string, at int, list []token) bool {
+	r, size := utf8.DecodeRuneInString(text[at:])
+	rest := text[at+size:]
+	spaced := strings.HasPrefix(rest, " ")
+	rest = strings.TrimPrefix(rest, " ")
+	if rest == "" || !isDigit(rest[0]) && !startsFraction(rest, 0) {
+		return false
+	}
+	left := strings.TrimRight(text[:at], " ")
+	before, _ := utf8.DecodeLastRuneInString(left)
+	glued := len(left) == at && at > 0
+	switch {
+	case left == "":
+		return !spaced || r == minusSign
+	case unicode.IsDigit(before) || before == ')' || before == ']' || before == '%':
+		return false // a subtraction, or a range
+	case before == '=' || before == '(' || before == '≈':
+		return true
+	case glued && (unicode.IsLetter(before) || before == '_'):
+		return false
+	}
+	return !spaced || r == minusSign
+}
+
+// subtracts says whether the dash at this place stands between figures.
+func subtracts(text string, at int) bool {
+	before, _ := utf8.DecodeLastRuneInString(strings.TrimRight(text[:at], " "))
+	return unicode.IsDigit(before) || before == ')'
+}
+
+func stuckTo(text string, at int) bool {
+	before, _ := utf8.DecodeLastRuneInString(text[:at])
+	return unicode.IsLetter(before) || before == '_'
+}
+
+// startsFraction says that a number without a whole part starts here: ".5",
+// not the end of "file.5" or "...5".
+func startsFraction(text string, at int) bool {
+	if at+1 >= len(text) || text[at] != '.' || !isDigit(text[at+1]) {
+		return false
+	}
+	before, _ := utf8.DecodeLastRuneInString(text[:at])
+	return before != '.' && !unicode.IsDigit(before) && !unicode.IsLetter(before) && before != ')'
+}
+
+func wordRune(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
+}
+
+// unscripted are the letters of scripts that put no space between words: each
+// is a token of its own.
+func unscripted(r rune) bool {
+	return r > 0xe00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
+
+// operator are the characters that mean something where they stand.
+func operator(r rune) bool {
+	switch r {
+	case '$', '|', '~', '\'', '"', '`', '→', '←', '°', '≈', '<', '>':
+		return r == '<' || r == '>'
+	case '+', '*', '/', '%', '@', '#', '&', '=', '^', '-', minusSign:
+		return true
+	}
+	return unicode.Is(unicode.Sm, r) || unicode.Is(unicode.No, r)
+}
