@@ -37,7 +37,8 @@ func New(c *wire.Client, path string) *Client {
 }
 
 // With returns a copy that sends these fields with every request: what an
-// engine knows beyond the protocol (ttl, cache_prompt, chat_template_kwargs).
+// engine knows beyond the protocol (ttl, cache_prompt, chat_template_kwargs). A
+// server that refuses one of them by name is asked again without it.
 func (c *Client) With(fields map[string]any) *Client {
 	all := maps.Clone(c.fields)
 	if all == nil {
@@ -55,18 +56,30 @@ func (c *Client) Chat(ctx context.Context, req nodes.ChatRequest, model string) 
 	ctx, watch := wire.NewWatch(ctx, c.wire.Node(), req.FirstToken, req.BetweenTokens)
 	defer watch.Stop()
 	fields := c.request(req, model)
-	reply, err := c.ask(ctx, watch, req, fields)
-	if _, sent := fields["stream_options"]; sent && refusesStreamOptions(err) {
-		// A strict server; it then gives no token counts.
-		delete(fields, "stream_options")
-		reply, err = c.ask(ctx, watch, req, fields)
+	for {
+		reply, err := c.ask(ctx, watch, req, fields)
+		refused := c.refused(err, fields)
+		if refused == "" {
+			return reply, err
+		}
+		// A strict server. Without stream_options it gives no token counts.
+		delete(fields, refused)
 	}
-	return reply, err
 }
 
-func refusesStreamOptions(err error) bool {
+// refused returns the field that a strict server named in its refusal, "" where
+// the error is none or the field is one that can't be left out.
+func (c *Client) refused(err error, fields map[string]any) string {
 	var e *nodes.Error
-	return errors.As(err, &e) && e.Fault == nodes.BadRequest && strings.Contains(e.Detail, "stream_options")
+	if !errors.As(err, &e) || e.Fault != nodes.BadRequest {
+		return ""
+	}
+	for name := range fields {
+		if _, extra := c.fields[name]; (extra || name == "stream_options") && strings.Contains(e.Detail, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // request returns the fields that go-openai would leave out or refuse: a

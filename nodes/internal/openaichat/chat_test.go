@@ -39,7 +39,7 @@ func serve(t *testing.T, h http.HandlerFunc) *Client {
 	}
 	t.Cleanup(c.HTTP().CloseIdleConnections)
 	chat := New(c, "/v1")
-	chat.limit = 4 << 20
+	chat.limit = 1 << 20
 	return chat
 }
 
@@ -178,9 +178,9 @@ func TestFailures(t *testing.T) {
 		"raw text after the events":  {true, 200, role + four + "proxy error: Failed to read connection", "model process crashed: HTTP 200 proxy error: Failed to read connection"},
 		"a raw object in a stream":   {true, 200, four + `{"error":{"message":"lost"}}` + "\n", "protocol broken: HTTP 200 lost"},
 		"finish_reason error":        {true, 200, four + strings.Replace(stop, "stop", "error", 1) + done, "server error: the answer's finish_reason is an error"},
-		"a line without end":         {true, 200, "data: " + strings.Repeat("x", maxLine), "protocol broken: answer larger than 4 MiB"},
-		"data without end":           {true, 200, "data: \"" + strings.Repeat("data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n", maxLine/60), "protocol broken: answer larger than 4 MiB"},
-		"an object without end":      {true, 200, "{" + strings.Repeat(" ", 4<<20), "protocol broken: answer larger than 4 MiB"},
+		"a line without end":         {true, 200, "data: " + strings.Repeat("x", maxLine), "protocol broken: answer larger than 1 MiB"},
+		"data without end":           {true, 200, "data: \"" + strings.Repeat("data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n", maxLine/60), "protocol broken: answer larger than 1 MiB"},
+		"an object without end":      {true, 200, "{" + strings.Repeat(" ", 1<<20), "protocol broken: answer larger than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {

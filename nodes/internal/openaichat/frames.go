@@ -66,8 +66,10 @@ func (f *frames) line() ([]byte, error) {
 		line = append(line, part...)
 		f.left -= int64(len(part))
 		switch {
-		case len(line) > maxLine || f.left < 0:
-			return nil, f.tooLarge()
+		case len(line) > maxLine:
+			return nil, f.tooLarge(maxLine)
+		case f.left < 0:
+			return nil, f.tooLarge(f.limit)
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF): // io.ErrUnexpectedEOF is another error
@@ -122,14 +124,16 @@ func (f *frames) data(value []byte) error {
 	}
 	f.pending = append(f.pending, value...)
 	if len(f.pending) > maxLine {
-		return f.tooLarge()
+		return f.tooLarge(maxLine)
 	}
 	if string(f.pending) == "[DONE]" {
 		f.mender.done, f.pending = true, nil
 		f.out = []byte("data: [DONE]\n")
 		return nil
 	}
-	if len(f.pending) == 0 || !json.Valid(f.pending) {
+	// Of several lines only an object's last one is worth a look at them all.
+	several := len(f.pending) > len(value)
+	if len(f.pending) == 0 || several && !bytes.HasSuffix(value, []byte("}")) || !json.Valid(f.pending) {
 		return nil
 	}
 	piece := f.pending

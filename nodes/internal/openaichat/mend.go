@@ -59,15 +59,20 @@ func (m *mender) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// maxObject bounds an answer in one piece. A stream may be larger: each token
+// comes with some hundred bytes around it.
+const maxObject = 8 << 20
+
 // object reads an answer that is one JSON object. Asked for a stream, it makes
 // one of it: some servers never stream.
 func (m *mender) object(req *http.Request, header http.Header, r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r, m.limit+1))
+	limit := min(m.limit, maxObject)
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
 		return nil, m.wire.Transport(req.Context(), action, err)
-	case int64(len(body)) > m.limit:
-		return nil, m.tooLarge()
+	case int64(len(body)) > limit:
+		return nil, m.tooLarge(limit)
 	case wire.ErrorText(body) != "":
 		return nil, m.failed(header, body)
 	}
@@ -98,8 +103,8 @@ func (m *mender) failed(header http.Header, body []byte) error {
 	return e
 }
 
-func (m *mender) tooLarge() error {
-	return m.wire.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", m.limit>>20))
+func (m *mender) tooLarge(limit int64) error {
+	return m.wire.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", limit>>20))
 }
 
 // errorStatus returns the status that an error inside a 200 would have had: by

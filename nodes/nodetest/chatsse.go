@@ -1,0 +1,264 @@
+package nodetest
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// openAIVoice is how a fake that speaks plain OpenAI chat differs from the next.
+type openAIVoice struct {
+	// fail writes an error in the engine's shape.
+	fail func(w http.ResponseWriter, status int, text string)
+	// crash answers a chat whose model process is dead; out is nil for a
+	// chat that is no stream. It is called after the first piece of a stream.
+	crash func(w http.ResponseWriter, stream bool)
+	// extra is added to a whole answer and to the last piece of a stream.
+	extra func(tokens int) map[string]any
+	// reasoning is the field that thinking comes in; "think" for tags.
+	reasoning string
+	// noUsage leaves the token counts out, wholeOnly never streams.
+	noUsage, wholeOnly bool
+	// comments are sent before the first piece, to keep the connection.
+	comments int
+}
+
+// openAIRequest is the part of a chat request that the fakes read.
+type openAIRequest struct {
+	Model    string
+	Messages []struct {
+		Role    string
+		Content string
+	}
+	Stream        bool
+	StreamOptions *struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+	MaxTokens int `json:"max_tokens"`
+}
+
+func (q openAIRequest) prompt() string {
+	if len(q.Messages) == 0 {
+		return ""
+	}
+	return q.Messages[len(q.Messages)-1].Content
+}
+
+// speakOpenAI answers a chat from an instance, with the faults that strike then.
+func (s *Server) speakOpenAI(w http.ResponseWriter, r *http.Request, q openAIRequest, inst *instance, v openAIVoice) {
+	stream := q.Stream && !v.wholeOnly
+	if _, on := s.on(Wedged, Chats); on && !s.hang(r.Context(), Wedged) {
+		return
+	}
+	if d, on := s.on(ErrorFrame, Chats); on {
+		if !stream {
+			v.fail(w, http.StatusInternalServerError, or(d.Text, "an error"))
+			return
+		}
+		out := newEvents(w)
+		rec := &errorRecorder{header: http.Header{}}
+		v.fail(rec, http.StatusInternalServerError, or(d.Text, "an error"))
+		_, _ = io.WriteString(out.w, "data: "+strings.TrimSpace(rec.body.String())+"\n\n")
+		out.flush()
+		return
+	}
+	s.mu.Lock()
+	dead := inst.crashed
+	s.mu.Unlock()
+	if dead && !stream {
+		v.crash(w, false)
+		return
+	}
+	thinking, text, finish := inst.model.Thinking, inst.model.answer(q.prompt()), "stop"
+	name := inst.id
+	if s.hit(AnotherModelAnswers, Chats) {
+		name = "somebody/else"
+	}
+	if s.hit(WrongAnswers, Chats) {
+		text = wrongAnswer
+	}
+	thoughts, words := pieces(thinking), pieces(text)
+	if s.hit(EmptyStream, Chats) {
+		thoughts, words = nil, nil
+	}
+	if q.MaxTokens > 0 && len(thoughts)+len(words) > q.MaxTokens {
+		finish = "length"
+		thoughts = thoughts[:min(len(thoughts), q.MaxTokens)]
+		words = words[:min(len(words), q.MaxTokens-len(thoughts))]
+	}
+	a := openAIAnswer{s: s, w: w, r: r, v: v, name: name, thoughts: thoughts, words: words, finish: finish,
+		prompt: len(strings.Fields(q.prompt())), dead: dead, speed: inst.model.TokensPerSecond}
+	if stream {
+		a.stream(q.StreamOptions != nil && q.StreamOptions.IncludeUsage && !v.noUsage)
+		return
+	}
+	a.whole()
+}
+
+// errorRecorder keeps what an error answer would hold.
+type errorRecorder struct {
+	header http.Header
+	body   strings.Builder
+}
+
+func (b *errorRecorder) Header() http.Header         { return b.header }
+func (b *errorRecorder) Write(p []byte) (int, error) { return b.body.Write(p) }
+func (b *errorRecorder) WriteHeader(int)             {}
+
+// openAIAnswer is an answer on its way out.
+type openAIAnswer struct {
+	s               *Server
+	w               http.ResponseWriter
+	r               *http.Request
+	v               openAIVoice
+	name, finish    string
+	thoughts, words []string
+	prompt          int
+	dead            bool
+	speed           float64
+}
+
+func (a openAIAnswer) tokens() int { return len(a.thoughts) + len(a.words) }
+
+func (a openAIAnswer) usage() map[string]int {
+	return map[string]int{"prompt_tokens": a.prompt, "completion_tokens": a.tokens(), "total_tokens": a.prompt + a.tokens()}
+}
+
+// pace waits for the next token; false means that the client went away.
+func (a openAIAnswer) pace() bool {
+	if a.speed <= 0 {
+		return a.r.Context().Err() == nil
+	}
+	return a.s.pause(a.r.Context(), time.Duration(float64(time.Second)/a.speed))
+}
+
+// message puts thinking and text where the server puts them.
+func (a openAIAnswer) message(thinking, text string) map[string]any {
+	switch {
+	case thinking == "":
+		return map[string]any{"content": text}
+	case a.v.reasoning == "think":
+		return map[string]any{"content": thinking + text}
+	case text == "":
+		return map[string]any{or(a.v.reasoning, "reasoning_content"): thinking}
+	}
+	return map[string]any{or(a.v.reasoning, "reasoning_content"): thinking, "content": text}
+}
+
+func (a openAIAnswer) whole() {
+	for range a.tokens() {
+		if !a.pace() {
+			return
+		}
+	}
+	if a.s.hit(CutOff, Chats) {
+		abort(a.w, `{"object":"chat.completion","choices":[`)
+	}
+	if a.s.hit(HangMidAnswer, Chats) && !a.s.hang(a.r.Context(), HangMidAnswer) {
+		return
+	}
+	thinking := strings.Join(a.thoughts, "")
+	if thinking != "" && a.v.reasoning == "think" {
+		thinking = "<think>\n" + thinking + "\n</think>\n\n"
+	}
+	message := a.message(thinking, strings.Join(a.words, ""))
+	message["role"] = "assistant"
+	out := map[string]any{
+		"id": "chatcmpl-1", "object": "chat.completion", "created": time.Now().Unix(), "model": a.name,
+		"choices": []any{map[string]any{"index": 0, "message": message, "finish_reason": a.finish}},
+	}
+	if !a.v.noUsage {
+		out["usage"] = a.usage()
+	}
+	a.more(out)
+	writeJSON(a.w, http.StatusOK, out)
+}
+
+func (a openAIAnswer) more(out map[string]any) {
+	if a.v.extra != nil {
+		for k, v := range a.v.extra(a.tokens()) {
+			out[k] = v
+		}
+	}
+}
+
+func (a openAIAnswer) chunk(delta map[string]any, finish any) map[string]any {
+	return map[string]any{
+		"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": time.Now().Unix(), "model": a.name,
+		"choices": []any{map[string]any{"index": 0, "delta": delta, "finish_reason": finish}},
+	}
+}
+
+func (a openAIAnswer) stream(usage bool) {
+	out := newEvents(a.w)
+	for range a.v.comments {
+		_, _ = io.WriteString(a.w, ": keep-alive\n\n")
+	}
+	out.send("", a.chunk(map[string]any{"role": "assistant", "content": nil}, nil))
+	sent := 0
+	say := func(thinking, text string) bool {
+		if !a.pace() {
+			return false
+		}
+		out.send("", a.chunk(a.message(thinking, text), nil))
+		sent++
+		return sent > 1 || a.afterFirst()
+	}
+	for i, p := range a.thoughts {
+		if a.v.reasoning == "think" && i == 0 {
+			p = "<think>\n" + p
+		}
+		if a.v.reasoning == "think" && i == len(a.thoughts)-1 {
+			p += "\n</think>\n\n"
+		}
+		if !say(p, "") {
+			return
+		}
+	}
+	for _, p := range a.words {
+		if !say("", p) {
+			return
+		}
+	}
+	if a.s.hit(NoEndMark, Chats) {
+		return
+	}
+	last := a.chunk(map[string]any{}, a.finish)
+	a.more(last)
+	out.send("", last)
+	if usage {
+		all := a.chunk(nil, nil)
+		all["choices"], all["usage"] = []any{}, a.usage()
+		out.send("", all)
+	}
+	_, _ = io.WriteString(a.w, "data: [DONE]\n\n")
+	out.flush()
+}
+
+// afterFirst plays what strikes after the first piece; false ends the answer.
+func (a openAIAnswer) afterFirst() bool {
+	if a.dead {
+		a.v.crash(a.w, true)
+		return false
+	}
+	if a.s.hit(CutOff, Chats) {
+		panic(http.ErrAbortHandler)
+	}
+	return !a.s.hit(HangMidAnswer, Chats) || a.s.hang(a.r.Context(), HangMidAnswer)
+}
+
+// readOpenAI decodes a chat request; false means that it was refused.
+func readOpenAI(w http.ResponseWriter, body []byte, v openAIVoice) (openAIRequest, bool) {
+	var q openAIRequest
+	if err := json.Unmarshal(body, &q); err != nil {
+		v.fail(w, http.StatusBadRequest, "parse error: "+err.Error())
+		return q, false
+	}
+	if len(q.Messages) == 0 {
+		v.fail(w, http.StatusBadRequest, "'messages' is required")
+		return q, false
+	}
+	return q, true
+}
