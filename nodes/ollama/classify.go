@@ -57,6 +57,9 @@ var words = []struct {
 	{"failed to load model", nodes.LoadFailed, ""},
 	{"unable to load model", nodes.LoadFailed, ""},
 	{"error loading model", nodes.LoadFailed, ""},
+	{"exceeds file size", nodes.LoadFailed, corrupt},
+	{"invalid file magic", nodes.LoadFailed, corrupt},
+	{"unsupported model format", nodes.LoadFailed, corrupt},
 	{"may be incompatible with your version", nodes.LoadFailed, ""},
 	{"not supported by your version of ollama", nodes.LoadFailed, "update Ollama"},
 
@@ -75,6 +78,7 @@ var words = []struct {
 const (
 	pull    = "pull the model on the node, or name another one"
 	gone    = "its file is gone from the disk, or it is no model for chats: pull it again, or name another one"
+	corrupt = "the model's file may be corrupt: pull it again"
 	smaller = "use a smaller model, quantization or num_ctx, or free memory on the node"
 )
 

@@ -1,6 +1,7 @@
 package realollama
 
 import (
+	"net"
 	"slices"
 	"strings"
 )
@@ -11,7 +12,18 @@ func (s *Server) Kill() {
 	s.t.Helper()
 	pid := s.PID()
 	s.signal(pid, signalKill)
-	s.until("the server is gone", func() bool { return !s.alive(pid) })
+	s.until("the server is gone", func() bool { return !s.alive(pid) && !s.listens() })
+}
+
+// listens reports whether the port takes connections: a killed process's other
+// threads may hold it a moment longer than the process is listed.
+func (s *Server) listens() bool {
+	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
 }
 
 // Stop stops the server (SIGSTOP): connections are accepted by the kernel,

@@ -59,10 +59,10 @@ func Slow() tinygguf.Spec {
 }
 
 // TooLarge is a small file whose context can be set so large that no machine
-// has the memory: load it with num_ctx 20,000,000.
+// has the memory: load it with num_ctx 200,000,000, which is refused at once.
 func TooLarge() tinygguf.Spec {
 	spec := Right()
-	spec.Context = 1_000_000_000
+	spec.Context, spec.Layers = 1_000_000_000, 8
 	return spec
 }
 
