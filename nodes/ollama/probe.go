@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +66,8 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	}
 	entries := map[string]int{}
 	for _, r := range running.models {
-		if reachable(r, tags) {
+		if tag, ok := tagOf(r, tags); ok {
+			r.Name, r.Model = tag, tag
 			inst := b.instance(r, running.now)
 			entries[inst.ID]++
 			inst.ID = instanceID(inst.ID, entries[inst.ID])
@@ -168,15 +168,21 @@ func (b *Backend) tags(ctx context.Context, action string) ([]api.ListModelRespo
 	return out.Models, nil
 }
 
-// reachable reports whether a request can still reach what is loaded: a tag
-// that was overwritten leads to the new file, a deleted one nowhere.
-func reachable(r api.ProcessModelResponse, tags []api.ListModelResponse) bool {
-	return slices.ContainsFunc(tags, func(t api.ListModelResponse) bool {
-		if r.Digest != "" && t.Digest != "" {
-			return r.Digest == t.Digest
+// tagOf returns the name under which a request can still reach what is loaded:
+// its own, or another tag of the same file where its own was overwritten since
+// and leads to the new file. ok is false where no tag leads there any more.
+func tagOf(r api.ProcessModelResponse, tags []api.ListModelResponse) (tag string, ok bool) {
+	own := name(r.Name, r.Model)
+	for _, t := range tags {
+		named := sameName(name(t.Name, t.Model), own)
+		switch same := r.Digest == t.Digest; {
+		case named && (same || r.Digest == "" || t.Digest == ""):
+			return own, true
+		case same && !ok && r.Digest != "":
+			tag, ok = name(t.Name, t.Model), true
 		}
-		return sameName(name(t.Name, t.Model), name(r.Name, r.Model))
-	})
+	}
+	return tag, ok
 }
 
 // instance turns an entry of /api/ps into what the core knows.
