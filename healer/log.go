@@ -16,10 +16,12 @@ import (
 // which a server's words may hold, become blanks: a server can neither forge a
 // line nor steer a terminal.
 func LogLine(e Event) string {
-	return "[" + e.Time.Format("2006-01-02 15:04:05") + "] " + oneLine(e.String())
+	return "[" + e.Time.Format("2006-01-02 15:04:05") + "] " + OneLine(e.String())
 }
 
-func oneLine(s string) string {
+// OneLine returns s in one line and without control characters: a server's
+// words as they may be shown on a terminal.
+func OneLine(s string) string {
 	s = strings.ToValidUTF8(s, "�")
 	if !strings.ContainsFunc(s, unprintable) {
 		return s

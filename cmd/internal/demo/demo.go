@@ -63,7 +63,6 @@ type cluster struct {
 	mu     sync.Mutex
 	events []healer.Event
 	more   chan struct{}
-	broken time.Time // when the fault of the running step began
 }
 
 // Run plays the demo and writes its time line to out. It returns an error
