@@ -49,21 +49,27 @@ func without(text, open, end string) string {
 	lower := asciiLower(text)
 	var kept strings.Builder
 	for at := 0; ; {
-		from, to := strings.Index(lower[at:], open), strings.Index(lower[at:], end)
-		switch {
-		case to >= 0 && (from < 0 || to < from):
-			kept.Reset()
-			at += to + len(end)
-		case from < 0:
+		from := strings.Index(lower[at:], open)
+		if from < 0 {
+			if to := strings.LastIndex(lower[at:], end); to >= 0 {
+				return text[at+to+len(end):]
+			}
 			kept.WriteString(text[at:])
 			return kept.String()
-		case to < 0:
-			return ""
-		default:
-			kept.WriteString(text[at : at+from])
-			kept.WriteByte(' ')
-			at += to + len(end)
 		}
+		if to := strings.LastIndex(lower[at:at+from], end); to >= 0 {
+			kept.Reset()
+			kept.WriteString(text[at+to+len(end) : at+from])
+		} else {
+			kept.WriteString(text[at : at+from])
+		}
+		kept.WriteByte(' ')
+		at += from + len(open)
+		to := strings.Index(lower[at:], end)
+		if to < 0 {
+			return ""
+		}
+		at += to + len(end)
 	}
 }
 
