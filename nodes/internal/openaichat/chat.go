@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"strings"
 	"time"
 
@@ -28,7 +29,8 @@ type Client struct {
 	wire   *wire.Client
 	path   string
 	fields map[string]any
-	limit  int64 // of an answer, in bytes
+	query  string // of the address
+	limit  int64  // of an answer, in bytes
 }
 
 // New returns a client of the protocol below path, usually "/v1".
@@ -40,12 +42,20 @@ func New(c *wire.Client, path string) *Client {
 // engine knows beyond the protocol (ttl, cache_prompt, chat_template_kwargs). A
 // server that refuses one of them by name is asked again without it.
 func (c *Client) With(fields map[string]any) *Client {
-	all := maps.Clone(c.fields)
-	if all == nil {
-		all = map[string]any{}
+	other := *c
+	other.fields = maps.Clone(c.fields)
+	if other.fields == nil {
+		other.fields = map[string]any{}
 	}
-	maps.Copy(all, fields)
-	return &Client{wire: c.wire, path: c.path, fields: all, limit: c.limit}
+	maps.Copy(other.fields, fields)
+	return &other
+}
+
+// Query returns a copy that asks with this query in the address.
+func (c *Client) Query(query url.Values) *Client {
+	other := *c
+	other.query = query.Encode()
+	return &other
 }
 
 // Chat asks model one question. It blocks until the answer is complete, a
@@ -116,7 +126,7 @@ func messages(list []nodes.Message) []map[string]string {
 }
 
 func (c *Client) ask(ctx context.Context, watch *wire.Watch, req nodes.ChatRequest, fields map[string]any) (nodes.ChatReply, error) {
-	m := &mender{wire: c.wire, fields: fields, stream: req.Stream, limit: c.limit}
+	m := &mender{wire: c.wire, fields: fields, query: c.query, stream: req.Stream, limit: c.limit}
 	config := openai.DefaultConfig("") // the key is the mender's
 	config.BaseURL = c.wire.URL(c.path)
 	config.HTTPClient = m

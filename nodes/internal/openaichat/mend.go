@@ -21,6 +21,7 @@ import (
 type mender struct {
 	wire   *wire.Client
 	fields map[string]any
+	query  string
 	stream bool
 	limit  int64
 	done   bool // the stream's [DONE] came
@@ -33,6 +34,7 @@ func (m *mender) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	sent.URL = req.URL
+	sent.URL.RawQuery = m.query
 	sent.Header.Set("Accept", req.Header.Get("Accept"))
 	resp, err := m.wire.Do(sent, action)
 	if err != nil {

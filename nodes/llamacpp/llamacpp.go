@@ -1,0 +1,244 @@
+// Package llamacpp is the backend for llama.cpp's llama-server.
+//
+// The server comes in two kinds, told apart by GET /props. Started with a
+// model it serves that one and nothing else: it is read-only. Started without
+// one it is a router that keeps a process for each model: it lists, loads,
+// unloads and downloads. A router answers a load before the model is loaded
+// and an unload before it is gone; [Backend.Load] waits, and the list is the
+// only truth.
+//
+// A model that the server put to sleep for idleness counts as not loaded: set
+// the node to load on demand if it is started so.
+package llamacpp
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/internal/openaichat"
+	"github.com/turbone/jarvis/nodes/internal/wire"
+)
+
+// Config says how to reach a server.
+type Config struct {
+	// Node is the node's name, for errors.
+	Node string
+	// URL is the server's base address: "http://127.0.0.1:8080".
+	URL string
+	// Key is sent as a bearer token; the zero value sends none.
+	Key nodes.Secret
+	// Transport carries the requests; nil means one for a local network.
+	Transport http.RoundTripper
+}
+
+// LoadKeys names the load settings that the engine accepts: none. A router
+// takes them from its own presets file and command line.
+func LoadKeys() []string { return nil }
+
+// Backend is one server. Safe for concurrent use.
+type Backend struct {
+	wire *wire.Client
+	chat *openaichat.Client
+
+	mu      sync.Mutex
+	aliases map[string]string // of the last list: other names to ids
+}
+
+var (
+	_ nodes.Backend         = (*Backend)(nil)
+	_ nodes.Loader          = (*Backend)(nil)
+	_ nodes.SettingsChecker = (*Backend)(nil)
+	_ nodes.Canonicalizer   = (*Backend)(nil)
+	_ nodes.BusyReporter    = (*Backend)(nil)
+	_ nodes.Downloader      = (*Backend)(nil)
+)
+
+// New checks the configuration. It asks the server nothing.
+func New(c Config) (*Backend, error) {
+	w, err := wire.New(wire.Options{Node: c.Node, URL: c.URL, Key: c.Key, Transport: c.Transport, Classify: classify})
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{wire: w, chat: openaichat.New(w, "/v1")}, nil
+}
+
+// props is GET /props, as far as it tells the two kinds apart.
+type props struct {
+	Role       string `json:"role"`
+	BuildInfo  string `json:"build_info"`
+	TotalSlots int    `json:"total_slots"`
+	ModelPath  string `json:"model_path"`
+	IsSleeping bool   `json:"is_sleeping"`
+	Defaults   *struct {
+		Context int `json:"n_ctx"`
+	} `json:"default_generation_settings"`
+}
+
+func (p props) router() bool { return p.Role == "router" }
+
+// model is one of GET /models: on a router with its status, else without.
+type model struct {
+	ID      string   `json:"id"`
+	Aliases []string `json:"aliases"`
+	Status  *status  `json:"status"`
+	Meta    *struct {
+		Size    int64 `json:"size"`
+		Context int   `json:"n_ctx"`
+	} `json:"meta"`
+}
+
+func (m model) size() int64 {
+	if m.Meta == nil {
+		return 0
+	}
+	return m.Meta.Size
+}
+
+// The values of a status.
+const (
+	unloaded    = "unloaded"
+	loading     = "loading"
+	loaded      = "loaded"
+	sleeping    = "sleeping"
+	downloading = "downloading"
+	downloaded  = "downloaded"
+)
+
+type status struct {
+	Value    string   `json:"value"`
+	Failed   bool     `json:"failed"`
+	ExitCode int      `json:"exit_code"`
+	Progress progress `json:"progress"`
+}
+
+// Probe asks for the server's kind and its list of models.
+func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
+	began := time.Now()
+	p, err := b.props(ctx, "probe")
+	if err != nil {
+		return nodes.Snapshot{}, err
+	}
+	models, err := b.list(ctx, "probe", p.router())
+	if err != nil {
+		return nodes.Snapshot{}, err
+	}
+	s := nodes.Snapshot{Version: p.BuildInfo, ReadOnly: !p.router(), OnDisk: []nodes.File{}}
+	for _, m := range models {
+		inst := nodes.Instance{ID: m.ID, Model: m.ID, Size: m.size()}
+		if m.Meta != nil && m.Meta.Context > 0 {
+			inst.Settings = nodes.Settings{"ctx_size": m.Meta.Context}
+		}
+		if !p.router() {
+			s.OnDisk = append(s.OnDisk, nodes.File{Name: m.ID, Size: m.size()})
+			if p.Defaults != nil && p.Defaults.Context > 0 {
+				inst.Settings = nodes.Settings{"ctx_size": p.Defaults.Context}
+			}
+			if !p.IsSleeping {
+				s.Loaded = append(s.Loaded, inst)
+			}
+			continue
+		}
+		if m.Status.Value != downloading {
+			s.OnDisk = append(s.OnDisk, nodes.File{Name: m.ID, Size: m.size()})
+		}
+		inst.Loading = m.Status.Value == loading
+		if inst.Loading || m.Status.Value == loaded {
+			s.Loaded = append(s.Loaded, inst)
+		}
+	}
+	s.Latency = time.Since(began)
+	return s, nil
+}
+
+// props asks what kind of server it is.
+func (b *Backend) props(ctx context.Context, action string) (props, error) {
+	var p props
+	if err := b.wire.JSON(ctx, action, http.MethodGet, "/props", nil, &p); err != nil {
+		return p, err
+	}
+	if !p.router() && p.BuildInfo == "" && p.Defaults == nil && p.TotalSlots == 0 {
+		return p, b.wire.Fail(action, nodes.WrongEngine, "GET /props is not that of a llama-server")
+	}
+	return p, nil
+}
+
+// list asks for the models, and learns their other names.
+func (b *Backend) list(ctx context.Context, action string, router bool) ([]model, error) {
+	var list struct {
+		Data *[]model `json:"data"`
+	}
+	path := "/v1/models"
+	if router {
+		path = "/models"
+	}
+	if err := b.wire.JSON(ctx, action, http.MethodGet, path, nil, &list); err != nil {
+		return nil, err
+	}
+	if list.Data == nil {
+		return nil, b.wire.Fail(action, nodes.WrongEngine, "GET "+path+" is no list of models")
+	}
+	aliases := map[string]string{}
+	for _, m := range *list.Data {
+		if m.ID == "" || router && m.Status == nil {
+			return nil, b.wire.Fail(action, nodes.Protocol, "GET "+path+" lists a model without id or status")
+		}
+		for _, alias := range m.Aliases {
+			aliases[alias] = m.ID
+		}
+	}
+	b.mu.Lock()
+	b.aliases = aliases
+	b.mu.Unlock()
+	return *list.Data, nil
+}
+
+// Canonical returns the id of a model that is called by one of its aliases, as
+// far as the last probe listed them.
+func (b *Backend) Canonical(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id, ok := b.aliases[name]; ok {
+		return id
+	}
+	return name
+}
+
+// find returns the model of that name or alias, nil where there is none.
+func (b *Backend) find(models []model, name string) *model {
+	name = b.Canonical(name)
+	if i := slices.IndexFunc(models, func(m model) bool { return m.ID == name }); i >= 0 {
+		return &models[i]
+	}
+	return nil
+}
+
+// classify reads llama-server's error answers.
+func classify(status int, header http.Header, body []byte) *nodes.Error {
+	text := strings.ToLower(wire.ErrorText(body))
+	raw := strings.ToLower(string(body))
+	switch {
+	case strings.Contains(raw, "proxy error:"):
+		// A router's last words about a model whose process died under it.
+		return &nodes.Error{Fault: nodes.Crashed}
+	case strings.Contains(text, "unexpected endpoint"):
+		return &nodes.Error{Fault: nodes.WrongEngine}
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return nil
+	case status == http.StatusNotImplemented:
+		return &nodes.Error{Fault: nodes.ReadOnly, Remedy: "start the server with what its answer names"}
+	case strings.Contains(text, "failed to load"):
+		return &nodes.Error{Fault: nodes.LoadFailed, Remedy: "see the server's own log"}
+	case strings.Contains(text, "model limit reached"):
+		return &nodes.Error{Fault: nodes.Busy}
+	case strings.Contains(text, "is not running"), strings.Contains(text, "model is not loaded"):
+		return &nodes.Error{Fault: nodes.NotLoaded}
+	case strings.Contains(text, "model") && strings.Contains(text, "not found"):
+		return &nodes.Error{Fault: nodes.ModelNotFound, Remedy: "put the model into the router's --models-dir, or download it"}
+	}
+	return openaichat.Classify(status, header, body)
+}
