@@ -42,9 +42,9 @@ func (b *Backend) Download(ctx context.Context, model string, progress func(node
 		return err
 	}
 	id := j.ID
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for failed := 0; ; {
+	tick := time.NewTicker(b.pollDownload)
+	defer tick.Stop()
+	for {
 		done, err := b.judge(j, model, progress)
 		if done || err != nil {
 			return err
@@ -52,22 +52,25 @@ func (b *Backend) Download(ctx context.Context, model string, progress func(node
 		if id == "" {
 			return b.wire.Fail("download", nodes.Protocol, fmt.Sprintf("a download of status %q without an id", j.Status))
 		}
+		if j, err = b.next(ctx, id, tick.C); errors.Is(err, errNoJob) {
+			return b.failed("download", nodes.ServerFailed, "the server has forgotten the download of "+model, "start it again")
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// next waits for the time of the next look at a download, and takes it.
+func (b *Backend) next(ctx context.Context, id string, tick <-chan time.Time) (job, error) {
+	for failed := 0; ; failed++ {
 		select {
 		case <-ctx.Done():
-			return b.wire.Transport(ctx, "download", ctx.Err())
-		case <-timer.C:
-			timer.Reset(b.pollDownload)
+			return job{}, b.wire.Transport(ctx, "download", ctx.Err())
+		case <-tick:
 		}
-		next, err := b.look(ctx, id)
-		switch {
-		case err == nil:
-			j, failed = next, 0
-		case errors.Is(err, errNoJob):
-			return b.failed("download", nodes.ServerFailed, "the server has forgotten the download of "+model, "start it again")
-		case ctx.Err() != nil || !passing(err) || failed == maxFailedLook:
-			return err
-		default:
-			failed++
+		j, err := b.look(ctx, id)
+		if err == nil || ctx.Err() != nil || !passing(err) || failed == maxFailedLook {
+			return j, err
 		}
 	}
 }

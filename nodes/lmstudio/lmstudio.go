@@ -71,10 +71,11 @@ type Backend struct {
 }
 
 var (
-	_ nodes.Backend       = (*Backend)(nil)
-	_ nodes.Loader        = (*Backend)(nil)
-	_ nodes.Canonicalizer = (*Backend)(nil)
-	_ nodes.Downloader    = (*Backend)(nil)
+	_ nodes.Backend         = (*Backend)(nil)
+	_ nodes.Loader          = (*Backend)(nil)
+	_ nodes.SettingsChecker = (*Backend)(nil)
+	_ nodes.Canonicalizer   = (*Backend)(nil)
+	_ nodes.Downloader      = (*Backend)(nil)
 )
 
 // New checks the address and returns the backend. It asks nothing yet.

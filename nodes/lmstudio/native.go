@@ -185,7 +185,7 @@ func (a *nativeAnswer) stream(ctx context.Context) error {
 	lines.Buffer(make([]byte, 0, 64<<10), maxEvent)
 	var name string
 	for lines.Scan() {
-		field, value, _ := strings.Cut(lines.Text(), ":")
+		field, value, _ := strings.Cut(strings.TrimSpace(lines.Text()), ":")
 		value = strings.TrimSpace(value)
 		switch field {
 		case "event":

@@ -3,6 +3,7 @@ package lmstudio
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -34,19 +35,22 @@ func loadSettings() map[string]kind {
 
 // LoadKeys returns the names of the settings that a load takes, sorted.
 func LoadKeys() []string {
-	var keys []string
-	for k := range loadSettings() {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(loadSettings()))
+}
+
+// CheckSettings implements [nodes.SettingsChecker]: the names are [LoadKeys], the
+// values fit them.
+func (b *Backend) CheckSettings(s nodes.Settings) error {
+	_, err := b.loadRequest(nodes.Model{Settings: s})
+	return err
 }
 
 // loadRequest checks a model's settings and makes the body of its load.
 func (b *Backend) loadRequest(m nodes.Model) (map[string]any, error) {
 	known := loadSettings()
 	request := map[string]any{}
-	for k, v := range m.Settings {
+	for _, k := range slices.Sorted(maps.Keys(m.Settings)) {
+		v := m.Settings[k]
 		want, ok := known[k]
 		if !ok {
 			return nil, b.failed("load", nodes.BadRequest, fmt.Sprintf("LM Studio has no load setting %q", k),
