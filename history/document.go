@@ -1,0 +1,275 @@
+package history
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// document is the text of a history file and where things stand in it. Changes
+// are edits of the text, so that all that isn't changed stays to the byte.
+type document struct {
+	text []byte
+	// from is where the JSON starts: after a byte order mark, if there is one.
+	from int
+	// open and end are the braces of the document.
+	open, end int
+	// last is where the last member's value ends, 0 in an empty object.
+	last int
+	// runs are the rows, list the array's brackets; without a list there is no
+	// such member, or null in the place of list.
+	runs    []place
+	list    place
+	hasList bool
+	// champion is the champion's value, null included.
+	champion    place
+	hasChampion bool
+	// style is how the file is laid out.
+	style style
+}
+
+// place is a stretch of a document, from up to to.
+type place struct{ from, to int }
+
+// style is a layout: what stands before a member of the document, and one level
+// of indentation; both are empty in a file of one line.
+type style struct {
+	newline, indent string
+}
+
+// emptyText is a history without runs.
+const emptyText = "{\n  \"runs\": []\n}"
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// syntaxError is a text that is no history, and where it stops being one.
+type syntaxError struct {
+	offset int
+	// torn says that the text is no JSON: it may be half written.
+	torn bool
+	err  error
+}
+
+func (e *syntaxError) Error() string { return e.err.Error() }
+func (e *syntaxError) Unwrap() error { return e.err }
+
+var (
+	errEmpty   = errors.New("the file is empty")
+	errRunList = errors.New(`"runs" is no list`)
+)
+
+// parse finds the places in a text.
+func parse(text []byte) (*document, error) {
+	d := &document{text: text}
+	if bytes.HasPrefix(text, byteOrderMark) {
+		d.from = len(byteOrderMark)
+	}
+	body := text[d.from:]
+	if len(bytes.Trim(body, " \t\r\n\x00")) == 0 {
+		// Nothing, or the zeros of a file whose blocks never reached the disk.
+		return nil, &syntaxError{torn: true, err: errEmpty}
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
+		offset := len(text)
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			offset = d.from + int(syntax.Offset)
+		}
+		return nil, &syntaxError{offset, true, err}
+	}
+	if err := d.scan(body); err != nil {
+		return nil, err
+	}
+	d.style = d.layout()
+	return d, nil
+}
+
+func (d *document) scan(body []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	at := func() int { return d.from + int(decoder.InputOffset()) }
+	fail := func(err error) error { return &syntaxError{offset: at(), err: err} }
+	start, err := decoder.Token()
+	if err != nil {
+		return fail(err)
+	}
+	if start != json.Delim('{') {
+		return fail(fmt.Errorf(`want an object with "runs", found %s`, brief(body)))
+	}
+	d.open = at() - 1
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return fail(err)
+		}
+		value, err := d.value(decoder)
+		if err != nil {
+			return fail(err)
+		}
+		d.last = value.to
+		switch key {
+		case "runs":
+			d.list, d.hasList, d.runs = value, true, nil
+			switch d.text[value.from] {
+			case '[':
+				if d.runs, err = elements(d.text, value); err != nil {
+					return fail(err)
+				}
+			case 'n':
+			default:
+				return &syntaxError{offset: value.from, err: errRunList}
+			}
+		case "champion":
+			d.champion, d.hasChampion = value, true
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return fail(err)
+	}
+	d.end = at() - 1
+	return nil
+}
+
+// value reads over the value that comes next.
+func (d *document) value(decoder *json.Decoder) (place, error) {
+	var raw json.RawMessage
+	if err := decoder.Decode(&raw); err != nil {
+		return place{}, err
+	}
+	end := d.from + int(decoder.InputOffset())
+	return place{end - len(raw), end}, nil
+}
+
+// elements returns the places of an array's values.
+func elements(text []byte, list place) ([]place, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text[list.from:list.to]))
+	if _, err := decoder.Token(); err != nil {
+		return nil, err
+	}
+	var places []place
+	for decoder.More() {
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return nil, err
+		}
+		end := list.from + int(decoder.InputOffset())
+		places = append(places, place{end - len(raw), end})
+	}
+	if _, err := decoder.Token(); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return places, nil
+}
+
+// layout reads the style off the white space before the first member.
+func (d *document) layout() style {
+	after := d.text[d.open+1 : d.end]
+	space := string(after[:len(after)-len(bytes.TrimLeft(after, " \t\r\n"))])
+	cut := strings.LastIndexByte(space, '\n')
+	switch {
+	case d.last == 0:
+		return style{"\n", "  "}
+	case cut < 0:
+		return style{}
+	case cut > 0 && space[cut-1] == '\r':
+		return style{"\r\n", space[cut+1:]}
+	}
+	return style{"\n", space[cut+1:]}
+}
+
+// line is the start of a line at a depth.
+func (s style) line(depth int) string {
+	if s.newline == "" {
+		return ""
+	}
+	return s.newline + strings.Repeat(s.indent, depth)
+}
+
+// format lays out a value at a depth.
+func (s style) format(value json.RawMessage, depth int) ([]byte, error) {
+	var out bytes.Buffer
+	if s.newline == "" {
+		err := json.Compact(&out, value)
+		return out.Bytes(), err
+	}
+	if err := json.Indent(&out, value, strings.Repeat(s.indent, depth), s.indent); err != nil {
+		return nil, err
+	}
+	return bytes.ReplaceAll(out.Bytes(), []byte("\n"), []byte(s.newline)), nil
+}
+
+// splice returns the text with a stretch replaced.
+func (d *document) splice(at place, parts ...string) []byte {
+	out := append([]byte(nil), d.text[:at.from]...)
+	for _, part := range parts {
+		out = append(out, part...)
+	}
+	return append(out, d.text[at.to:]...)
+}
+
+// withMember returns the text with another member at its end.
+func (d *document) withMember(key string, value []byte) []byte {
+	entry := `"` + key + `":`
+	if d.style.newline != "" || d.last > 0 {
+		entry += " "
+	}
+	entry += string(value)
+	if d.last == 0 {
+		return d.splice(place{d.open + 1, d.end}, d.style.line(1), entry, d.style.line(0))
+	}
+	separator := ","
+	if d.style.newline == "" {
+		separator = ", "
+	}
+	return d.splice(place{d.last, d.last}, separator, d.style.line(1), entry)
+}
+
+// withRun returns the text with another row at the end, or in the place of the
+// row with this index.
+func (d *document) withRun(run json.RawMessage, replace int) ([]byte, error) {
+	row, err := d.style.format(run, 2)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case replace >= 0:
+		return d.splice(d.runs[replace], string(row)), nil
+	case len(d.runs) > 0:
+		before := string(d.text[d.list.from+1 : d.runs[0].from])
+		if d.style.newline == "" {
+			before = " "
+		}
+		last := d.runs[len(d.runs)-1].to
+		return d.splice(place{last, last}, ",", before, string(row)), nil
+	}
+	list := "[" + d.style.line(2) + string(row) + d.style.line(1) + "]"
+	if d.hasList {
+		return d.splice(d.list, list), nil
+	}
+	return d.withMember("runs", []byte(list)), nil
+}
+
+// withChampion returns the text with another champion.
+func (d *document) withChampion(champion json.RawMessage) ([]byte, error) {
+	value, err := d.style.format(champion, 1)
+	if err != nil {
+		return nil, err
+	}
+	if d.hasChampion {
+		return d.splice(d.champion, string(value)), nil
+	}
+	return d.withMember("champion", value), nil
+}
+
+// withoutFirst returns the text without its oldest rows; at least one stays.
+func (d *document) withoutFirst(rows int) []byte {
+	return d.splice(place{d.runs[0].from, d.runs[rows].from})
+}
+
+// row is the text of one run.
+func (d *document) row(index int) []byte {
+	return d.text[d.runs[index].from:d.runs[index].to]
+}
