@@ -139,10 +139,14 @@ func (b *Backend) Download(ctx context.Context, model string, progress func(node
 }
 
 // remaining is the keep-alive that leaves an expiry where it is: a request
-// sets it anew, counted from its own end.
+// sets it anew, counted from its own end. One that has passed is left to the
+// request that is under way: nil.
 func remaining(expires, now time.Time) *api.Duration {
 	if forever(expires, now) {
 		return stay
+	}
+	if expires.Before(now) {
+		return nil
 	}
 	return &api.Duration{Duration: max(expires.Sub(now), time.Second)}
 }

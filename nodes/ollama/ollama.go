@@ -27,6 +27,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ollama/ollama/api"
 
@@ -54,9 +55,12 @@ type Backend struct {
 	api  *api.Client
 
 	mu      sync.Mutex
-	version string         // as last told
-	asked   map[string]int // digest: the num_ctx that Load asked for
-	traits  map[string]traits
+	version string // as last told
+	// By digest: the num_ctx that Load asked for, what the file says, and the
+	// last expiry that was seen before its time.
+	asked    map[string]int
+	traits   map[string]traits
+	expiries map[string]time.Time
 }
 
 var (
@@ -82,7 +86,7 @@ func New(c Config) (*Backend, error) {
 	client.Transport = &transport{wire: w, inner: client.Transport}
 	return &Backend{
 		wire: w, api: api.NewClient(base, &client),
-		asked: map[string]int{}, traits: map[string]traits{},
+		asked: map[string]int{}, traits: map[string]traits{}, expiries: map[string]time.Time{},
 	}, nil
 }
 

@@ -190,7 +190,7 @@ func (b *Backend) instance(r api.ProcessModelResponse, now time.Time) nodes.Inst
 	id := name(r.Name, r.Model)
 	inst := nodes.Instance{
 		ID: id, Model: id, Digest: r.Digest, Size: r.Size, VRAM: r.SizeVRAM,
-		Stopping: !r.ExpiresAt.IsZero() && r.ExpiresAt.Before(now),
+		Stopping: b.stopping(r, now),
 	}
 	if r.ContextLength > 0 {
 		// The server lists what is left of num_ctx when the model's own limit
@@ -201,6 +201,20 @@ func (b *Backend) instance(r api.ProcessModelResponse, now time.Time) nodes.Inst
 		inst.Expires = r.ExpiresAt
 	}
 	return inst
+}
+
+// stopping reports whether a model is being unloaded: an unload sets the expiry
+// to its own time. An expiry that was seen coming, and passed, is another
+// matter: the server does not move it on while a request is under way, so a
+// model may be at work long after it.
+func (b *Backend) stopping(r api.ProcessModelResponse, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.ExpiresAt.IsZero() || !r.ExpiresAt.Before(now) {
+		b.expiries[r.Digest] = r.ExpiresAt
+		return false
+	}
+	return !b.expiries[r.Digest].Equal(r.ExpiresAt)
 }
 
 // contextOf returns the num_ctx in force: the one that Load asked for where

@@ -76,6 +76,31 @@ func TestRealUnloadIsOnlyAcknowledgedWhileARequestIsUnderWay(t *testing.T) {
 	eventually(t, "gone once the request is", func() bool { return len(snapshot(t, b).Loaded) == 0 })
 }
 
+// TestRealBusyPastItsExpiryIsNotStopping: the server does not move an expiry on
+// while a request is under way. A model at work past it looks like one that is
+// being unloaded, and is not.
+func TestRealBusyPastItsExpiryIsNotStopping(t *testing.T) {
+	s := realollama.Start(t, realollama.Options{
+		Models: []realollama.Model{{Name: "good", Spec: realollama.Slow()}},
+		Env:    []string{"OLLAMA_NUM_PARALLEL=2"},
+	})
+	b := backend(t, s.URL)
+	s.LoadBehindBack("good", nil, "2s")
+	seen := snapshot(t, b).Loaded[0]
+	cancel, ended := underWay(t, b, endless("good"))
+	eventually(t, "the expiry has passed", func() bool { return time.Now().After(seen.Expires) })
+	loaded := snapshot(t, b).Loaded
+	if len(loaded) != 1 || loaded[0].Stopping || !loaded[0].Expires.Equal(seen.Expires) {
+		t.Errorf("before %+v, after %+v: want the same, and not stopping", seen, loaded)
+	}
+	if reply, err := b.Chat(within(t, long), canary("good")); err != nil || reply.Text != "OK" {
+		t.Errorf("canary: %q, %v", reply.Text, err)
+	}
+	cancel()
+	<-ended
+	eventually(t, "the expiry is moved on", func() bool { return snapshot(t, b).Loaded[0].Expires.After(seen.Expires) })
+}
+
 func TestRealKilledRunnerIsListedAndLoadsByItself(t *testing.T) {
 	s := realServer(t)
 	b := backend(t, s.URL)
