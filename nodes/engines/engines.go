@@ -1,0 +1,81 @@
+// Package engines is the list of the engines that Jarvis speaks to, by the
+// names that a config gives them, and tells which of them answers at an
+// address. A new engine is a package of its own beside this one, and one line
+// in [All].
+package engines
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/llamacpp"
+	"github.com/turbone/jarvis/nodes/lmstudio"
+	"github.com/turbone/jarvis/nodes/ollama"
+	"github.com/turbone/jarvis/nodes/openai"
+)
+
+// Config says how to reach a server, whatever its engine.
+type Config struct {
+	// Node is the node's name, for errors.
+	Node string
+	// URL is the server's base address: "http://10.5.0.2:1234".
+	URL string
+	// Key is sent as a bearer token; the zero value sends none.
+	Key nodes.Secret
+	// Transport carries the requests; nil means one made for servers on a
+	// local network.
+	Transport http.RoundTripper
+}
+
+// Engine is one kind of server.
+type Engine struct {
+	// Name is what a config calls it.
+	Name string
+	// DefaultPort is where it listens unless told otherwise, 0 where engines
+	// of this kind have no port in common.
+	DefaultPort int
+	// LoadKeys returns the names of the load settings that it takes, sorted;
+	// none where it takes none.
+	LoadKeys func() []string
+	// New returns a backend for one server. It asks the server nothing.
+	New func(Config) (nodes.Backend, error)
+}
+
+// All returns the engines, in the order of their names' fame. The slice is the
+// caller's.
+func All() []Engine {
+	return []Engine{
+		{"lmstudio", 1234, lmstudio.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(lmstudio.New(lmstudio.Config(c))) }},
+		{"ollama", 11434, ollama.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(ollama.New(ollama.Config(c))) }},
+		{"llamacpp", 8080, llamacpp.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(llamacpp.New(llamacpp.Config(c))) }},
+		{"openai", 0, openai.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(openai.New(openai.Config(c))) }},
+	}
+}
+
+// backend makes an engine's own type the interface, without a nil in it.
+func backend[B nodes.Backend](b B, err error) (nodes.Backend, error) {
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Names returns the engines' names, in the order of [All].
+func Names() []string {
+	var names []string
+	for _, e := range All() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// Lookup returns the engine of that name.
+func Lookup(name string) (Engine, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(e Engine) bool { return e.Name == name })
+	if i < 0 {
+		return Engine{}, false
+	}
+	return all[i], true
+}
