@@ -42,8 +42,12 @@ type Subject struct {
 	// Faulty makes the server fail; nil where it can't be told to, such as a
 	// real one. What needs it is then left out.
 	Faulty Faulty
-	// Without are the faults that Faulty does not know.
-	Without []Fault
+	// Faults are those that Faulty knows; nil means all. Without are exceptions.
+	Faults, Without []Fault
+}
+
+func (s Subject) knows(f Fault) bool {
+	return (s.Faults == nil || slices.Contains(s.Faults, f)) && !slices.Contains(s.Without, f)
 }
 
 // Faulty is a server that fails on demand. Every fake of this package is one.

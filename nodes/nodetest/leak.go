@@ -15,6 +15,9 @@ import (
 // it, so that those of everybody else in the process don't count.
 const leakLabel = "jarvis.nodetest.call"
 
+// settling is how long a goroutine may take to end after its call returned.
+const settling = 2 * time.Second
+
 // calls makes the marks unique. It is the one thing that all tests of a
 // process share, since the marks are the process's.
 var calls atomic.Int64
@@ -26,7 +29,7 @@ func noLeak(t *testing.T, call func()) {
 	mark := strconv.FormatInt(calls.Add(1), 10)
 	pprof.Do(context.Background(), pprof.Labels(leakLabel, mark), func(context.Context) { call() })
 	var left string
-	for deadline := time.Now().Add(prompt); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(settling); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if left = marked(mark); left == "" {
 			return
 		}
