@@ -1,16 +1,16 @@
 package config
 
+import "github.com/turbone/jarvis/nodes/engines"
+
 // engineNames lists the engines that a node can name.
-func engineNames() []string { return []string{"lmstudio", "ollama", "llamacpp", "openai"} }
+func engineNames() []string { return engines.Names() }
 
 // loadKeys returns the load settings that an engine knows; ok is false for an
 // unknown engine.
 func loadKeys(engine string) (keys []string, ok bool) {
-	keys, ok = map[string][]string{
-		"lmstudio": {"context_length", "eval_batch_size", "flash_attention", "num_experts", "offload_kv_cache_to_gpu"},
-		"ollama":   {"num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread"},
-		"llamacpp": {},
-		"openai":   {},
-	}[engine]
-	return keys, ok
+	e, ok := engines.Lookup(engine)
+	if !ok {
+		return nil, false
+	}
+	return e.LoadKeys(), true
 }

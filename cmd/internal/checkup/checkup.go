@@ -1,0 +1,176 @@
+// Package checkup reaches every node of a config once and says what is wrong
+// there, and which line of the file it comes from.
+package checkup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/turbone/jarvis/cmd/internal/config"
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/engines"
+)
+
+// Finding is what was found on one node.
+type Finding struct {
+	Node string
+	// Wrong is false for what is only good to know.
+	Wrong bool
+	// Where is "file:line:column" of Key, the config's key that it is about.
+	Where, Key string
+	Text       string
+}
+
+// String is one line: "jarvis.yaml:7:5: M1: model: …".
+func (f Finding) String() string {
+	var b strings.Builder
+	if f.Wrong && f.Where != "" {
+		b.WriteString(f.Where + ": ")
+	}
+	b.WriteString(f.Node + ": ")
+	if f.Wrong && f.Key != "" {
+		b.WriteString(f.Key + ": ")
+	}
+	b.WriteString(f.Text)
+	return b.String()
+}
+
+// Run looks at all nodes at once and changes nothing. The findings come in the
+// nodes' order, at least one for each.
+func Run(ctx context.Context, c *config.Config, set *nodes.Set) []Finding {
+	all := make([][]Finding, len(c.Nodes))
+	var looks conc.WaitGroup
+	for i, n := range c.Nodes {
+		looks.Go(func() { all[i] = look(ctx, n, set.Get(n.Name)) })
+	}
+	looks.Wait()
+	return slices.Concat(all...)
+}
+
+// keyOf is the config's key that a fault comes from.
+var keyOf = map[nodes.Fault]string{
+	nodes.Refused: "url", nodes.Unreachable: "url", nodes.TimedOut: "url",
+	nodes.Unauthorized: "api_key", nodes.WrongEngine: "engine", nodes.Protocol: "engine",
+	nodes.ModelNotFound: "model", nodes.TooLarge: "model",
+}
+
+func look(ctx context.Context, n config.Node, node *nodes.Node) []Finding {
+	wrong := func(key, format string, args ...any) Finding {
+		return Finding{Node: n.Name, Wrong: true, Key: key, Where: n.Where(key), Text: fmt.Sprintf(format, args...)}
+	}
+	s, err := node.Probe(ctx)
+	if err != nil {
+		key := keyOf[nodes.FaultOf(err)]
+		if key == "" {
+			key = "url"
+		}
+		return []Finding{wrong(key, "%s", text(ctx, n, err))}
+	}
+	list := []Finding{{Node: n.Name, Text: summary(n, s)}}
+	list = append(list, about(n, node, s, wrong)...)
+	return list
+}
+
+// text is an error without the node's name, which stands before it, and with
+// the engine that is there instead of the one expected.
+func text(ctx context.Context, n config.Node, err error) string {
+	var e *nodes.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	short := *e
+	short.Node = ""
+	said := strings.TrimLeft(short.Error(), ": ")
+	if e.Fault != nodes.WrongEngine && e.Fault != nodes.Protocol {
+		return said
+	}
+	if other, _, err := engines.Detect(ctx, n.URL, nil); err == nil && other != "" && other != n.Engine {
+		return fmt.Sprintf("%s; it looks like engine: %s", said, other)
+	}
+	return said
+}
+
+func summary(n config.Node, s nodes.Snapshot) string {
+	var loaded []string
+	for _, inst := range s.Loaded {
+		loaded = append(loaded, inst.ID)
+	}
+	what := n.Engine
+	if s.Version != "" {
+		what += " " + s.Version
+	}
+	serving := "nothing loaded"
+	switch {
+	case s.LoadedUnknown:
+		serving = "it doesn't tell what is loaded"
+	case len(loaded) > 0:
+		serving = strings.Join(loaded, ", ") + " loaded"
+	}
+	return fmt.Sprintf("%s answers in %d ms, %s", what, s.Latency.Milliseconds(), serving)
+}
+
+// about compares what the node has with what the config wants of it.
+func about(n config.Node, node *nodes.Node, s nodes.Snapshot, wrong func(key, format string, args ...any) Finding) []Finding {
+	if n.Model.Name == "" {
+		return nil
+	}
+	var list []Finding
+	name := node.Canonical(n.Model.Name)
+	if s.OnDisk != nil {
+		i := slices.IndexFunc(s.OnDisk, func(f nodes.File) bool { return f.Name == name })
+		switch {
+		case i < 0:
+			return append(list, wrong("model", "%q is not on the node's disk; %s", n.Model.Name, has(s)))
+		case n.Memory > 0 && s.OnDisk[i].Size > n.Memory:
+			list = append(list, wrong("memory", "%s takes %.1f GiB, more than the node's memory; choose a smaller model or quantization, or correct memory",
+				n.Model.Name, float64(s.OnDisk[i].Size)/(1<<30)))
+		}
+	}
+	loaded := slices.IndexFunc(s.Loaded, func(i nodes.Instance) bool { return i.Model == name })
+	switch {
+	case s.LoadedUnknown && loaded < 0 && len(s.Loaded) > 0:
+		list = append(list, wrong("model", "%q is not among what the server offers; %s", n.Model.Name, offers(s)))
+	case loaded >= 0:
+		if unmet := n.Model.Settings.Unmet(s.Loaded[loaded].Settings); len(unmet) > 0 {
+			list = append(list, Finding{Node: n.Name, Text: "loaded with other settings: " + strings.Join(unmet, ", ") + "; the healer loads it again"})
+		}
+	case s.LoadedUnknown || n.OnDemand:
+	case s.ReadOnly || !node.CanLoad():
+		list = append(list, wrong("model", "%q is not loaded, and this server has no load; load it there", n.Model.Name))
+	default:
+		list = append(list, Finding{Node: n.Name, Text: n.Model.Name + " is on disk and not loaded; the healer loads it"})
+	}
+	return list
+}
+
+func has(s nodes.Snapshot) string {
+	var names []string
+	for _, f := range s.OnDisk {
+		names = append(names, f.Name)
+	}
+	return listed("there are", names)
+}
+
+func offers(s nodes.Snapshot) string {
+	var names []string
+	for _, i := range s.Loaded {
+		names = append(names, i.Model)
+	}
+	return listed("it offers", names)
+}
+
+func listed(verb string, names []string) string {
+	const most = 8
+	switch {
+	case len(names) == 0:
+		return "there is none; download one there"
+	case len(names) > most:
+		return fmt.Sprintf("%s %s and %d more", verb, strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return verb + " " + strings.Join(names, ", ")
+}

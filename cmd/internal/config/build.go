@@ -1,0 +1,51 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/engines"
+)
+
+// Build makes the nodes. It reaches none of them.
+func (c *Config) Build() (*nodes.Set, error) {
+	list := make([]*nodes.Node, len(c.Nodes))
+	for i, n := range c.Nodes {
+		engine, ok := engines.Lookup(n.Engine)
+		if !ok {
+			return nil, fmt.Errorf("%s: unknown engine %q", n.Name, n.Engine)
+		}
+		backend, err := engine.New(engines.Config{Node: n.Name, URL: n.URL, Key: n.Key})
+		if err != nil {
+			return nil, err
+		}
+		node := nodes.Node{
+			Name: n.Name, Engine: n.Engine, Backend: backend, Wanted: n.Model, Memory: n.Memory,
+			OnDemand: n.OnDemand, ProbeTimeout: n.Timeout, LoadTimeout: n.LoadTimeout,
+		}
+		if len(n.Restart) > 0 {
+			node.Restarter = nodes.Command{Args: n.Restart, Timeout: n.RestartTimeout, Node: n.Name}
+		}
+		if list[i], err = nodes.New(node); err != nil {
+			return nil, err
+		}
+	}
+	return nodes.NewSet(list...)
+}
+
+// LeaseDir is the folder of the nodes' leases, which everybody who works on
+// them shares; "" where no state is kept.
+func (c *Config) LeaseDir() string { return besideState(c.Healer.State, ".leases") }
+
+// LockFile is held by the one healer that runs on a state file; "" where no
+// state is kept.
+func (c *Config) LockFile() string { return besideState(c.Healer.State, ".lock") }
+
+func besideState(state, ending string) string {
+	if state == "" {
+		return ""
+	}
+	return strings.TrimSuffix(state, filepath.Ext(state)) + ending
+}

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// TestBuild: the nodes are as the config says, and their key goes where they
+// talk to, not where they print.
+func TestBuild(t *testing.T) {
+	c, err := parse(filepath.Join(t.TempDir(), FileName), []byte(`nodes:
+  - {name: M1, engine: lmstudio, url: "http://10.5.0.2:1234", api_key: "${KEY}", model: Qwen, load: {context_length: 8192},
+     memory: 24GiB, load_timeout: 10m, restart: [true-program, x], restart_timeout: 1m}
+  - {name: OL1, engine: ollama, url: "http://10.5.0.5:11434", model: good, on_demand: true}
+`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := c.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, o := set.Get("M1"), set.Get("OL1")
+	want := nodes.Model{Name: "Qwen", Settings: nodes.Settings{"context_length": 8192}}
+	if diff := cmp.Diff(want, m.Wanted); diff != "" {
+		t.Errorf("wanted: want(-) got(+):\n%s", diff)
+	}
+	if m.Engine != "lmstudio" || m.Memory != 24<<30 || m.LoadTimeout != 10*time.Minute || m.ProbeTimeout != 5*time.Second {
+		t.Errorf("M1: %+v", m)
+	}
+	if r, ok := m.Restarter.(nodes.Command); !ok || len(r.Args) != 2 || r.Timeout != time.Minute || r.Node != "M1" {
+		t.Errorf("M1's restart: %+v", m.Restarter)
+	}
+	if !o.OnDemand || o.Restarter != nil || o.ProbeTimeout != 3*time.Second || !o.CanLoad() {
+		t.Errorf("OL1: %+v", o)
+	}
+}
+
+// TestBesideTheState: lock and leases lie beside the state, and nowhere without
+// one.
+func TestBesideTheState(t *testing.T) {
+	c := Default("/d")
+	if c.LeaseDir() != filepath.Join("/d", "jarvis_state.leases") || c.LockFile() != filepath.Join("/d", "jarvis_state.lock") {
+		t.Errorf("%s, %s", c.LeaseDir(), c.LockFile())
+	}
+	c.Healer.State = ""
+	if c.LeaseDir() != "" || c.LockFile() != "" {
+		t.Errorf("%s, %s", c.LeaseDir(), c.LockFile())
+	}
+}
+
+// FuzzParse: no file makes the reader panic, or print what stands behind a
+// secret's key.
+func FuzzParse(f *testing.F) {
+	f.Add(whole)
+	f.Add("nodes: [{api_key: sk-fuzz-secret, url: 'http://u:sk-fuzz-secret@h'}]")
+	f.Add("a: &a [*a]\n<<: *a\n? b\n: - c\n!!x y: |\n  z")
+	f.Add("nodes:\n\t- {x: \"\\u00e9}\n---\n...")
+	f.Fuzz(func(t *testing.T, source string) {
+		c, err := parse("jarvis.yaml", []byte(source), environment)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("%v, %v", c, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "sk-environment") {
+			t.Errorf("a variable's content is printed: %v", err)
+		}
+	})
+}

@@ -1,0 +1,160 @@
+// Package console prints for people: events as they happen, and a status as a
+// table. Colours only where a terminal shows them and nobody asked for none.
+package console
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/turbone/jarvis/healer"
+)
+
+// Printer prints to one writer. Safe for concurrent use.
+type Printer struct {
+	mu     sync.Mutex
+	w      io.Writer
+	colour bool
+}
+
+// New makes a printer, with colours where w is a terminal and NO_COLOR is not
+// set (see no-color.org).
+func New(w io.Writer) *Printer {
+	f, ok := w.(*os.File)
+	return &Printer{w: w, colour: ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))}
+}
+
+// Coloured makes a printer with or without colours, whatever w is.
+func Coloured(w io.Writer, colour bool) *Printer { return &Printer{w: w, colour: colour} }
+
+const (
+	red    = "\x1b[31m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	grey   = "\x1b[90m"
+	reset  = "\x1b[0m"
+)
+
+func (p *Printer) paint(colour, text string) string {
+	if !p.colour || colour == "" {
+		return text
+	}
+	return colour + text + reset
+}
+
+var eventColours = map[healer.EventType]string{
+	healer.EventHealthy: green, healer.EventRecovered: green, healer.EventVerified: green, healer.EventHealed: green, healer.EventPromoted: green,
+	healer.EventSuspect: yellow, healer.EventDraining: yellow, healer.EventFailover: yellow, healer.EventRepair: yellow,
+	healer.EventRollback: yellow, healer.EventBusy: yellow, healer.EventDegraded: yellow, healer.EventRegression: yellow,
+	healer.EventOffline: red, healer.EventMisconfigured: red, healer.EventCritical: red,
+}
+
+// Emit prints an event as a line of the log. A console that can't be written is
+// no reason to stop healing.
+func (p *Printer) Emit(e healer.Event) {
+	line := healer.LogLine(e)
+	if stamp, text, ok := strings.Cut(line, "] "); ok && p.colour {
+		line = p.paint(grey, stamp+"]") + " " + p.paint(eventColours[e.Type], text)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = fmt.Fprintln(p.w, line)
+}
+
+var stateColours = map[healer.State]string{
+	healer.Healthy: green, healer.Unknown: grey, healer.Maintenance: grey,
+	healer.Offline: red, healer.Misconfigured: red,
+}
+
+// Status prints a status as a table. Source says where it comes from, now is
+// what ages count from.
+func (p *Printer) Status(s healer.Status, source string, now time.Time) {
+	rows := [][]string{{"NODE", "ENGINE", "STATE", "MODEL", "LATENCY", "LAST OK"}}
+	for _, n := range s.Nodes {
+		rows = append(rows, []string{n.Name, n.Engine, string(n.State), modelOf(n), latency(n), age(n.LastOK, now)})
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var b strings.Builder
+	serving := s.Serving
+	if serving == "" {
+		serving = "nobody"
+	}
+	fmt.Fprintf(&b, "serving: %s (%s)\n", serving, source)
+	if s.Champion != nil {
+		fmt.Fprintf(&b, "champion: %s, score %.1f, since %s\n", s.Champion.Model, s.Champion.Score, s.Champion.Since)
+	}
+	b.WriteString("\n")
+	for r, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			padded := cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if r > 0 && i == 2 {
+				colour, ok := stateColours[healer.State(cell)]
+				if !ok {
+					colour = yellow
+				}
+				padded = p.paint(colour, padded)
+			}
+			line.WriteString(padded + "  ")
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		if r > 0 {
+			if n := s.Nodes[r-1]; n.LastError != "" && n.State != healer.Healthy {
+				fmt.Fprintf(&b, "  %s\n", healer.OneLine(n.LastError))
+			}
+		}
+	}
+	_, _ = io.WriteString(p.w, b.String())
+}
+
+func modelOf(n healer.NodeStatus) string {
+	loaded := healer.OneLine(strings.Join(n.Loaded, ", "))
+	switch {
+	case n.Wanted == "" && loaded == "":
+		return "-"
+	case n.Wanted == "":
+		return loaded
+	case loaded == "":
+		return n.Wanted + " (not loaded)"
+	case loaded != n.Wanted:
+		return n.Wanted + " (loaded: " + loaded + ")"
+	}
+	return n.Wanted
+}
+
+func latency(n healer.NodeStatus) string {
+	if n.LastOK.IsZero() {
+		return "-"
+	}
+	return fmt.Sprintf("%d ms", n.LatencyMS)
+}
+
+func age(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return "never"
+	case d < 2*time.Second:
+		return "now"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s ago", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+}

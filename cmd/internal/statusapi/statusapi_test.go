@@ -1,0 +1,133 @@
+package statusapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// TestGuard: who may ask what.
+func TestGuard(t *testing.T) {
+	for _, c := range []struct {
+		name, token, path, host, header string
+		want                            int
+	}{
+		{"no token, by address", "", "/api/v1/status", "127.0.0.1:7070", "", 200},
+		{"no token, by name", "", "/api/v1/status", "localhost:7070", "", 200},
+		{"no token, IPv6", "", "/api/v1/status", "[::1]:7070", "", 200},
+		{"no token, a page of another site", "", "/api/v1/status", "evil.example:7070", "", 403},
+		{"no token, a site that begins like it", "", "/api/v1/status", "127.0.0.1.evil.example", "", 403},
+		{"right token", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Bearer sk-secret", 200},
+		{"wrong token", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Bearer sk-secrez", 401},
+		{"half a token", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Bearer sk", 401},
+		{"empty token", "sk-secret", "/api/v1/status", "127.0.0.1:7070", "Bearer ", 401},
+		{"none", "sk-secret", "/api/v1/events", "127.0.0.1:7070", "", 401},
+		{"another scheme", "sk-secret", "/api/v1/status", "127.0.0.1:7070", "Basic sk-secret", 401},
+		{"health without a token", "sk-secret", "/healthz", "10.0.0.1:7070", "", 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := Guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nodes.NewSecret(c.token))
+			r := httptest.NewRequest(http.MethodGet, "http://"+c.host+c.path, nil)
+			if c.header != "" {
+				r.Header.Set("Authorization", c.header)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.want {
+				t.Errorf("HTTP %d, want %d", w.Code, c.want)
+			}
+			if strings.Contains(w.Body.String(), "sk-") {
+				t.Errorf("the token is printed: %s", w.Body)
+			}
+		})
+	}
+}
+
+// TestFetch: what asking for a status ends in.
+func TestFetch(t *testing.T) {
+	const status = `{"version":"v1","started":"2026-02-25T20:15:00Z","serving":"M1","nodes":[],"events":[]}`
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc
+		want   string
+	}{
+		{"a healer", func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer sk-secret" {
+				w.WriteHeader(401)
+			}
+			_, _ = io.WriteString(w, status)
+		}, ""},
+		{"another token", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "HTTP 401; set healer.listen_token"},
+		{"another program", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, "HTTP 404; is it another program?"},
+		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, "is no healer"},
+		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, "is no healer"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := httptest.NewServer(c.answer)
+			defer s.Close()
+			got, err := Fetch(t.Context(), strings.TrimPrefix(s.URL, "http://"), nodes.NewSecret("sk-secret"))
+			switch {
+			case c.want == "" && (err != nil || got.Serving != "M1"):
+				t.Errorf("got %+v, %v", got, err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "sk-")):
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+	if _, err := Fetch(t.Context(), "127.0.0.1:1", nodes.Secret{}); !errors.Is(err, ErrNoHealer) {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// TestServe: the server ends with its context, streams or not.
+func TestServe(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}))
+	}()
+	resp, err := http.Get("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it serves on")
+	}
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("the stream ended as if it were complete")
+	}
+}
+
+// TestReachable: an address to listen on becomes one to ask.
+func TestReachable(t *testing.T) {
+	for in, want := range map[string]string{
+		"127.0.0.1:7070": "127.0.0.1:7070", "0.0.0.0:7070": "127.0.0.1:7070", ":7070": "127.0.0.1:7070",
+		"[::]:7070": "127.0.0.1:7070", "box:7070": "box:7070",
+	} {
+		if got := reachable(in); got != want {
+			t.Errorf("%s became %s, want %s", in, got, want)
+		}
+	}
+}

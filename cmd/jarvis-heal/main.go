@@ -1,0 +1,126 @@
+// Command jarvis-heal keeps a cluster of self-hosted LLM servers serving.
+//
+// See jarvis-heal --help.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turbone/jarvis/cmd/internal/version"
+)
+
+func main() {
+	// The library that tells messengers uses this client and takes no context;
+	// a service that hangs would hold its delivery for ever.
+	http.DefaultClient.Timeout = 30 * time.Second
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// failure is an error with the code to exit with. A nil err prints nothing.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f failure) Error() string {
+	if f.err == nil {
+		return fmt.Sprintf("exit %d", f.code)
+	}
+	return f.err.Error()
+}
+
+func (f failure) Unwrap() error { return f.err }
+
+func execute(args []string, stdout, stderr io.Writer) int {
+	cmd := newRootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.Execute()
+	if err == nil {
+		return 0
+	}
+	f := failure{code: 1, err: err}
+	errors.As(err, &f)
+	if f.err != nil {
+		fmt.Fprintf(stderr, "jarvis-heal: %v\n", f.err)
+	}
+	return f.code
+}
+
+const rootLong = `jarvis-heal keeps a cluster of self-hosted LLM servers (LM Studio, Ollama,
+llama.cpp, OpenAI-compatible) serving, around the clock: it notices what a ping
+can't see, repairs, checks each repair by asking questions, rolls back what got
+worse, and moves the traffic meanwhile.
+
+Without a command it is "jarvis-heal run": it reads jarvis.yaml from here or
+from your configuration folder. Where there is none, it looks for engines on
+this machine (ports 1234, 11434 and 8080) and watches those.`
+
+const rootExample = `  jarvis-heal                        watch what jarvis.yaml names, or this machine
+  jarvis-heal init                   write a jarvis.yaml of what is found
+  jarvis-heal check                  is the file right, and does every node answer?
+  jarvis-heal status                 who serves now?
+  jarvis-heal demo                   see it heal a cluster that breaks on purpose`
+
+const exitCodes = `
+Exit codes:
+  0    stopped cleanly, or all is well
+  1    it failed, or something is wrong
+  2    wrong usage; for status: can't tell
+  130  interrupted twice
+`
+
+func newRootCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:                        "jarvis-heal",
+		Short:                      "Keep a cluster of self-hosted LLM servers serving",
+		Long:                       rootLong,
+		Example:                    rootExample,
+		Version:                    version.Long(),
+		Args:                       unknownCommand,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return runHealer(cmd, file) },
+	}
+	cmd.PersistentFlags().StringVar(&file, "config", "", "the config `FILE` (default: jarvis.yaml here, then in your configuration folder)")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return failure{2, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	cmd.SetHelpTemplate(cmd.HelpTemplate() + exitCodes)
+	cmd.AddCommand(
+		newRunCommand(&file), newDemoCommand(), newStatusCommand(&file), newCheckCommand(&file),
+		newInitCommand(&file), newNotifyTestCommand(&file),
+	)
+	return cmd
+}
+
+// unknownCommand refuses arguments of the root: they are commands that don't
+// exist.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return failure{2, fmt.Errorf("unknown command %q%s; see jarvis-heal --help", args[0], hint)}
+}
+
+// noArgs refuses arguments of a command that takes none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return failure{2, fmt.Errorf("%s takes no arguments, got %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turbone/jarvis/cmd/internal/console"
+	"github.com/turbone/jarvis/cmd/internal/daemon"
+	"github.com/turbone/jarvis/cmd/internal/version"
+)
+
+func newRunCommand(file *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Watch the cluster and heal it, until interrupted",
+		Long: `run watches every node and heals what fails, until it is interrupted. The first
+Ctrl-C lets a repair that is under way finish, so that no node is left without a
+model; the second one leaves at once.
+
+Events go to the console and to the log (healer.log). The status API
+(healer.listen) tells the state: GET /api/v1/status, /api/v1/events, /healthz.`,
+		Example: `  jarvis-heal run
+  jarvis-heal run --config /etc/jarvis/jarvis.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runHealer(cmd, *file) },
+	}
+}
+
+func runHealer(cmd *cobra.Command, file string) error {
+	c, err := configOrFound(cmd, file)
+	if err != nil {
+		return err
+	}
+	stderr := cmd.ErrOrStderr()
+	d, err := daemon.New(daemon.Options{
+		Config: c, Version: version.String(), Console: console.New(cmd.OutOrStdout()), Champion: champion(c.History),
+	})
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		names[i] = n.Name
+	}
+	fmt.Fprintf(stderr, "watching %s", strings.Join(names, ", "))
+	if a := d.Listening(); a != "" {
+		fmt.Fprintf(stderr, "; status at http://%s/api/v1/status", a)
+	}
+	fmt.Fprintln(stderr, "; Ctrl-C to stop")
+
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	defer stopOnSignal(cancel, d.Repairing, stderr)()
+	err = d.Run(ctx)
+	if closed := d.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		fmt.Fprintln(stderr, "stopped")
+	}
+	return err
+}
+
+// stopOnSignal calls cancel at the first interrupt and ends the process at the
+// second. The function that it returns ends that.
+func stopOnSignal(cancel func(), repairing func() []string, out io.Writer) (end func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() { // ended and waited for by end
+		defer close(ended)
+		select {
+		case <-done:
+			return
+		case <-signals:
+		}
+		if names := repairing(); len(names) > 0 {
+			fmt.Fprintf(out, "finishing the repair of %s; press Ctrl-C again to leave at once\n", strings.Join(names, ", "))
+		} else {
+			fmt.Fprintln(out, "stopping")
+		}
+		cancel()
+		select {
+		case <-done:
+		case <-signals:
+			fmt.Fprintln(out, "leaving at once")
+			os.Exit(130)
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		<-ended
+	}
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/turbone/jarvis/nodes/nodetest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"jarvis-heal": main})
+}
+
+// TestScripts runs the command as people do: see testdata/script.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir+"/home")
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/home/.config")
+			env.Setenv("AppData", env.WorkDir+"/home")
+			// No engine of the machine that runs the tests.
+			env.Setenv("JARVIS_LOOK_AT", "http://127.0.0.1:1")
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			env.Values[fakes{}] = map[string]*nodetest.Server{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "fake": startFake, "break": breakFake, "mend": mendFake,
+			"port": freePort, "until": until, "get": get, "telegram": playTelegram,
+		},
+	})
+}
+
+// exits CODE PROGRAM [ARG]... runs a program that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARG]...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+type fakes struct{}
+
+// scriptTB lets a script own a fake.
+type scriptTB struct{ ts *testscript.TestScript }
+
+func (scriptTB) Helper()                             {}
+func (s scriptTB) Cleanup(f func())                  { s.ts.Defer(f) }
+func (s scriptTB) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }
+
+// startFake NAME lmstudio|ollama|openai [key=KEY] [models=A,B] [loaded=A] starts
+// a server and sets NAME_URL.
+func startFake(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fake NAME ENGINE [key=KEY] [models=A,B] [loaded=A]")
+	}
+	var o nodetest.Options
+	for _, arg := range args[2:] {
+		name, value, _ := strings.Cut(arg, "=")
+		switch name {
+		case "key":
+			o.Key = value
+		case "models":
+			for _, m := range strings.Split(value, ",") {
+				o.Models = append(o.Models, nodetest.Model{Name: m})
+			}
+		case "loaded":
+			o.Loaded = strings.FieldsFunc(value, func(r rune) bool { return r == ',' })
+			if o.Loaded == nil {
+				o.Loaded = []string{}
+			}
+		default:
+			ts.Fatalf("unknown option %s", arg)
+		}
+	}
+	var s *nodetest.Server
+	switch args[1] {
+	case "lmstudio":
+		s = nodetest.NewLMStudio(scriptTB{ts}, o).Server
+	case "ollama":
+		s = nodetest.NewOllama(scriptTB{ts}, o).Server
+	case "openai":
+		s = nodetest.NewOpenAI(scriptTB{ts}, o).Server
+	default:
+		ts.Fatalf("unknown engine %s", args[1])
+	}
+	ts.Value(fakes{}).(map[string]*nodetest.Server)[args[0]] = s
+	ts.Setenv(args[0]+"_URL", s.URL)
+}
+
+func fakeNamed(ts *testscript.TestScript, name string) *nodetest.Server {
+	s, ok := ts.Value(fakes{}).(map[string]*nodetest.Server)[name]
+	if !ok {
+		ts.Fatalf("no fake is named %s", name)
+	}
+	return s
+}
+
+// breakFake NAME FAULT switches a fault on; mendFake NAME switches all off.
+func breakFake(ts *testscript.TestScript, _ bool, args []string) {
+	fakeNamed(ts, args[0]).Break(nodetest.Fault(args[1]))
+}
+
+func mendFake(ts *testscript.TestScript, _ bool, args []string) {
+	fakeNamed(ts, args[0]).Mend()
+}
+
+// freePort NAME sets NAME to an address that nobody listens on.
+func freePort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+const patience = 60 * time.Second
+
+// until FILE PATTERN waits for a file to hold a line that matches; a FILE that
+// begins with http:// is asked for.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: until FILE PATTERN")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	var seen []byte
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
+		if strings.HasPrefix(args[0], "http://") {
+			if resp, err := http.Get(args[0]); err == nil {
+				seen, _ = io.ReadAll(resp.Body)
+				_ = resp.Body.Close()
+			}
+		} else {
+			seen, _ = os.ReadFile(ts.MkAbs(args[0]))
+		}
+		if pattern.Match(seen) {
+			return
+		}
+	}
+	ts.Fatalf("%s never held %s; it holds:\n%s", args[0], args[1], seen)
+}
+
+// get [-token=TOKEN] URL FILE asks, and writes status and body into a file.
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	token := ""
+	if t, ok := strings.CutPrefix(args[0], "-token="); ok {
+		token, args = t, args[1:]
+	}
+	req, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), fmt.Appendf(nil, "HTTP %d\n%s", resp.StatusCode, body), 0o644))
+}
+
+// playTelegram FILE [FAILURE] starts a Telegram that writes what it is sent
+// into a file, and sets TELEGRAM to its address. With FAILURE it refuses with
+// that text, and repeats the token as a bad server may.
+func playTelegram(ts *testscript.TestScript, _ bool, args []string) {
+	file := ts.MkAbs(args[0])
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(args) > 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprintf(w, `{"ok":false,"error_code":401,"description":"%s %s"}`, args[1], r.URL.Path)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err == nil {
+			fmt.Fprintf(f, "%s\n", body)
+			_ = f.Close()
+		}
+		_, _ = io.WriteString(w, `{"ok":true}`)
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("TELEGRAM", "telegram://123456:sk-telegram-secret@"+strings.TrimPrefix(s.URL, "http://")+"?chats=@ops")
+}

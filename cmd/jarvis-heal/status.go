@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turbone/jarvis/cmd/internal/config"
+	"github.com/turbone/jarvis/cmd/internal/console"
+	"github.com/turbone/jarvis/cmd/internal/statusapi"
+	"github.com/turbone/jarvis/cmd/internal/version"
+	"github.com/turbone/jarvis/healer"
+)
+
+func newStatusCommand(file *string) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Tell which node serves and how all of them are",
+		Long: `status asks the healer that runs. Where none does, it looks at every node once
+by itself: a probe and a question of one token, changing nothing.
+
+Exit code 0: all nodes serve; 1: some don't; 2: can't tell.`,
+		Example: `  jarvis-heal status
+  jarvis-heal status --json | jq -r .serving`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, source, err := currentStatus(cmd, *file)
+			if err != nil {
+				return failure{2, err}
+			}
+			if asJSON {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				if err := out.Encode(s); err != nil {
+					return failure{2, err}
+				}
+			} else {
+				console.New(cmd.OutOrStdout()).Status(s, source, time.Now())
+			}
+			if !s.AllServe() {
+				return failure{code: 1}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status as the API's JSON")
+	return cmd
+}
+
+// currentStatus asks the healer that runs, or looks once.
+func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source string, err error) {
+	ctx := cmd.Context()
+	c, err := loadConfig(cmd, file)
+	if err != nil && !errors.Is(err, config.ErrNotFound) {
+		return s, "", err
+	}
+	none := c == nil
+	if none {
+		c = config.Default("")
+	}
+	if c.Healer.Listen != "" {
+		s, err = statusapi.Fetch(ctx, c.Healer.Listen, c.Healer.Token)
+		if err == nil {
+			return s, fmt.Sprintf("says the healer on %s", c.Healer.Listen), nil
+		}
+		if !errors.Is(err, statusapi.ErrNoHealer) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v; looking once instead\n", err)
+		}
+	}
+	if none {
+		if c, err = configOrFound(cmd, file); err != nil {
+			return s, "", err
+		}
+	}
+	s, err = lookOnce(ctx, c)
+	if err != nil {
+		return s, "", err
+	}
+	if s.Champion, err = champion(c.History)(ctx); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the champion is not known: %v\n", err)
+	}
+	return s, "no healer is running; looked once", nil
+}
+
+func lookOnce(ctx context.Context, c *config.Config) (healer.Status, error) {
+	set, err := c.Build()
+	if err != nil {
+		return healer.Status{}, err
+	}
+	s, err := healer.CheckOnce(ctx, set, c.Fallback, c.Healer.Policy)
+	if err != nil {
+		return s, err
+	}
+	s.Version = version.String()
+	if s.Events == nil {
+		s.Events = []healer.Event{} // a list in the JSON, not null
+	}
+	return s, nil
+}
