@@ -62,7 +62,8 @@ worse, and moves the traffic meanwhile.
 
 Without a command it is "jarvis-heal run": it reads jarvis.yaml from here or
 from your configuration folder. Where there is none, it looks for engines on
-this machine (ports 1234, 11434 and 8080) and watches those.`
+this machine (ports 1234, 11434 and 8080; elsewhere with
+JARVIS_LOOK_AT=http://HOST:PORT,…) and watches those.`
 
 const rootExample = `  jarvis-heal                        watch what jarvis.yaml names, or this machine
   jarvis-heal init                   write a jarvis.yaml of what is found
