@@ -82,6 +82,9 @@ func newLlamaCPP(t tb, o Options, router bool) *LlamaCPP {
 	return l
 }
 
+// startsLoaded: without a router, the server is started with its model.
+func (l *LlamaCPP) startsLoaded() bool { return !l.router }
+
 // Configure changes the switches. They may be changed at any time.
 func (l *LlamaCPP) Configure(change func(*LlamaCPPSettings)) {
 	l.mu.Lock()

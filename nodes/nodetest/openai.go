@@ -62,6 +62,9 @@ func (f *OpenAI) config() OpenAISettings {
 
 func (f *OpenAI) sameName(a, b string) bool { return a == b }
 
+// startsLoaded: such a server is started with its model.
+func (f *OpenAI) startsLoaded() bool { return true }
+
 func (f *OpenAI) route(r *http.Request) Route {
 	switch {
 	case r.Method == http.MethodGet && r.URL.Path == "/v1/models":

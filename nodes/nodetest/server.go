@@ -93,12 +93,8 @@ func start(t tb, o Options, make func(*Server) dialect) *Server {
 	}
 	s := &Server{options: o, faults: map[Fault]*fault{}, changed: newChange(), models: slices.Clone(o.Models)}
 	s.dialect = make(s)
-	for _, name := range o.Loaded {
-		m, ok := findModel(s.models, s.dialect.sameName, name)
-		if !ok {
-			t.Fatalf("nodetest: loaded model %q is not among the models", name)
-		}
-		s.instances = append(s.instances, &instance{id: m.Name, model: m, settings: map[string]any{}})
+	if missing := s.bringUp(o.Loaded); missing != "" {
+		t.Fatalf("nodetest: loaded model %q is not among the models", missing)
 	}
 	s.addr = o.Addr
 	if err := s.listen(); err != nil {
@@ -107,6 +103,19 @@ func start(t tb, o Options, make func(*Server) dialect) *Server {
 	s.URL = "http://" + s.addr
 	t.Cleanup(s.Close)
 	return s
+}
+
+// bringUp puts models into memory, and returns the first that is not on disk.
+// s.mu is held, or nobody else knows s yet.
+func (s *Server) bringUp(names []string) (missing string) {
+	for _, name := range names {
+		m, ok := findModel(s.models, s.dialect.sameName, name)
+		if !ok {
+			return name
+		}
+		s.instances = append(s.instances, &instance{id: m.Name, model: m, settings: map[string]any{}})
+	}
+	return ""
 }
 
 func newChange() chan struct{} { return make(chan struct{}) }
@@ -206,11 +215,15 @@ func (s *Server) Mend(list ...Fault) {
 }
 
 // Restart is what a restart command does to a real server: the process is a
-// new one, nothing is loaded, and what was wrong with the old process is gone.
+// new one, and what was wrong with the old one is gone. Nothing is loaded,
+// except on servers that are started with their model.
 func (s *Server) Restart() {
 	s.mu.Lock()
 	s.instances = nil
 	s.life++
+	if d, ok := s.dialect.(interface{ startsLoaded() bool }); ok && d.startsLoaded() {
+		s.bringUp(s.options.Loaded)
+	}
 	s.mu.Unlock()
 	s.Mend(Down, Hang, HangMidAnswer, Status500, Wedged, Crashed, MemoryNotFreed, UnloadOnlyAcknowledged, LoadHangs)
 }
