@@ -163,7 +163,7 @@ func TestCallsAreOnRecord(t *testing.T) {
 }
 
 func TestMemoryChangesBehindTheBack(t *testing.T) {
-	fake := nodetest.NewOpenAI(t, nodetest.Options{Models: []nodetest.Model{{Name: "a"}, {Name: "b"}}})
+	fake := nodetest.NewLlamaCPPRouter(t, nodetest.Options{Models: []nodetest.Model{{Name: "a"}, {Name: "b"}}})
 	var got [][]string
 	note := func() { got = append(got, fake.Loaded()) }
 	note()
