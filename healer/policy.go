@@ -3,6 +3,8 @@ package healer
 import (
 	"fmt"
 	"time"
+
+	"github.com/turbone/jarvis/scoring"
 )
 
 // Policy holds every figure of the healer. Start from [DefaultPolicy].
@@ -53,8 +55,8 @@ type Policy struct {
 type Question struct {
 	// Prompt is sent as it is.
 	Prompt string
-	// Expect is the right answer, graded by scoring.Contains: case, accents,
-	// punctuation and thinking don't matter.
+	// Expect is the right answer, graded by [scoring.Expect]: case, accents,
+	// punctuation and thinking don't matter, and "14" is not "4".
 	Expect string
 }
 
@@ -120,6 +122,9 @@ func (p Policy) Validate() error {
 	for i, q := range p.Questions {
 		if q.Prompt == "" || q.Expect == "" {
 			return fmt.Errorf("mini_benchmark.questions[%d]: prompt and expect must both be given", i)
+		}
+		if _, err := scoring.Expect(q.Expect); err != nil {
+			return fmt.Errorf("mini_benchmark.questions[%d].expect: %w", i, err)
 		}
 	}
 	return nil

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/sourcegraph/conc/panics"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
 )
 
 // busyPoll is how often a drain asks an engine for other clients' requests.
@@ -156,17 +156,19 @@ func (w *worker) questions(ctx context.Context, m nodes.Model, s *seen) error {
 
 func (w *worker) ask(ctx context.Context, m nodes.Model, prompt string, tokens int) (nodes.ChatReply, error) {
 	cold, seed := 0.0, 1
+	limit := w.healer.config.Policy.CanaryTimeout
 	return w.node.Ask(ctx, nodes.ChatRequest{
-		Model:       m.Name,
-		Messages:    []nodes.Message{{Role: nodes.RoleUser, Text: prompt}},
-		MaxTokens:   tokens,
-		Temperature: &cold,
-		Seed:        &seed,
-		Stream:      true,
-		FirstToken:  w.healer.config.Policy.CanaryTimeout,
-		OnlyLoaded:  !w.node.OnDemand,
-		Settings:    m.Settings,
-		NoThinking:  true,
+		Model:         m.Name,
+		Messages:      []nodes.Message{{Role: nodes.RoleUser, Text: prompt}},
+		MaxTokens:     tokens,
+		Temperature:   &cold,
+		Seed:          &seed,
+		Stream:        true,
+		FirstToken:    limit,
+		BetweenTokens: limit,
+		OnlyLoaded:    !w.node.OnDemand,
+		Settings:      m.Settings,
+		NoThinking:    true,
 	})
 }
 
@@ -196,7 +198,8 @@ func (w *worker) drain(ctx context.Context, until time.Time) {
 
 // right grades an answer.
 func (q Question) right(answer string) bool {
-	return strings.Contains(strings.ToLower(answer), strings.ToLower(q.Expect))
+	g, err := scoring.Expect(q.Expect)
+	return err == nil && g.Grade(q.Prompt, answer)
 }
 
 // faultOf is the fault of any error: one without a fault of its own is a
