@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -176,24 +175,6 @@ func (r *reader) nodeURL(v value, engine, example string) string {
 	return address
 }
 
-// secret reads name or name_file.
-func (m mapping) secret(name string) nodes.Secret {
-	direct, given := m.get(name)
-	file, fileGiven := m.get(name + "_file")
-	switch {
-	case given && fileGiven:
-		m.r.mistake(m.keys[name+"_file"], m.key, fmt.Sprintf("both %s and %s_file", name, name), "keep one of the two")
-	case given:
-		return orZero(direct.secret())
-	case fileGiven:
-		return orZero(file.secretFile())
-	}
-	if _, written := m.keys[name]; written && !given {
-		m.r.mistake(m.keys[name], m.key+"."+name, "empty", "write ${NAME}, or remove the line")
-	}
-	return nodes.Secret{}
-}
-
 // load reads load settings and checks their names against the engine's.
 func (r *reader) load(v value, engine string) nodes.Settings {
 	known, ok := loadKeys(engine)
@@ -296,81 +277,6 @@ func (r *reader) history(v value, h *History) {
 	if v, ok := m.get("keep"); ok {
 		h.Keep = orZero(v.integer(1))
 	}
-}
-
-func (r *reader) arena(v value, a *Arena, list []Node) {
-	m, ok := v.mapping(arenaKeys)
-	if !ok {
-		return
-	}
-	engine := ""
-	if v, ok := m.get("node"); ok {
-		names := nodeNames(list)
-		if name, ok := v.words("a node's name"); ok {
-			i := slices.IndexFunc(list, func(n Node) bool { return n.Name == name })
-			switch {
-			case i >= 0:
-				a.Node, engine = name, list[i].Engine
-			case len(names) > 0:
-				v.mistake(fmt.Sprintf("no node is named %q", v.quotable(name)), didYouMean(name, names))
-			}
-		}
-	} else if len(list) > 0 {
-		engine = list[0].Engine
-	}
-	if v, ok := m.get("candidates"); ok {
-		a.Candidates = r.candidates(v, engine)
-	}
-	if v, ok := m.get("suite"); ok {
-		a.Suite = r.suite(v)
-	}
-	for _, figure := range []struct {
-		name  string
-		into  *int
-		least int
-	}{{"cycles", &a.Cycles, 1}, {"quick_cycles", &a.QuickCycles, 1}, {"tasks_per_cycle", &a.TasksPerCycle, 1}, {"warmup", &a.Warmup, 0}} {
-		if v, ok := m.get(figure.name); ok {
-			*figure.into = orZero(v.integer(figure.least))
-		}
-	}
-}
-
-func (r *reader) candidates(v value, engine string) []nodes.Model {
-	items, ok := v.list("begin each with a dash: - model: qwen3-coder-30b")
-	if !ok {
-		return nil
-	}
-	var list []nodes.Model
-	for _, item := range items {
-		m, ok := item.mapping(candidateKeys)
-		if !ok {
-			continue
-		}
-		var model nodes.Model
-		if v, ok := m.need("model", "name the model, as the engine lists it"); ok {
-			model.Name, _ = v.words("a model's name")
-		}
-		if v, ok := m.get("load"); ok {
-			model.Settings = r.load(v, engine)
-		}
-		if model.Name != "" && slices.ContainsFunc(list, model.Equal) {
-			item.mistake(fmt.Sprintf("%q is a candidate twice, with the same settings", clip(model.Name)), "keep one of the two")
-		}
-		list = append(list, model)
-	}
-	return list
-}
-
-func (r *reader) suite(v value) string {
-	text, ok := v.words("builtin, or a file of tasks")
-	if !ok || text == "builtin" {
-		return "builtin"
-	}
-	path := r.resolve(text)
-	if info, err := os.Stat(path); err != nil || info.IsDir() {
-		v.mistake(fmt.Sprintf("there is no file %s", path), "write builtin, or name a YAML or JSONL file of tasks")
-	}
-	return path
 }
 
 func (r *reader) alerts(v value) []Alert {

@@ -8,15 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
-
-	"github.com/turbone/jarvis/nodes"
 )
 
 // scalar is one value as it is written and as it is meant.
@@ -344,60 +341,6 @@ func (r *reader) resolve(path string) string {
 		return path
 	}
 	return filepath.Join(r.dir, path)
-}
-
-// secret reads a key. One that is written out is taken, with a warning.
-func (v value) secret() (nodes.Secret, bool) {
-	s, ok := v.scalar("a key", "write ${NAME}, the environment variable that holds it")
-	if !ok {
-		return nodes.Secret{}, false
-	}
-	if !s.fromEnv {
-		v.r.warn(v.at, v.key, "a secret is written into the file; better ${NAME}, the environment variable that holds it")
-	}
-	return v.usable(s.text, "the key")
-}
-
-// secretFile reads a key from the file that v names.
-func (v value) secretFile() (nodes.Secret, bool) {
-	path, ok := v.path()
-	if !ok {
-		return nodes.Secret{}, false
-	}
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		v.mistake(fmt.Sprintf("%s is no file", path), "name the file that holds the key")
-		return nodes.Secret{}, false
-	}
-	if err == nil && info.Size() > 64<<10 {
-		v.mistake(fmt.Sprintf("%s is too large for a key", path), "name the file that holds the key and nothing else")
-		return nodes.Secret{}, false
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		v.mistake(fmt.Sprintf("the file of the key can't be read: %v", err), "make it readable, or correct the path")
-		return nodes.Secret{}, false
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		v.r.warn(v.at, v.key, fmt.Sprintf("others can read %s; better chmod 600", path))
-	}
-	return v.usable(string(content), path)
-}
-
-// usable checks that a key can go into a header.
-func (v value) usable(key, what string) (nodes.Secret, bool) {
-	key = strings.TrimSpace(key)
-	if key == "" {
-		v.mistake(what+" is empty", "put the key there, or remove this line")
-		return nodes.Secret{}, false
-	}
-	for _, c := range key {
-		if c < ' ' || c > '~' {
-			v.mistake(what+" holds a character that no key has: a line break or one beyond ASCII", "put the key there alone, in one line")
-			return nodes.Secret{}, false
-		}
-	}
-	return nodes.NewSecret(key), true
 }
 
 // setting reads a load setting: a number, true or false, or a text.
