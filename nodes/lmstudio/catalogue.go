@@ -16,6 +16,9 @@ import (
 type catalogue struct {
 	models   []model
 	readOnly bool // a server before 0.4
+
+	places map[string]int  // of the models, by key in lower case
+	ids    map[string]bool // of all instances
 }
 
 // model is one key, the entries of its name put together.
@@ -76,7 +79,6 @@ func read[T any](raw json.RawMessage) T {
 func parseV1(body []byte) (c catalogue, fault nodes.Fault, detail string) {
 	var list struct {
 		Models *[]json.RawMessage `json:"models"`
-		Object string             `json:"object"`
 	}
 	if err := json.Unmarshal(body, &list); err != nil {
 		return c, nodes.Protocol, fmt.Sprintf("%v in %s", err, wire.Brief(string(body)))
@@ -121,10 +123,7 @@ func (c *catalogue) add(e entryV1) {
 		if id == "" {
 			id = i.InstanceID
 		}
-		if id == "" || m.instance(id) != nil {
-			continue
-		}
-		m.instances = append(m.instances, instance{id: id, config: i.Config, ttl: seconds(i.RemainingTTL)})
+		c.put(m, instance{id: id, config: i.Config, ttl: seconds(i.RemainingTTL)})
 	}
 }
 
@@ -143,12 +142,35 @@ func seconds(s float64) time.Duration {
 // model returns the entry of a key, a new one where there is none. It is valid
 // until the next call.
 func (c *catalogue) model(key string) *model {
-	at := slices.IndexFunc(c.models, func(m model) bool { return strings.EqualFold(m.file.Name, key) })
-	if at < 0 {
-		c.models = append(c.models, model{file: nodes.File{Name: key}})
-		at = len(c.models) - 1
+	if m := c.named(key); m != nil {
+		return m
 	}
-	return &c.models[at]
+	if c.places == nil {
+		c.places = map[string]int{}
+	}
+	c.places[strings.ToLower(key)] = len(c.models)
+	c.models = append(c.models, model{file: nodes.File{Name: key}})
+	return &c.models[len(c.models)-1]
+}
+
+// named returns the model of that name, nil where there is none.
+func (c *catalogue) named(name string) *model {
+	if at, ok := c.places[strings.ToLower(name)]; ok {
+		return &c.models[at]
+	}
+	return nil
+}
+
+// put adds an instance to a model, unless it has no id or is there already.
+func (c *catalogue) put(m *model, i instance) {
+	if i.id == "" || c.ids[i.id] {
+		return
+	}
+	if c.ids == nil {
+		c.ids = map[string]bool{}
+	}
+	c.ids[i.id] = true
+	m.instances = append(m.instances, i)
 }
 
 func (m *model) instance(id string) *instance {
@@ -201,14 +223,14 @@ func (c *catalogue) addV0(e entryV0) {
 	m := c.model(baseKey(e.ID))
 	m.mlx = m.mlx || read[string](e.Compatibility) == "mlx"
 	m.file.Quantization = read[string](e.Quantization)
-	if e.State != "loaded" || m.instance(e.ID) != nil {
+	if e.State != "loaded" {
 		return
 	}
 	i := instance{id: e.ID}
 	if n := read[json.Number](e.Loaded); n != "" && n != "0" {
 		i.config = map[string]any{"context_length": n}
 	}
-	m.instances = append(m.instances, i)
+	c.put(m, i)
 }
 
 // baseKey cuts the number of an instance: "key:2" is one of "key".
@@ -227,14 +249,22 @@ func (c *catalogue) anyLoaded() bool {
 // adopt takes over what an older list of the same server knows to be loaded.
 // That one may drop a key's publisher.
 func (c *catalogue) adopt(old catalogue) {
+	short := map[string]string{}
+	for _, m := range c.models {
+		if _, name, ok := strings.Cut(strings.ToLower(m.file.Name), "/"); ok {
+			short[name] = m.file.Name
+		}
+	}
 	for _, o := range old.models {
-		for i := range c.models {
-			key := c.models[i].file.Name
-			_, short, _ := strings.Cut(key, "/")
-			if strings.EqualFold(key, o.file.Name) || strings.EqualFold(short, o.file.Name) {
-				c.models[i].instances = append(c.models[i].instances, o.instances...)
-				break
-			}
+		m := c.named(o.file.Name)
+		if m == nil {
+			m = c.named(short[strings.ToLower(o.file.Name)])
+		}
+		if m == nil {
+			continue
+		}
+		for _, i := range o.instances {
+			c.put(m, i)
 		}
 	}
 }
@@ -247,11 +277,8 @@ func (c *catalogue) find(name string) (*model, *instance) {
 			return &c.models[i], inst
 		}
 	}
-	for i := range c.models {
-		m := &c.models[i]
-		if strings.EqualFold(m.file.Name, name) && len(m.instances) > 0 {
-			return m, &m.instances[0]
-		}
+	if m := c.named(name); m != nil && len(m.instances) > 0 {
+		return m, &m.instances[0]
 	}
 	return nil, nil
 }

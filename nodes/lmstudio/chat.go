@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -56,15 +55,6 @@ func (b *Backend) listFor(ctx context.Context, limit time.Duration) (catalogue, 
 		defer cancel()
 	}
 	return b.list(ctx, "chat")
-}
-
-// named returns the model of that name, nil where there is none.
-func (c *catalogue) named(name string) *model {
-	at := slices.IndexFunc(c.models, func(m model) bool { return strings.EqualFold(m.file.Name, name) })
-	if at < 0 {
-		return nil
-	}
-	return &c.models[at]
 }
 
 // effortFor returns the value of "reasoning" that makes m answer straight away,

@@ -60,14 +60,18 @@ func classify(status int, header http.Header, body []byte) *nodes.Error {
 	if text == "" {
 		text = strings.ToLower(string(body))
 	}
+	kind, code := errorKind(body)
 	for _, r := range readings() {
+		if kind == "model_load_failed" && r.fault == nodes.Crashed {
+			continue // a process that died while it loaded
+		}
 		for _, words := range r.words {
 			if strings.Contains(text, words) {
 				return &nodes.Error{Fault: r.fault, Remedy: r.remedy}
 			}
 		}
 	}
-	switch kind, code := errorKind(body); {
+	switch {
 	case kind == "model_load_failed":
 		return &nodes.Error{Fault: nodes.LoadFailed, Remedy: "see LM Studio's own log on the node for the reason"}
 	case code == "invalid_api_key":
