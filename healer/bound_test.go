@@ -169,6 +169,27 @@ func TestRouteMovesAndComesBack(t *testing.T) {
 	})
 }
 
+// TestNobodyServesFromTheStart tells a cluster that is down when the healer
+// starts, once, and its return.
+func TestNobodyServesFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, false, false)
+		for _, s := range c.servers {
+			s.set(simHostDown, true)
+		}
+		from := time.Now()
+		c.start()
+		c.until("", EventCritical, from, time.Minute)
+		time.Sleep(10 * time.Minute)
+		if told := c.texts("", EventCritical); len(told) != 1 {
+			t.Errorf("told %d times", len(told))
+		}
+		c.servers[1].set(simHostDown, false)
+		c.until("", EventRecovered, time.Now(), 2*time.Minute)
+		c.end()
+	})
+}
+
 // TestRepairBudget breaks all of seven nodes at once: never more than two are
 // under repair, and all of them come back.
 func TestRepairBudget(t *testing.T) {

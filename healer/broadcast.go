@@ -75,7 +75,7 @@ func (b *broadcast) run(stop <-chan struct{}) {
 func (b *broadcast) latest() []Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.recent[max(0, len(b.recent)-recentEvents):])
+	return append([]Event{}, b.recent[max(0, len(b.recent)-recentEvents):]...)
 }
 
 // subscribe returns the events from now on, and the latest before them. The

@@ -11,17 +11,17 @@ import (
 type fleet struct {
 	policy    Policy
 	nodes     []nodeState
-	order     []int // of the nodes, by who takes the traffic first
-	rank      []int // a node's place in order
-	serving   int   // rank of who takes the traffic; len(order) where none does
-	started   bool  // some node has served
-	count     int   // nodes that serve
-	repairs   int   // nodes under repair
-	downSince time.Time
+	order     []int     // of the nodes, by who takes the traffic first
+	rank      []int     // a node's place in order
+	serving   int       // rank of who takes the traffic; len(order) where none does
+	count     int       // nodes that serve
+	repairs   int       // nodes under repair
+	unseen    int       // nodes of which nothing is known yet
+	downSince time.Time // zero while some node serves, and until all were seen
 }
 
 func newFleet(p Policy, list []nodeState, order []int) *fleet {
-	f := &fleet{policy: p, nodes: list, order: order, rank: make([]int, len(list)), serving: len(order)}
+	f := &fleet{policy: p, nodes: list, order: order, rank: make([]int, len(list)), serving: len(order), unseen: len(list)}
 	for rank, i := range order {
 		f.rank[i] = rank
 	}
@@ -43,10 +43,20 @@ func (f *fleet) step(i int, s seen) (op, []Event) {
 	f.nodes[i] = after
 	f.count += one(after.serves()) - one(before.serves())
 	f.repairs += one(after.state.UnderRepair()) - one(before.state.UnderRepair())
-	if after.serves() != before.serves() {
+	f.unseen += one(after.unseen()) - one(before.unseen())
+	switch {
+	case after.serves() != before.serves():
 		events = append(events, f.reroute(i, s.at)...)
+	case f.unseen == 0 && before.unseen() && f.count == 0 && f.downSince.IsZero():
+		events = append(events, f.nobody(s.at)) // from the start
 	}
 	return next, events
+}
+
+// nobody begins a time in which no node serves.
+func (f *fleet) nobody(at time.Time) Event {
+	f.downSince = at
+	return Event{Time: at, Type: EventCritical, Text: "no node serves"}
 }
 
 func one(b bool) int {
@@ -74,13 +84,12 @@ func (f *fleet) reroute(i int, at time.Time) []Event {
 	event := Event{Time: at, Node: now, Type: EventFailover}
 	switch {
 	case now == "":
-		f.downSince = at
-		return []Event{{Time: at, Type: EventCritical, Text: "no node serves"}}
-	case was == len(f.order) && !f.started:
-		f.started = true
+		return []Event{f.nobody(at)}
+	case was == len(f.order) && f.downSince.IsZero():
 		event.Text = "takes the traffic"
 	case was == len(f.order):
 		took := at.Sub(f.downSince)
+		f.downSince = time.Time{}
 		event.Type, event.Node, event.Took = EventRecovered, "", took
 		event.Text = fmt.Sprintf("service is back after %s: %s takes the traffic", brief(took), now)
 	default:

@@ -130,6 +130,11 @@ func (i *incident) is(f finding) {
 
 func (n *nodeState) serves() bool { return n.served && n.state.Serves() }
 
+// unseen reports whether nothing is known of the node yet.
+func (n *nodeState) unseen() bool {
+	return n.state == Unknown || n.state == Suspect && !n.served
+}
+
 // goal is the model that the node should serve now. An empty name means:
 // whatever is loaded.
 func (n *nodeState) goal() nodes.Model {
