@@ -42,7 +42,7 @@ func deniedBefore(said []token, first int) bool {
 
 // restarts are the words that start another statement.
 func restarts(text string) bool {
-	return text == "it" || text == "its" || text == "this" || text == "ce"
+	return text == "it" || text == "its" || text == "this" || text == "ce" || text == "c"
 }
 
 // isDenial says whether a denying word stands here that denies. "no doubt"
@@ -56,6 +56,14 @@ func isDenial(said []token, at int) bool {
 	if text == "t" && at > 0 {
 		before := said[at-1].text
 		return len(before) > 1 && (before[len(before)-1] == 'n')
+	}
+	// n'est plus: without the n it means "more".
+	if text == "plus" {
+		for back := at - 1; back >= 0 && back >= at-2; back-- {
+			if said[back].text == "n" || said[back].text == "ne" {
+				return true
+			}
+		}
 	}
 	if !denials[text] {
 		return false
