@@ -42,8 +42,8 @@ type Engine struct {
 	New func(Config) (nodes.Backend, error)
 }
 
-// All returns the engines, in the order of their names' fame. The slice is the
-// caller's.
+// All returns the engines, in the order in which they are shown. The slice is
+// the caller's.
 func All() []Engine {
 	return []Engine{
 		{"lmstudio", 1234, lmstudio.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(lmstudio.New(lmstudio.Config(c))) }},

@@ -35,6 +35,7 @@ package lmstudio
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -182,9 +183,9 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 		return nodes.Instance{}, err
 	}
 	var out struct {
-		InstanceID string         `json:"instance_id"`
-		Status     string         `json:"status"`
-		LoadConfig map[string]any `json:"load_config"`
+		InstanceID string          `json:"instance_id"`
+		Status     string          `json:"status"`
+		LoadConfig json.RawMessage `json:"load_config"`
 	}
 	if err := b.post(ctx, "load", "/api/v1/models/load", request, &out); err != nil {
 		return nodes.Instance{}, refusedSetting(err)
@@ -193,7 +194,7 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 		return nodes.Instance{}, b.wire.Fail("load", nodes.Protocol,
 			fmt.Sprintf("the answer to a load has the status %q and the instance %q", out.Status, out.InstanceID))
 	}
-	return nodes.Instance{ID: out.InstanceID, Model: m.Name, Settings: scalars(out.LoadConfig)}, nil
+	return nodes.Instance{ID: out.InstanceID, Model: m.Name, Settings: scalars(read[map[string]any](out.LoadConfig))}, nil
 }
 
 // Unload implements [nodes.Loader]. It returns when the instance is gone.

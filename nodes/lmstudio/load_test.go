@@ -32,7 +32,8 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := nodes.Instance{ID: good, Model: good, Settings: nodes.Settings{
-		"context_length": 8192.0, "flash_attention": false, "eval_batch_size": 256.0, "num_experts": 4.0, "offload_kv_cache_to_gpu": true, "parallel": 4.0,
+		"context_length": int64(8192), "flash_attention": false, "eval_batch_size": int64(256), "num_experts": int64(4),
+		"offload_kv_cache_to_gpu": true, "parallel": int64(4),
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("instance (-want +got):\n%s", diff)
@@ -92,7 +93,7 @@ func TestLoadOfASettingThatTheServerDoesNotKnow(t *testing.T) {
 	}
 	fake.Configure(func(s *nodetest.LMStudioSettings) { s.AcceptParallel = true })
 	inst, err := b.Load(t.Context(), m)
-	if err != nil || inst.Settings["parallel"] != 2.0 {
+	if err != nil || inst.Settings["parallel"] != int64(2) {
 		t.Errorf("got %v, %v; want it loaded with 2", inst, err)
 	}
 }
@@ -210,7 +211,7 @@ func TestEnsure(t *testing.T) {
 		fake, b := start(t, nodetest.Options{Loaded: []string{}}, func(s *nodetest.LMStudioSettings) { s.MLX = []string{good} })
 		m := nodes.Model{Name: good, Settings: nodes.Settings{"context_length": 8192}}
 		inst, err := b.Load(t.Context(), m)
-		if err != nil || inst.Settings["context_length"] != 131072.0 {
+		if err != nil || inst.Settings["context_length"] != int64(131072) {
 			t.Fatalf("got %v, %v; want to be told what it runs with", inst, err)
 		}
 		if _, err := node(t, b, good).Ensure(t.Context(), m, nodes.EnsureOptions{}); err != nil {

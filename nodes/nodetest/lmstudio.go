@@ -83,7 +83,10 @@ type lmState struct {
 	hung bool
 }
 
-// NewLMStudio starts a fake LM Studio and ends it with the test.
+// NewLMStudio starts a fake LM Studio and ends it with the test. It has the
+// native API and its older version, the OpenAI list and chat, and of LM
+// Studio's routes not those for completions, embeddings, responses and
+// Anthropic's messages: they are answered as unknown.
 func NewLMStudio(t tb, o Options) *LMStudio {
 	t.Helper()
 	l := &LMStudio{states: map[*instance]*lmState{}, jobs: map[string]*lmJob{}, remotes: map[string]bool{}}
