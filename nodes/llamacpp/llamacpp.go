@@ -13,6 +13,7 @@ package llamacpp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -158,7 +159,13 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 // props asks what kind of server it is.
 func (b *Backend) props(ctx context.Context, action string) (props, error) {
 	var p props
-	if err := b.wire.JSON(ctx, action, http.MethodGet, "/props", nil, &p); err != nil {
+	err := b.wire.JSON(ctx, action, http.MethodGet, "/props", nil, &p)
+	var e *nodes.Error
+	if errors.As(err, &e) && e.Fault == nodes.BadRequest {
+		// Every llama-server has this route.
+		return p, b.wire.Fail(action, nodes.WrongEngine, "no GET /props, which a llama-server has: "+e.Detail)
+	}
+	if err != nil {
 		return p, err
 	}
 	if !p.router() && p.BuildInfo == "" && p.Defaults == nil && p.TotalSlots == 0 {

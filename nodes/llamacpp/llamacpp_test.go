@@ -121,7 +121,7 @@ func TestProbeOfOtherServers(t *testing.T) {
 		"LM Studio":          {200, `{"error":"Unexpected endpoint or method. (GET /props)"}`, nodes.WrongEngine},
 		"an empty object":    {200, `{}`, nodes.WrongEngine},
 		"props without list": {200, `{"build_info":"b1"}`, nodes.WrongEngine},
-		"not there":          {404, `404 page not found`, nodes.BadRequest},
+		"not there":          {404, `404 page not found`, nodes.WrongEngine},
 		"a wrong key":        {401, `{"error":{"code":401,"message":"Invalid API Key","type":"authentication_error"}}`, nodes.Unauthorized},
 	} {
 		t.Run(name, func(t *testing.T) {
