@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -41,7 +42,7 @@ func Expect(text string) (Grader, error) {
 		}
 		return signs(literal), nil
 	}
-	e := &expectation{want: want}
+	e := &expectation{want: want, call: call.MatchString(strings.TrimSpace(text))}
 	if len(want) == 1 {
 		e.letter = letterOf(want[0])
 		if want[0].kind == number {
@@ -72,7 +73,12 @@ type expectation struct {
 	values []string
 	// letter is a single expected letter, which has to be written in its case.
 	letter string
+	// call says that the text ends with a parenthesis that belongs to the name
+	// before it, as O(n) does: what follows inside it makes another text of it.
+	call bool
 }
+
+var call = regexp.MustCompile(`[\pL\d_]\([^()]*\)$`)
 
 // expectedValues are the meanings of an expected number. Who writes an
 // expectation with a point means a decimal one; a comma is either.
@@ -162,6 +168,9 @@ func (e *expectation) at(said []token, at int) bool {
 		case t.kind != want.kind || t.text != want.text:
 			return false
 		}
+	}
+	if e.call && !said[at+len(e.want)-1].closed {
+		return false
 	}
 	return e.letter == "" || letterAt(said, at, e.letter)
 }
@@ -253,11 +262,32 @@ func (e *expectation) whole(said []token, at int) bool {
 			return false
 		}
 	}
+	if last.kind == word && !last.mark && after.text == "^" {
+		return false
+	}
+	if first.kind == word && wordAlternative(said, at, at+len(e.want)) {
+		return false
+	}
 	if first.kind == symbol && before.kind == symbol && before.text == first.text ||
 		last.kind == symbol && after.kind == symbol && after.text == last.text {
 		return false
 	}
 	return true
+}
+
+// wordAlternative says whether words are one of two that an answer leaves
+// open: "hot or cold". A comma ends it: "Paris, or Lutetia of old" names one
+// thing twice. More than one word after the "or" may be a clause, and "ou" also
+// is the French for "where".
+func wordAlternative(said []token, first, next int) bool {
+	if at := first - 1; at > 0 && alternative(said[at].text) && !said[at].after && !said[first].after &&
+		said[at-1].kind == word && (next == len(said) || said[next-1].sentence || said[next-1].mark) {
+		return true
+	}
+	if next+1 >= len(said) || !alternative(said[next].text) || said[next].after || said[next+1].after || said[next+1].kind != word {
+		return false
+	}
+	return next+2 == len(said) || said[next+1].sentence || said[next+1].mark
 }
 
 // unary says whether the plus at this place is a sign.

@@ -11,7 +11,10 @@ var (
 	digits  = regexp.MustCompile(`^\d+`)
 	dotted  = regexp.MustCompile(`^\d+(?:\.\d+){2,}`)
 	listed  = regexp.MustCompile(`^\d+(?:,\d+){2,}`)
-	indian  = regexp.MustCompile(`^\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?`)
+	// A comma before three figures of which the last is a superfluous zero parts
+	// thousands: nobody writes 4 as "4,000", and who writes 12.5 writes "12,5".
+	thousands = regexp.MustCompile(`^[1-9]\d{0,2},\d\d0(?:\D|$)`)
+	indian    = regexp.MustCompile(`^\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?`)
 	// grouped are thousands, by separator; a decimal mark of another kind may
 	// follow.
 	grouped = []*regexp.Regexp{
@@ -49,7 +52,7 @@ func numeral(text string) (length int, values []string) {
 	}
 	found := try(digits)
 	add(found, canonical(found, ""))
-	if found := try(listed); found == "" {
+	if found := try(listed); found == "" && !thousands.MatchString(text) {
 		found = try(decimal)
 		add(found, canonical(strings.Replace(found, ",", ".", 1), ""))
 	}

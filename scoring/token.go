@@ -30,6 +30,8 @@ type token struct {
 	// after says that a new clause starts before this token, mark that
 	// punctuation of any kind follows it.
 	after, mark bool
+	// closed says that a closing parenthesis follows it.
+	closed bool
 	// sentence says that a sentence ends with this token, question that it
 	// ends with a question mark.
 	sentence, question bool
@@ -89,6 +91,7 @@ func tokens(text string) []token {
 			}
 			if len(list) > 0 && !unicode.IsSpace(r) {
 				list[len(list)-1].mark = true
+				list[len(list)-1].closed = list[len(list)-1].closed || r == ')'
 			}
 			switch r {
 			case '.', '!', '?', '\n', '。', '！', '？', '…':
@@ -194,7 +197,8 @@ func readRight(text string, at int, t *token) {
 		if end < 0 {
 			end = len(rest)
 		}
-		t.stuckRight = !units[strings.ToLower(rest[:end])]
+		// 4 K is a temperature, 4k four thousand.
+		t.stuckRight = !units[strings.ToLower(rest[:end])] || rest[:end] == "k"
 	}
 }
 
