@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -73,10 +74,11 @@ func NewFile(path string, options ...Option) *File {
 func (f *File) Path() string { return f.path }
 
 // ArchivePath returns where older runs are moved to: JSON lines, one run each,
-// in the order in which they left.
+// in the order in which they left. It stands beside the file itself where the
+// path is a link, so that every path to one history leads to one archive.
 func (f *File) ArchivePath() string {
-	extension := filepath.Ext(f.path)
-	return f.path[:len(f.path)-len(extension)] + ".archive.jsonl"
+	path := f.target()
+	return strings.TrimSuffix(path, filepath.Ext(path)) + ".archive.jsonl"
 }
 
 // Runs returns the kept runs, oldest first. The error is an [UnreadableError]

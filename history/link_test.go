@@ -1,0 +1,36 @@
+package history_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/historytest"
+)
+
+func TestEveryPathToAHistoryLeadsToOneArchive(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("making links needs a privilege there")
+	}
+	path, _ := realHistory(t)
+	link := filepath.Join(t.TempDir(), "link.json")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for number, name := range []string{path, link} {
+		if _, err := history.NewFile(name, history.Keep(100)).Append(t.Context(), historytest.Run(number)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{path, link} {
+		archived, err := history.NewFile(name).Archived(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(archived) != 6 {
+			t.Errorf("%d runs are archived by way of %s, want 6", len(archived), filepath.Base(name))
+		}
+	}
+}
