@@ -5,6 +5,9 @@ import (
 	"sync"
 )
 
+// mostQueued bounds the events that wait for a sink that stands still.
+const mostQueued = 10_000
+
 // broadcast hands events to the sinks in order, from one goroutine, and keeps
 // the latest. A slow sink holds up the others, and never who adds an event.
 type broadcast struct {
@@ -23,6 +26,9 @@ func newBroadcast(sinks []Sink) *broadcast {
 
 func (b *broadcast) add(e Event) {
 	b.mu.Lock()
+	if len(b.queue) >= mostQueued {
+		b.queue = slices.Delete(b.queue, 0, 1) // a sink stands still; the latest matter more
+	}
 	b.queue = append(b.queue, e)
 	b.recent = append(b.recent, e)
 	if len(b.recent) >= 2*recentEvents {

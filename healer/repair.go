@@ -258,7 +258,11 @@ func (d *decision) healed() op {
 	if i.cause == placement && d.lessOnGPU() {
 		n.worse.placement = fmt.Sprintf("only %.0f %% of %s is on the GPU", 100*share(n.loaded(n.snapshot)), m.Name)
 	}
-	d.tell(EventVerified, "verified: %d of %d answers right", s.right, s.asked)
+	if s.asked == 0 {
+		d.tell(EventVerified, "verified: it answers, too slowly for the answers to be graded")
+	} else {
+		d.tell(EventVerified, "verified: %d of %d answers right", s.right, s.asked)
+	}
 	switch {
 	case i.back != nil:
 		d.end(EventHealed, took, "healed after %s by going back to %s", brief(took), i.back.Name)
