@@ -2,7 +2,6 @@ package nodetest
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"net/http"
@@ -124,65 +123,6 @@ func contextOf(options map[string]any) int {
 // cutsFirst: from 0.30 on the context is cut to the model's before it is
 // compared with that of a request.
 func (l *Ollama) cutsFirst() bool { return l.runner() != "llama runner" }
-
-// runner says whose words are used. l.mu may be held.
-func (l *Ollama) runner() string {
-	if l.settings.Runner != "" {
-		return l.settings.Runner
-	}
-	var major, minor int
-	if n, _ := fmt.Sscanf(l.options.Version, "%d.%d", &major, &minor); n == 2 && (major > 0 || minor >= 30) {
-		return "llama-server"
-	}
-	return "llama runner"
-}
-
-// The words of a runner that died, and of one that would not start.
-func (l *Ollama) died() string {
-	switch runner := l.runner(); runner {
-	case "mlx runner":
-		return "mlx runner exited unexpectedly: signal: killed"
-	default:
-		return runner + " process no longer running: -1 "
-	}
-}
-
-func (l *Ollama) notLoaded() string {
-	switch l.runner() {
-	case "mlx runner":
-		return "mlx runner failed: unsupported architecture (exit: exit status 1)"
-	case "llama-server":
-		return "llama-server process has terminated: exit status 1: error loading model: missing tensor 'blk.0.ffn_down.weight'"
-	}
-	return "llama runner process has terminated: error loading model: missing tensor 'blk.0.ffn_down.weight'"
-}
-
-func (l *Ollama) noMemory() string {
-	if l.runner() == "mlx runner" {
-		return "model requires 38.1 GiB but only 22.8 GiB are available (after 1.0 GiB overhead)"
-	}
-	return "model requires more system memory (38.1 GiB) than is available (22.8 GiB)"
-}
-
-// ollamaFailure is why a request gets no runner.
-type ollamaFailure struct {
-	status int
-	text   string // empty: not even a body
-}
-
-// gone is the failure of a request with nobody left to tell.
-var gone = &ollamaFailure{}
-
-func (f *ollamaFailure) write(l *Ollama, w http.ResponseWriter, r *http.Request) {
-	switch {
-	case f == gone:
-		panic(http.ErrAbortHandler)
-	case f.text == "":
-		w.WriteHeader(f.status)
-	default:
-		l.fail(w, r, f.status, f.text)
-	}
-}
 
 // runnerFor returns the loaded model for a request, and loads it, or loads it
 // anew where it runs with other options. done ends the request.

@@ -26,11 +26,19 @@ func (s *Server) listens() bool {
 	return true
 }
 
-// Stop stops the server (SIGSTOP): connections are accepted by the kernel,
-// and no byte ever comes back.
+// Stop stops the server (SIGSTOP) and returns when it has stopped: connections
+// are accepted by the kernel, and no byte ever comes back.
 func (s *Server) Stop() {
 	s.t.Helper()
-	s.signal(s.PID(), signalStop)
+	s.stop(s.PID())
+}
+
+func (s *Server) stop(pid int) {
+	s.t.Helper()
+	s.signal(pid, signalStop)
+	s.until("the process has stopped", func() bool {
+		return slices.ContainsFunc(s.processes(), func(p process) bool { return p.pid == pid && p.stopped })
+	})
 }
 
 // Cont lets a stopped server go on.
@@ -88,7 +96,7 @@ func (s *Server) StopRunner() {
 		s.t.Fatal("real Ollama: no runner to stop: load a model first")
 	}
 	for _, pid := range runners {
-		s.signal(pid, signalStop)
+		s.stop(pid)
 	}
 }
 

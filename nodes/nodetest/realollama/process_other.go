@@ -9,6 +9,7 @@ import "os/exec"
 type process struct {
 	pid, group int
 	args       string
+	stopped    bool
 }
 
 func groupCommand(*exec.Cmd) {}

@@ -17,6 +17,7 @@ import (
 type process struct {
 	pid, group int
 	args       string
+	stopped    bool // with all its threads, where that can be told
 }
 
 // groupCommand makes a command's end that of its children as well: a go
@@ -58,7 +59,7 @@ func processes() ([]process, error) {
 		pid, errPID := strconv.Atoi(f[0])
 		group, errGroup := strconv.Atoi(f[1])
 		if errPID == nil && errGroup == nil {
-			list = append(list, process{pid, group, strings.Join(f[3:], " ")})
+			list = append(list, process{pid, group, strings.Join(f[3:], " "), strings.HasPrefix(f[2], "T")})
 		}
 	}
 	return list, nil
@@ -72,16 +73,10 @@ func procfs() ([]process, error) {
 	}
 	var list []process
 	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue // ended meanwhile
-		}
-		// pid (name) state parent group …; the name may hold anything.
-		_, rest, ok := strings.Cut(string(b[strings.LastIndexByte(string(b), ')')+1:]), " ")
-		f := strings.Fields(rest)
+		f, ok := stat(name)
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		if !ok || err != nil || len(f) < 3 || f[0] == "Z" || f[0] == "X" {
-			continue
+		if !ok || err != nil || f[0] == "Z" || f[0] == "X" {
+			continue // ended meanwhile
 		}
 		group, err := strconv.Atoi(f[2])
 		if err != nil {
@@ -91,9 +86,37 @@ func procfs() ([]process, error) {
 		if err != nil {
 			continue
 		}
-		list = append(list, process{pid, group, strings.TrimSpace(strings.ReplaceAll(string(args), "\x00", " "))})
+		list = append(list, process{
+			pid, group, strings.TrimSpace(strings.ReplaceAll(string(args), "\x00", " ")), stoppedThreads(filepath.Dir(name)),
+		})
 	}
 	return list, nil
+}
+
+// stat returns the fields of a stat file from the state on: state, parent,
+// group. What stands before, the name, may hold anything.
+func stat(name string) ([]string, bool) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, false
+	}
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	return f, len(f) >= 3
+}
+
+// stoppedThreads reports whether every thread of a process is stopped: a
+// signal to stop reaches one after the other.
+func stoppedThreads(dir string) bool {
+	names, err := filepath.Glob(dir + "/task/[0-9]*/stat")
+	if err != nil || len(names) == 0 {
+		return false
+	}
+	for _, name := range names {
+		if f, ok := stat(name); ok && f[0] != "T" {
+			return false
+		}
+	}
+	return true
 }
 
 func signalKill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }

@@ -62,9 +62,9 @@ func Need(t testing.TB) {
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrUnavailable) && !required:
-		t.Skipf("%v", err)
+		t.Skip(err)
 	default:
-		t.Fatalf("real Ollama: %v", err)
+		t.Fatal(err)
 	}
 }
 
