@@ -177,9 +177,12 @@ func (h *Healer) spread() time.Duration {
 	return min(2*time.Millisecond, h.config.Policy.Interval/time.Duration(2*n))
 }
 
+// beatEvery is how often the healer proves that it runs; see aliveLimit.
+const beatEvery = 5 * time.Second
+
 // beat proves that the healer itself runs, see Handler's /healthz.
 func (h *Healer) beat(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
 		h.mu.Lock()
