@@ -190,6 +190,23 @@ func TestNobodyServesFromTheStart(t *testing.T) {
 	})
 }
 
+// TestSlowStartIsNotRestartedAgain has a server that loads its model for eight
+// minutes before it answers, as large ones do: one restart is enough.
+func TestSlowStartIsNotRestartedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, true, false)
+		c.servers[0].startTime = 8 * time.Minute
+		c.start()
+		from := time.Now()
+		c.servers[0].set(simDown, true)
+		c.until("M1", EventHealed, from, 15*time.Minute)
+		if n := len(c.servers[0].attempts); n != 1 {
+			t.Errorf("%d repairs, want one restart", n)
+		}
+		c.end()
+	})
+}
+
 // TestRepairBudget breaks all of seven nodes at once: never more than two are
 // under repair, and all of them come back.
 func TestRepairBudget(t *testing.T) {

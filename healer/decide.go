@@ -407,7 +407,6 @@ func (d *decision) hold(f finding) op {
 		n.worse.held = fmt.Sprintf("%s: %s; it is repaired as soon as another node serves", f.cause, f.text)
 		d.tell(EventCritical, "%s: %s; not repaired, because no other node serves", f.cause, f.text)
 	}
-	n.incident.told = true
 	return d.nextProbe()
 }
 

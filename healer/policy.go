@@ -40,7 +40,9 @@ type Policy struct {
 	// Settle is how long a verified node must stay healthy until its model is
 	// the last known good, and its failed repairs are forgotten.
 	Settle time.Duration
-	// RestartWait is how long a restarted server may take to answer.
+	// RestartWait is how long a restarted server may take to answer. Servers
+	// that load their model before they listen take minutes; a second restart
+	// would begin that anew.
 	RestartWait time.Duration
 	// BusyLimit is how long a server may say that it is busy, without one
 	// token seen, until it is taken for wedged: a queue that is full of
@@ -76,7 +78,7 @@ func DefaultPolicy() Policy {
 		BackoffInitial:  10 * time.Second,
 		BackoffMax:      5 * time.Minute,
 		Settle:          10 * time.Minute,
-		RestartWait:     2 * time.Minute,
+		RestartWait:     5 * time.Minute,
 		BusyLimit:       10 * time.Minute,
 	}
 }

@@ -20,7 +20,9 @@ func (d *decision) drained() op {
 	f := diagnose(d.p, n, d.s)
 	switch f.cause {
 	case busy:
-		return op{kind: opProbe, at: d.s.at.Add(d.p.RetryAfter)}
+		if d.isBusy(f) {
+			return op{kind: opProbe, at: d.s.at.Add(d.p.RetryAfter)}
+		}
 	case misconfigured:
 		n.incident.is(f)
 		return d.wrongConfig()
@@ -127,7 +129,8 @@ func (d *decision) repaired() op {
 		case f.cause == misconfigured:
 			n.incident.is(f)
 			return d.wrongConfig()
-		case s.fault != "" && s.at.Before(n.incident.await):
+		case s.fault != "" && s.at.Before(n.incident.await),
+			s.fault == nodes.Busy && s.at.Before(n.incident.await.Add(d.p.BusyLimit)): // it is there, and loads its model
 			return op{kind: opProbe, at: s.at.Add(awaitPoll)}
 		case s.fault != "":
 			return d.attemptFailed(s.fault, fmt.Sprintf("no answer %s after the restart", brief(d.p.RestartWait)))

@@ -33,6 +33,8 @@ type simServer struct {
 	answers  []time.Time  // when it answered a chat
 
 	answerTime, loadTime time.Duration
+	startTime            time.Duration // after a restart it says that it is busy
+	ready                time.Time
 	inRoute              func() bool
 	underRepair          func() int
 	mayRepair            int
@@ -92,6 +94,12 @@ func (s *simServer) hasLocked(f ...simFault) bool {
 	return slices.ContainsFunc(f, func(f simFault) bool { return s.faults[f] })
 }
 
+func (s *simServer) starting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Before(s.ready)
+}
+
 func (s *simServer) drop(models ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,6 +126,8 @@ func (s *simServer) reach(ctx context.Context, action string) error {
 		return fail(nodes.Unauthorized)
 	case s.has(simErrors):
 		return fail(nodes.ServerFailed)
+	case s.starting():
+		return fail(nodes.Busy)
 	}
 	return nil
 }
@@ -300,6 +310,7 @@ func (s *simServer) Restart(ctx context.Context) (string, error) {
 	}
 	s.loaded = nil
 	s.lastOp = "restart"
+	s.ready = time.Now().Add(s.startTime)
 	for _, f := range []simFault{simDown, simHung, simWedged, simCrashed, simStuck, simWrong} {
 		delete(s.faults, f)
 	}
