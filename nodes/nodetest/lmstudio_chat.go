@@ -201,23 +201,10 @@ func (l *LMStudio) prepare(r *http.Request, c LMStudioSettings, i *instance, pro
 // awaitInstance blocks while the instance's process hangs: until it is
 // unloaded, or the client leaves (false).
 func (l *LMStudio) awaitInstance(ctx context.Context, i *instance) bool {
-	for {
-		l.mu.Lock()
+	return l.waitWhile(ctx, func() bool {
 		s, there := l.states[i]
-		hung, changed, closed := there && s.hung, l.changed, l.closed
-		l.mu.Unlock()
-		if closed {
-			return false
-		}
-		if !hung {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-changed:
-		}
-	}
+		return there && s.hung
+	})
 }
 
 // speak emits the pieces at the model's pace, and plays what strikes after the

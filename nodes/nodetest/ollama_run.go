@@ -325,23 +325,10 @@ func (l *Ollama) unload(r *http.Request, m Model) bool {
 // awaitRunner blocks while the runner hangs: until it is killed by an unload,
 // or the client leaves (false).
 func (l *Ollama) awaitRunner(ctx context.Context, i *instance) bool {
-	for {
-		l.mu.Lock()
+	return l.waitWhile(ctx, func() bool {
 		s, there := l.states[i]
-		hung, changed, closed := there && s.hung, l.changed, l.closed
-		l.mu.Unlock()
-		if closed {
-			return false
-		}
-		if !hung {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-changed:
-		}
-	}
+		return there && s.hung
+	})
 }
 
 // promptOf joins what a request says, and counts its words.

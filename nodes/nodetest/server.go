@@ -323,15 +323,24 @@ func (s *Server) active(f Fault) bool {
 // hang blocks while the fault is on; false means that the client went away or
 // the server closed.
 func (s *Server) hang(ctx context.Context, f Fault) bool {
+	return s.waitWhile(ctx, func() bool {
+		_, on := s.faults[f]
+		return on
+	})
+}
+
+// waitWhile blocks while something holds, which is asked with s.mu held after
+// every change; false means that the client went away or the server closed.
+func (s *Server) waitWhile(ctx context.Context, holds func() bool) bool {
 	for {
 		s.mu.Lock()
-		_, on := s.faults[f]
+		wait := holds()
 		changed, closed := s.changed, s.closed
 		s.mu.Unlock()
 		if closed {
 			return false
 		}
-		if !on {
+		if !wait {
 			return true
 		}
 		select {
