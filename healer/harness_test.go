@@ -47,6 +47,7 @@ type cluster struct {
 
 	mu     sync.Mutex
 	events []healer.Event
+	marked time.Time
 	more   chan struct{}
 }
 
@@ -136,11 +137,11 @@ func (c *cluster) status(node string) healer.NodeStatus {
 	return all[i]
 }
 
-// mark forgets the events so far.
+// mark forgets the events so far. Call it just before a fault.
 func (c *cluster) mark() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.events = nil
+	c.events, c.marked = nil, time.Now()
 }
 
 // wait waits for an event since the last mark.
