@@ -16,12 +16,12 @@ type fleet struct {
 	serving   int       // rank of who takes the traffic; len(order) where none does
 	count     int       // nodes that serve
 	repairs   int       // nodes under repair
-	unseen    int       // nodes of which nothing is known yet
-	downSince time.Time // zero while some node serves, and until all were seen
+	undecided int       // nodes that may serve in a moment
+	downSince time.Time // zero while some node serves, and until all were tried
 }
 
 func newFleet(p Policy, list []nodeState, order []int) *fleet {
-	f := &fleet{policy: p, nodes: list, order: order, rank: make([]int, len(list)), serving: len(order), unseen: len(list)}
+	f := &fleet{policy: p, nodes: list, order: order, rank: make([]int, len(list)), serving: len(order), undecided: len(list)}
 	for rank, i := range order {
 		f.rank[i] = rank
 	}
@@ -43,11 +43,11 @@ func (f *fleet) step(i int, s seen) (op, []Event) {
 	f.nodes[i] = after
 	f.count += one(after.serves()) - one(before.serves())
 	f.repairs += one(after.state.UnderRepair()) - one(before.state.UnderRepair())
-	f.unseen += one(after.unseen()) - one(before.unseen())
+	f.undecided += one(after.undecided()) - one(before.undecided())
 	switch {
 	case after.serves() != before.serves():
 		events = append(events, f.reroute(i, s.at)...)
-	case f.unseen == 0 && before.unseen() && f.count == 0 && f.downSince.IsZero():
+	case f.undecided == 0 && before.undecided() && f.count == 0 && f.downSince.IsZero():
 		events = append(events, f.nobody(s.at)) // from the start
 	}
 	return next, events

@@ -130,9 +130,10 @@ func (i *incident) is(f finding) {
 
 func (n *nodeState) serves() bool { return n.served && n.state.Serves() }
 
-// unseen reports whether nothing is known of the node yet.
-func (n *nodeState) unseen() bool {
-	return n.state == Unknown || n.state == Suspect && !n.served
+// undecided reports whether the node may serve in a moment: not looked at yet,
+// or under repair.
+func (n *nodeState) undecided() bool {
+	return n.state == Unknown || n.state == Suspect && !n.served || n.state == Draining || n.state.UnderRepair()
 }
 
 // goal is the model that the node should serve now. An empty name means:
