@@ -53,7 +53,7 @@ func NewDirLeases(dir string) (*DirLeases, error) {
 }
 
 func (d *DirLeases) path(node string) string {
-	return filepath.Join(d.dir, url.PathEscape(node)+".lease")
+	return filepath.Join(d.dir, url.QueryEscape(node)+".lease")
 }
 
 // Acquire implements [Leases].
