@@ -18,6 +18,7 @@ import (
 	"github.com/sourcegraph/conc/pool"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/engines"
 	"github.com/turbone/jarvis/nodes/lmstudio"
 )
 
@@ -81,8 +82,8 @@ func serveManyStudios(w http.ResponseWriter, r *http.Request) {
 }
 
 func manyNodes(b *testing.B, url string, count int) *Healer {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64
+	transport := engines.NewTransport() // as the command makes it
+	transport.MaxIdleConnsPerHost = 64  // but here all nodes are one host
 	b.Cleanup(transport.CloseIdleConnections)
 	list := make([]*nodes.Node, count)
 	for i := range list {

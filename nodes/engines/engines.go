@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/llamacpp"
 	"github.com/turbone/jarvis/nodes/lmstudio"
 	"github.com/turbone/jarvis/nodes/ollama"
@@ -27,6 +28,11 @@ type Config struct {
 	// local network.
 	Transport http.RoundTripper
 }
+
+// NewTransport returns a transport made for servers on a local network, for
+// all nodes of a program to share: at a thousand nodes that saves three
+// quarters of the memory. Safe for concurrent use.
+func NewTransport() *http.Transport { return wire.NewTransport() }
 
 // Engine is one kind of server.
 type Engine struct {

@@ -12,12 +12,13 @@ import (
 // Build makes the nodes. It reaches none of them.
 func (c *Config) Build() (*nodes.Set, error) {
 	list := make([]*nodes.Node, len(c.Nodes))
+	transport := engines.NewTransport()
 	for i, n := range c.Nodes {
 		engine, ok := engines.Lookup(n.Engine)
 		if !ok {
 			return nil, fmt.Errorf("%s: unknown engine %q", n.Name, n.Engine)
 		}
-		backend, err := engine.New(engines.Config{Node: n.Name, URL: n.URL, Key: n.Key})
+		backend, err := engine.New(engines.Config{Node: n.Name, URL: n.URL, Key: n.Key, Transport: transport})
 		if err != nil {
 			return nil, err
 		}
