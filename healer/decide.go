@@ -280,8 +280,8 @@ func (d *decision) end(t EventType, took time.Duration, format string, args ...a
 // judge sets Healthy or Degraded, and tells a change.
 func (d *decision) judge() {
 	n := &d.n
-	n.worse.held = ""
-	n.worse.gone = ""
+	n.worse.held, n.worse.gone = "", ""
+	n.worse.settings = n.otherSettings(n.loaded(n.snapshot))
 	if m, ok := n.inService(); ok && n.snapshot.OnDisk != nil && !n.snapshot.LoadedUnknown {
 		if _, there := n.file(n.snapshot, m.Name); !there {
 			n.worse.gone = m.Name + " is gone from the disk: it serves from memory, and can't be loaded again"

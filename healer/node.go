@@ -1,7 +1,9 @@
 package healer
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -82,12 +84,13 @@ type worse struct {
 	history   string // the history says so
 	placement string // part of the model runs on the CPU
 	gone      string // its file is gone from disk
+	settings  string // it runs with other settings than were asked for
 	held      string // it needs a repair, and nobody else serves
 }
 
 func (w worse) text() string {
 	var list []string
-	for _, s := range []string{w.held, w.history, w.placement, w.gone} {
+	for _, s := range []string{w.held, w.history, w.placement, w.gone, w.settings} {
 		if s != "" {
 			list = append(list, s)
 		}
@@ -195,6 +198,25 @@ func (n *nodeState) inService() (nodes.Model, bool) {
 		m.Digest = f.Digest
 	}
 	return m, true
+}
+
+// otherSettings says in which settings the instance differs from those asked
+// for, "" where in none. It is told and not repaired: mostly another client
+// asks with settings of its own, and a reload would be the next round of a
+// fight between the two.
+func (n *nodeState) otherSettings(inst *nodes.Instance) string {
+	if inst == nil {
+		return ""
+	}
+	var list []string
+	wanted := n.goal().Settings
+	for _, name := range wanted.Unmet(inst.Settings) {
+		list = append(list, fmt.Sprintf("%s %v, not %v", name, inst.Settings[name], wanted[name]))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return inst.Model + " runs with " + strings.Join(list, ", ")
 }
 
 // rollbackTarget returns what to go back to from the model that failed: the

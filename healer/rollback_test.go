@@ -396,3 +396,32 @@ func TestHistoryDegrades(t *testing.T) {
 		c.end()
 	})
 }
+
+// TestOtherSettingsAreTold has a client that reloads the model with a context
+// of its own: told, and not fought over.
+func TestOtherSettingsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, false, false)
+		n := *c.nodes[0]
+		n.Wanted.Settings = nodes.Settings{"num_ctx": 8192}
+		made, err := nodes.New(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.nodes[0] = made
+		c.start()
+		from := time.Now()
+		c.servers[0].mu.Lock()
+		c.servers[0].loaded[0].Settings = nodes.Settings{"num_ctx": 2048.0}
+		c.servers[0].mu.Unlock()
+		e, _ := c.until("M1", EventDegraded, from, 2*time.Minute)
+		if want := "degraded: good runs with num_ctx 2048, not 8192"; e.Text != want {
+			t.Errorf("told %q, want %q", e.Text, want)
+		}
+		time.Sleep(time.Hour)
+		if len(c.servers[0].attempts) != 0 || !c.healer.Route().Serves("M1") {
+			t.Errorf("it was fought over: %d repairs", len(c.servers[0].attempts))
+		}
+		c.end()
+	})
+}
