@@ -50,6 +50,18 @@ type Run struct {
 	Digest, Quantization, Engine, EngineVersion string
 	// P95 is the latency that 95 % of the tests stayed below, 0 if unknown.
 	P95 time.Duration
+	// FirstToken is the mean time to the first token, 0 if unknown.
+	FirstToken time.Duration
+	// Results are the tests one by one, nil where they weren't recorded.
+	Results []scoring.Test
+	// Session is the tournament that the run was a part of, "" for none.
+	Session string
+	// Crowned says that this run made its model the champion. It doesn't count
+	// as evidence for it later: who is crowned was lucky, too.
+	Crowned bool
+	// Unsteady says why the figures are less sure than usual: the warm-up
+	// didn't settle, the machine was busy; "" where nothing was.
+	Unsteady string
 	// Extra are all other members, as they stand.
 	Extra map[string]json.RawMessage
 

@@ -1,0 +1,98 @@
+package scoring
+
+import (
+	"slices"
+	"time"
+)
+
+// Outcome says whether a test got an answer.
+type Outcome string
+
+// The outcomes of a test.
+const (
+	// Answered: an answer came, right or wrong, whole or cut.
+	Answered Outcome = "answered"
+	// TimedOut: no answer within the test's time limit.
+	TimedOut Outcome = "timed_out"
+	// Failed: no answer for another reason: refused, an error of the server, a
+	// broken protocol.
+	Failed Outcome = "failed"
+)
+
+// Test is one task asked of one model once.
+type Test struct {
+	// Task is the task's ID, Domain its domain.
+	Task, Domain string
+	// Cycle counts from 0.
+	Cycle int
+	// Outcome says whether it was answered, Passed whether rightly. Only an
+	// answered test can have passed.
+	Outcome Outcome
+	Passed  bool
+	// Latency is from the question to the end of the answer; of a test that
+	// timed out the time limit; else meaningless where there was no answer.
+	Latency time.Duration
+	// FirstToken is the time to the first token, 0 where unknown.
+	FirstToken time.Duration
+	// Tokens is how many the answer had, thinking included; 0 where unknown.
+	Tokens int
+	// Mark says what was odd about the answer: see the Mark constants; ""
+	// where nothing was.
+	Mark string
+}
+
+// What can be odd about an answer. Such a test has not passed.
+const (
+	// MarkCut: cut by the limit of its tokens.
+	MarkCut = "cut"
+	// MarkEmpty: no text, whatever the tokens.
+	MarkEmpty = "empty"
+)
+
+// Error reports whether the test got no answer.
+func (t Test) Error() bool { return t.Outcome != Answered }
+
+// timed reports whether the test's latency counts.
+func (t Test) timed() bool { return t.Outcome == Answered || t.Outcome == TimedOut }
+
+// Measure sums up tests as a [Scorer] needs them: an error is not passed, and
+// its latency counts only where it timed out.
+func Measure(tests []Test) Sample {
+	s := Sample{Tests: len(tests)}
+	var total time.Duration
+	timed := 0
+	for _, t := range tests {
+		switch {
+		case t.Error():
+			s.Errors++
+		case t.Passed:
+			s.Passed++
+		}
+		if t.timed() {
+			total += t.Latency
+			timed++
+		}
+	}
+	if timed > 0 {
+		s.Latency = total / time.Duration(timed)
+	}
+	return s
+}
+
+// LatencyQuantile returns the latency that the share p, 0 to 1, of the tests
+// stayed at or below (nearest rank), errors other than time-outs left out; 0
+// where there is none.
+func LatencyQuantile(tests []Test, p float64) time.Duration {
+	var list []time.Duration
+	for _, t := range tests {
+		if t.timed() {
+			list = append(list, t.Latency)
+		}
+	}
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	rank := int(p*float64(len(list))+0.999999) - 1
+	return list[min(max(rank, 0), len(list)-1)]
+}
