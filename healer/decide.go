@@ -28,7 +28,16 @@ type op struct {
 	model  nodes.Model
 	reload bool
 	until  time.Time // of a drain
+
+	revision int // of what is kept of the node, when it was decided
 }
+
+// changes reports whether the op changes the node, and so needs its lease.
+func (o op) changes() bool { return o.kind == opEnsure || o.kind == opRestart || o.kind == opTrim }
+
+// aims reports whether the op is about the model that the node was to serve
+// when it was decided. What a probe saw is judged by what it is to serve now.
+func (o op) aims() bool { return o.kind != opProbe && o.kind != opLease }
 
 // seen is what an op brought.
 type seen struct {
@@ -44,6 +53,7 @@ type seen struct {
 	output       string // of a restart
 	holder       string // somebody else holds the lease; the op was not done
 	tokens       bool   // tokens of real requests came since the last check
+	revision     int    // that the op was decided at
 }
 
 // view is what a node's decision needs to know of the others.
@@ -75,6 +85,9 @@ func (d *decision) tell(t EventType, format string, args ...any) {
 func (d *decision) next() op {
 	if d.s.holder != "" {
 		return d.handsOff()
+	}
+	if d.n.isOutdated(d.s) {
+		return d.outdated()
 	}
 	d.note()
 	switch d.n.state {
@@ -159,8 +172,10 @@ func (d *decision) check() op {
 		return op{kind: opProbe, at: d.s.at.Add(d.p.RetryAfter)}
 	case opCanary:
 		d.n.answered = d.s.at
+		d.chosen()
 	case opQuestions:
 		d.n.answered, d.n.questioned = d.s.at, d.s.at
+		d.chosen()
 		m, _ := d.n.inService()
 		d.n.asked = m.Digest
 	}
@@ -187,7 +202,7 @@ func (d *decision) probePassed() op {
 	switch {
 	case !n.served && idle:
 		return d.ask(opCanary)
-	case !n.served:
+	case !n.served, n.unasked && !idle:
 		return d.ask(opQuestions) // nothing comes into service unasked
 	case idle && n.state == Suspect:
 		return d.ask(opCanary)

@@ -40,6 +40,7 @@ func (f *fleet) step(i int, s seen) (op, []Event) {
 		others: others,
 		slot:   f.repairs < f.policy.repairsAtOnce(len(f.nodes)),
 	}, s)
+	next.revision = after.revision
 	f.nodes[i] = after
 	f.count += one(after.serves()) - one(before.serves())
 	f.repairs += one(after.state.UnderRepair()) - one(before.state.UnderRepair())

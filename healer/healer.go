@@ -61,6 +61,13 @@ type Healer struct {
 // New checks the configuration and reads the state file. An unreadable state
 // file is set aside and told as an event.
 func New(c Config) (*Healer, error) {
+	if c.StateFile == "" {
+		return newHealer(c, nil)
+	}
+	return newHealer(c, file{c.StateFile})
+}
+
+func newHealer(c Config, m medium) (*Healer, error) {
 	if c.Nodes == nil || c.Nodes.Len() == 0 {
 		return nil, fmt.Errorf("healer: no nodes given")
 	}
@@ -75,7 +82,7 @@ func New(c Config) (*Healer, error) {
 		return nil, fmt.Errorf("healer: %w", err)
 	}
 	h := &Healer{config: c, leases: c.Leases, route: c.Route, started: time.Now(), events: newBroadcast(c.Sinks)}
-	h.store.path = c.StateFile
+	h.store = store{medium: m, take: h.take}
 	if h.leases == nil {
 		h.leases = &nodes.MemoryLeases{}
 	}
@@ -86,7 +93,7 @@ func New(c Config) (*Healer, error) {
 		}
 		h.route = route.New(list...)
 	}
-	saved, warning, err := loadState(c.StateFile, h.started)
+	saved, warning, err := h.store.load(h.started)
 	if err != nil {
 		return nil, fmt.Errorf("healer: %w", err)
 	}
@@ -96,6 +103,10 @@ func New(c Config) (*Healer, error) {
 	states := make([]nodeState, c.Nodes.Len())
 	for i, n := range c.Nodes.All() {
 		states[i] = newNodeState(n, saved[n.Name])
+		for _, e := range append(states[i].dropOld(h.started), states[i].tellPromotion(h.started)...) {
+			h.events.add(e)
+			h.version = 1 // what was told once is not told again
+		}
 	}
 	h.fleet = newFleet(c.Policy, states, order)
 	return h, nil
@@ -104,13 +115,10 @@ func New(c Config) (*Healer, error) {
 func newNodeState(n *nodes.Node, k kept) nodeState {
 	wanted := n.Wanted
 	wanted.Name = n.Canonical(wanted.Name)
-	if k.Override != nil && !k.Override.Replaces.Equal(wanted) {
-		k.Override = nil // the config was edited since: it wins again
-	}
 	return nodeState{
 		traits: traits{
 			name: n.Name, wanted: wanted, canLoad: n.CanLoad(), canRestart: n.Restarter != nil,
-			onDemand: n.OnDemand, same: n.Same,
+			onDemand: n.OnDemand, same: n.Same, canonical: n.Canonical,
 		},
 		kept:  k,
 		state: Unknown,
@@ -219,9 +227,7 @@ func (h *Healer) watch(ctx context.Context, i int, delay time.Duration) {
 			w.release()
 		}
 		if next.kind == opEnsure || next.kind == opRestart {
-			if err := h.save(); err != nil { // what is tried must be known to the next start
-				h.tell(Event{Time: time.Now(), Node: w.node.Name, Type: EventDegraded, Text: err.Error()})
-			}
+			h.keep(w.node.Name) // what is tried must be known to the next start
 		}
 	}
 }
@@ -249,6 +255,7 @@ func (h *Healer) underRepair(i int) bool {
 
 // report takes what was seen, and returns what to do next.
 func (h *Healer) report(i int, s seen) op {
+	h.refresh()
 	h.mu.Lock()
 	before := h.fleet.nodes[i].kept
 	next, events := h.fleet.step(i, s)
@@ -263,9 +270,7 @@ func (h *Healer) report(i int, s seen) op {
 	}
 	h.mu.Unlock()
 	if changed && next.kind != opEnsure && next.kind != opRestart {
-		if err := h.save(); err != nil {
-			h.tell(Event{Time: time.Now(), Node: after.name, Type: EventDegraded, Text: err.Error()})
-		}
+		h.keep(after.name)
 	}
 	return next
 }
@@ -277,17 +282,61 @@ func (h *Healer) save() error {
 	h.mu.Lock()
 	version := h.version
 	h.mu.Unlock()
-	return h.store.save(version, func() (map[string]kept, uint64) {
+	warning, err := h.store.save(version, func() (map[string]kept, uint64) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		list := make(map[string]kept, len(h.fleet.nodes))
 		for _, n := range h.fleet.nodes {
-			if !reflect.DeepEqual(n.kept, kept{}) {
-				list[n.name] = n.kept
-			}
+			list[n.name] = n.kept
 		}
 		return list, h.version
 	})
+	if warning != "" {
+		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: warning})
+	}
+	return err
+}
+
+// keep saves the state, and tells where that fails.
+func (h *Healer) keep(node string) {
+	if err := h.save(); err != nil {
+		h.tell(Event{Time: time.Now(), Node: node, Type: EventDegraded, Text: err.Error()})
+	}
+}
+
+// refresh takes over what other processes wrote into the state file.
+func (h *Healer) refresh() {
+	h.mu.Lock()
+	version := h.version
+	h.mu.Unlock()
+	if err := h.store.refresh(); err != nil {
+		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: err.Error()})
+	}
+	h.mu.Lock()
+	changed := h.version != version
+	h.mu.Unlock()
+	if changed {
+		h.keep("")
+	}
+}
+
+// take takes over what other processes changed of what is kept.
+func (h *Healer) take(changed map[string]kept) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, k := range changed {
+		i, ok := h.config.Nodes.Index(name)
+		if !ok {
+			continue
+		}
+		events := h.fleet.nodes[i].take(k, time.Now())
+		if len(events) > 0 {
+			h.version++ // what was told once is not told again
+		}
+		for _, e := range events {
+			h.events.add(e)
+		}
+	}
 }
 
 // SetHistory tells that the history says a node got worse, or, with an empty

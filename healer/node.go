@@ -2,6 +2,7 @@ package healer
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +33,11 @@ type nodeState struct {
 	busySince  time.Time
 	lastError  string
 	asked      string // digest of the file whose answers were last checked
+
+	// revision counts what other processes changed of what is kept.
+	revision int
+	// unasked: another process chose the model, and it was not asked since.
+	unasked bool
 }
 
 // traits are what a node is; they do not change while the healer runs.
@@ -42,6 +48,7 @@ type traits struct {
 	canRestart bool
 	onDemand   bool
 	same       func(a, b string) bool
+	canonical  func(model string) string
 }
 
 // kept is what survives a restart of the healer.
@@ -56,7 +63,14 @@ type kept struct {
 	NextRepair time.Time `json:"next_repair,omitzero"`
 	// Override is the model that serves in place of the config's.
 	Override *Override `json:"override,omitempty"`
+	// Trial watches the first real answers of a promoted model.
+	Trial *Trial `json:"trial,omitempty"`
+	// Restore is what must be on the node again when the lease's holder is
+	// gone.
+	Restore *Note `json:"restore,omitempty"`
 }
+
+func (k kept) empty() bool { return reflect.DeepEqual(k, kept{}) }
 
 // Override is a model that serves in place of the config's. It holds only
 // while the config still asks for what it replaced, so that a config edited
@@ -70,6 +84,10 @@ type Override struct {
 	// Rejected is the model that could not be verified, where Why is
 	// OverrideRolledBack: with another file it gets another chance.
 	Rejected *nodes.Model `json:"rejected,omitempty"`
+	// Previous is what served before, where Why is OverridePromoted.
+	Previous *nodes.Model `json:"previous,omitempty"`
+	// Told: an event told of it.
+	Told bool `json:"told,omitempty"`
 }
 
 // Why a model serves in place of the config's.
@@ -139,16 +157,26 @@ func (n *nodeState) undecided() bool {
 	return n.state == Unknown || n.state == Suspect && !n.served || n.state == Draining || n.state.UnderRepair()
 }
 
+// meant is the model that the node is meant to serve, as far as somebody said
+// so.
+func (n *nodeState) meant() nodes.Model {
+	switch k := n.kept; {
+	case k.Override != nil:
+		return k.Override.Model
+	case n.wanted.Name == "" && k.Restore != nil:
+		return k.Restore.Model
+	}
+	return n.wanted
+}
+
 // goal is the model that the node should serve now. An empty name means:
 // whatever is loaded.
 func (n *nodeState) goal() nodes.Model {
-	if o := n.kept.Override; o != nil {
-		return o.Model
-	}
-	if n.wanted.Name == "" && len(n.snapshot.Loaded) == 0 && n.kept.LastKnownGood != nil {
+	m := n.meant()
+	if m.Name == "" && len(n.snapshot.Loaded) == 0 && n.kept.LastKnownGood != nil {
 		return *n.kept.LastKnownGood
 	}
-	return n.wanted
+	return m
 }
 
 // loaded returns the instance that serves the goal, nil where there is none.

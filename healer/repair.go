@@ -246,6 +246,7 @@ func (d *decision) verified() op {
 func (d *decision) healed() op {
 	n, s := &d.n, d.s
 	n.answered, n.questioned, n.passed = s.at, s.at, s.at
+	d.chosen()
 	took := s.at.Sub(n.incident.began)
 	i := n.incident
 	if i.back != nil {

@@ -59,7 +59,7 @@ func TestAttemptsSurviveARestart(t *testing.T) {
 		c.servers[0].drop()
 		c.until("M1", EventOffline, from, 10*time.Minute)
 		before := c.node("M1").Attempts
-		saved, _, err := loadState(c.state, time.Now()) // what is on disk without a clean stop
+		saved, _, err := (&store{medium: file{c.state}}).load(time.Now()) // what is on disk without a clean stop
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,81 +1,290 @@
 package healer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/moby/sys/atomicwriter"
 )
 
-// stateFile is the shape of the file that survives a restart.
-type stateFile struct {
+// document is the shape of the file that survives a restart.
+type document struct {
 	Version int             `json:"version"`
 	Nodes   map[string]kept `json:"nodes"`
 }
 
 const stateVersion = 1
 
-// loadState reads the file; none is an empty state. A file that can't be read
-// as one is set aside under another name, which the warning tells, so that
-// nothing in it is overwritten.
-func loadState(path string, now time.Time) (nodes map[string]kept, warning string, err error) {
-	if path == "" {
+// writeLimit bounds the wait for another process that writes the state. It
+// holds the lock for as long as a file takes to be written.
+const writeLimit = 10 * time.Second
+
+// medium is where the state is kept.
+type medium interface {
+	// lock keeps other writers away until unlock.
+	lock(ctx context.Context) (unlock func() error, err error)
+	// read returns the content; the error wraps [os.ErrNotExist] where there
+	// is none.
+	read() ([]byte, error)
+	// write replaces the content, all or nothing.
+	write(content []byte) error
+	// stamp changes with the content; nil where there is none. It must be
+	// cheap.
+	stamp() stamp
+	// setAside keeps an unreadable content under another name, which it
+	// returns.
+	setAside(now time.Time) (name string, err error)
+}
+
+// stamp tells one content of a medium from another.
+type stamp interface{ same(stamp) bool }
+
+// file is a state on disk.
+type file struct{ path string }
+
+func (f file) lock(ctx context.Context) (func() error, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	lock := flock.New(f.path+".write", flock.SetPermissions(0o600))
+	ok, err := lock.TryLockContext(ctx, 10*time.Millisecond)
+	if err == nil && ok {
+		return lock.Close, nil
+	}
+	_ = lock.Close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("state file: another process has held %s for %s; end it", lock.Path(), writeLimit)
+	}
+	return nil, fmt.Errorf("state file: %w; correct healer.state or the folder's permissions", err)
+}
+
+func (f file) read() ([]byte, error) { return os.ReadFile(f.path) }
+
+func (f file) write(content []byte) error {
+	if err := atomicwriter.WriteFile(f.path, content, 0o600); err != nil {
+		return fmt.Errorf("state file: %w; correct healer.state or the folder's permissions", err)
+	}
+	return nil
+}
+
+// fileStamp goes by the file itself, too: every write makes a new one, also
+// within one tick of the file system's clock.
+type fileStamp struct{ info os.FileInfo }
+
+func (s fileStamp) same(o stamp) bool {
+	other, ok := o.(fileStamp)
+	return ok && s.info.ModTime().Equal(other.info.ModTime()) && s.info.Size() == other.info.Size() && os.SameFile(s.info, other.info)
+}
+
+func (f file) stamp() stamp {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return nil
+	}
+	return fileStamp{info}
+}
+
+func (f file) setAside(now time.Time) (string, error) {
+	aside := fmt.Sprintf("%s.unreadable-%s", f.path, now.UTC().Format("20060102T150405.000"))
+	return filepath.Base(aside), os.Rename(f.path, aside)
+}
+
+// parseState reads a content.
+func parseState(content []byte) (map[string]kept, error) {
+	var d document
+	if err := json.Unmarshal(content, &d); err != nil {
+		return nil, err
+	}
+	if d.Version != stateVersion {
+		return nil, fmt.Errorf("version %d, want %d", d.Version, stateVersion)
+	}
+	return d.Nodes, nil
+}
+
+func formatState(list map[string]kept) ([]byte, error) {
+	b, err := json.MarshalIndent(document{stateVersion, list}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("state file: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// store keeps the state of a running healer on its medium, which other
+// processes write, too. What they changed of a node's [common] part since this
+// store last saw it wins over what the healer has; of the rest the healer is
+// the only writer. Writes of many nodes at once become one.
+type store struct {
+	medium medium // nil keeps nothing
+	// take is given what other processes changed. It is called with the
+	// store's lock held.
+	take func(map[string]kept)
+
+	seen atomic.Value // of held: the stamp of what was last seen
+
+	mu   sync.Mutex
+	done uint64            // the version that is on the medium
+	base map[string]string // the common parts that were last seen there
+}
+
+// held lets an [atomic.Value] hold stamps of several types.
+type held struct{ stamp stamp }
+
+func (h held) same(s stamp) bool {
+	return h.stamp == nil && s == nil || h.stamp != nil && s != nil && h.stamp.same(s)
+}
+
+// load reads the state at the start; none is an empty one. A content that
+// can't be read as one is set aside under another name, which the warning
+// tells, so that nothing in it is overwritten.
+func (s *store) load(now time.Time) (nodes map[string]kept, warning string, err error) {
+	if s.medium == nil {
 		return nil, "", nil
 	}
-	b, err := os.ReadFile(path)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen.Store(held{s.medium.stamp()})
+	content, err := s.medium.read()
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, "", nil
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("state file: %w; correct healer.state or the file's permissions", err)
 	}
-	var f stateFile
-	err = json.Unmarshal(b, &f)
-	if err == nil && f.Version != stateVersion {
-		err = fmt.Errorf("version %d, want %d", f.Version, stateVersion)
+	nodes, err = parseState(content)
+	if err != nil {
+		warning, err = s.unreadable(err, now)
+		if err != nil {
+			return nil, "", err
+		}
+		return nil, warning + "; starting without a last known good model", nil
 	}
-	if err == nil {
-		return f.Nodes, "", nil
-	}
-	aside := fmt.Sprintf("%s.unreadable-%s", path, now.UTC().Format("20060102T150405.000"))
-	if moved := os.Rename(path, aside); moved != nil {
-		return nil, "", fmt.Errorf("state file %s: %w, and it can't be set aside: %w", path, err, moved)
-	}
-	return nil, fmt.Sprintf("state file %s is unreadable (%v): set aside as %s; starting without a last known good model",
-		path, err, filepath.Base(aside)), nil
+	s.base = commons(nodes)
+	return nodes, "", nil
 }
 
-// store writes the state file. Writes of many nodes at once become one.
-type store struct {
-	path string
-	mu   sync.Mutex
-	done uint64 // the version that is on disk
+func (s *store) unreadable(why error, now time.Time) (warning string, err error) {
+	aside, err := s.medium.setAside(now)
+	if err != nil {
+		return "", fmt.Errorf("the state file is unreadable (%w), and it can't be set aside: %w", why, err)
+	}
+	return fmt.Sprintf("the state file is unreadable (%v): set aside as %s", why, aside), nil
 }
 
-// save makes the disk as new as version, which was current before the call.
-// snapshot returns the state and its version.
-func (s *store) save(version uint64, snapshot func() (map[string]kept, uint64)) error {
-	if s.path == "" {
+// refresh hands over what other processes changed since the medium was last
+// seen. Where nothing was written it costs a look at the stamp.
+func (s *store) refresh() error {
+	if s.medium == nil {
+		return nil
+	}
+	if seen, ok := s.seen.Load().(held); ok && seen.same(s.medium.stamp()) {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.medium.stamp() // before the content, so that no later change is missed
+	if seen, ok := s.seen.Load().(held); ok && seen.same(now) {
+		return nil // it was this store's own write
+	}
+	s.seen.Store(held{now})
+	content, err := s.medium.read()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // the next write makes it again
+	}
+	if err != nil {
+		return fmt.Errorf("state file: %w; correct the file's permissions", err)
+	}
+	theirs, err := parseState(content)
+	if err != nil {
+		return fmt.Errorf("the state file was changed, and is unreadable now: %w; going on with what was read before", err)
+	}
+	s.accept(theirs)
+	return nil
+}
+
+// accept hands over what is new in the state that was read.
+func (s *store) accept(theirs map[string]kept) {
+	now := commons(theirs)
+	changed := map[string]kept{}
+	for name, text := range now {
+		if s.base[name] != text {
+			changed[name] = theirs[name]
+		}
+	}
+	for name := range s.base {
+		if _, ok := now[name]; !ok {
+			changed[name] = theirs[name]
+		}
+	}
+	s.base = now
+	if len(changed) > 0 && s.take != nil {
+		s.take(changed)
+	}
+}
+
+// save makes the medium as new as version, which was current before the call.
+// snapshot returns the state of all nodes and its version. A warning tells of
+// an unreadable content that was set aside.
+func (s *store) save(version uint64, snapshot func() (map[string]kept, uint64)) (warning string, err error) {
+	if s.medium == nil {
+		return "", nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.done >= version {
-		return nil // somebody else's write held ours
+		return "", nil // somebody else's write held ours
+	}
+	unlock, err := s.medium.lock(context.Background())
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if e := unlock(); e != nil && err == nil {
+			err = fmt.Errorf("state file: unlock: %w", e)
+		}
+	}()
+	theirs := map[string]kept{}
+	content, err := s.medium.read()
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return "", fmt.Errorf("state file: %w; correct the file's permissions", err)
+	default:
+		if theirs, err = parseState(content); err != nil {
+			if warning, err = s.unreadable(err, time.Now()); err != nil {
+				return "", err
+			}
+			theirs = map[string]kept{}
+		} else {
+			s.accept(theirs)
+		}
 	}
 	list, current := snapshot()
-	b, err := json.MarshalIndent(stateFile{stateVersion, list}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("state file: %w", err)
+	written := make(map[string]kept, len(list))
+	for name, k := range theirs {
+		if _, mine := list[name]; !mine {
+			written[name] = k // of a node that this healer doesn't watch
+		}
 	}
-	if err := atomicwriter.WriteFile(s.path, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("state file: %w; correct healer.state or the folder's permissions", err)
+	for name, k := range list {
+		if !k.empty() {
+			written[name] = k
+		}
 	}
+	if content, err = formatState(written); err != nil {
+		return warning, err
+	}
+	if err := s.medium.write(content); err != nil {
+		return warning, err
+	}
+	s.seen.Store(held{s.medium.stamp()})
+	s.base = commons(written)
 	s.done = current
-	return nil
+	return warning, nil
 }

@@ -65,11 +65,11 @@ func TestStateSurvives(t *testing.T) {
 		VRAMShare:     0.5, Attempts: 3, NextRepair: at,
 		Override: &Override{Model: nodes.Model{Name: "other"}, Why: OverrideRolledBack, Replaces: nodes.Model{Name: "good"}, Rejected: &nodes.Model{Name: "good"}},
 	}}
-	s := store{path: path}
-	if err := s.save(1, func() (map[string]kept, uint64) { return want, 1 }); err != nil {
+	s := store{medium: file{path}}
+	if _, err := s.save(1, func() (map[string]kept, uint64) { return want, 1 }); err != nil {
 		t.Fatal(err)
 	}
-	got, warning, err := loadState(path, at)
+	got, warning, err := (&store{medium: file{path}}).load(at)
 	if err != nil || warning != "" {
 		t.Fatal(err, warning)
 	}
@@ -81,7 +81,7 @@ func TestStateSurvives(t *testing.T) {
 // TestManySavesAreFew saves from many goroutines: the newest is on disk, and
 // writes that another one covered are not made.
 func TestManySavesAreFew(t *testing.T) {
-	s := store{path: filepath.Join(t.TempDir(), "state.json")}
+	s := store{medium: file{filepath.Join(t.TempDir(), "state.json")}}
 	var mu sync.Mutex
 	var version uint64
 	writes := 0
@@ -92,7 +92,7 @@ func TestManySavesAreFew(t *testing.T) {
 			version++
 			mine := version
 			mu.Unlock()
-			if err := s.save(mine, func() (map[string]kept, uint64) {
+			if _, err := s.save(mine, func() (map[string]kept, uint64) {
 				mu.Lock()
 				defer mu.Unlock()
 				writes++
@@ -103,7 +103,7 @@ func TestManySavesAreFew(t *testing.T) {
 		})
 	}
 	group.Wait()
-	got, _, err := loadState(s.path, time.Now())
+	got, _, err := (&store{medium: s.medium}).load(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,8 +115,8 @@ func TestManySavesAreFew(t *testing.T) {
 
 // TestUnwritableStateIsTold has a state file in a folder that is not there.
 func TestUnwritableStateIsTold(t *testing.T) {
-	s := store{path: filepath.Join(t.TempDir(), "missing", "state.json")}
-	err := s.save(1, func() (map[string]kept, uint64) { return nil, 1 })
+	s := store{medium: file{filepath.Join(t.TempDir(), "missing", "state.json")}}
+	_, err := s.save(1, func() (map[string]kept, uint64) { return nil, 1 })
 	if err == nil || !strings.Contains(err.Error(), "correct healer.state") {
 		t.Errorf("save = %v", err)
 	}

@@ -32,7 +32,7 @@ type worker struct {
 // ended the op. While a repair is under way it is carried out whether or not
 // ctx has ended.
 func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool) {
-	s = seen{kind: o.kind, began: time.Now()}
+	s = seen{kind: o.kind, began: time.Now(), revision: o.revision}
 	work := ctx
 	if repairing {
 		work = context.WithoutCancel(ctx)
@@ -49,6 +49,13 @@ func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool)
 	return s, work.Err() == nil
 }
 
+// revision is how often other processes changed what is kept of the node.
+func (w *worker) revision() int {
+	w.healer.mu.Lock()
+	defer w.healer.mu.Unlock()
+	return w.healer.fleet.nodes[w.index].revision
+}
+
 func (w *worker) lastChecked() time.Time {
 	w.healer.mu.Lock()
 	defer w.healer.mu.Unlock()
@@ -56,10 +63,15 @@ func (w *worker) lastChecked() time.Time {
 }
 
 func (w *worker) carryOut(ctx context.Context, o op, s *seen) {
-	changes := o.kind == opEnsure || o.kind == opRestart || o.kind == opTrim
-	if holder, leased := w.leased(ctx, changes); leased {
+	if holder, leased := w.leased(ctx, o.changes()); leased {
 		s.holder = holder
 		return
+	}
+	if o.changes() {
+		w.healer.refresh() // what the last holder wrote
+	}
+	if o.aims() && o.revision != w.revision() {
+		return // meant for what the node no longer is to serve
 	}
 	var err error
 	switch o.kind {
