@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,14 @@ type Leases interface {
 	Acquire(ctx context.Context, node string, holder Holder) (Lease, error)
 	// Holder returns who has the node's lease; ok is false where nobody has.
 	Holder(ctx context.Context, node string) (h Holder, ok bool, err error)
+}
+
+// HeldLeases are [Leases] that can tell at once of all that are held.
+type HeldLeases interface {
+	Leases
+	// Held returns the holders by node. It reaches no other machine, and costs
+	// by the leases that are held, not by the nodes there are.
+	Held(ctx context.Context) (map[string]Holder, error)
 }
 
 // Lease is held until released, or until the holder's process ends.
@@ -73,13 +82,45 @@ func (d *DirLeases) Acquire(ctx context.Context, node string, holder Holder) (Le
 	b, err := json.Marshal(holder)
 	if err == nil {
 		// Beside the lock, not in it: Windows lets nobody read a locked file.
-		err = os.WriteFile(d.path(node)+".json", b, 0o644)
+		err = os.WriteFile(d.path(node)+aboutEnding, b, 0o644)
 	}
 	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("%s: lease: %w", node, err)
 	}
-	return &fileLease{lock: lock}, nil
+	return &fileLease{lock: lock, about: d.path(node) + aboutEnding}, nil
+}
+
+// aboutEnding ends the name of the file in which a holder tells of itself. It
+// lies beside the locked one for as long as the lease is held, and after that
+// only where the holder was killed.
+const aboutEnding = ".json"
+
+// Held implements [HeldLeases].
+func (d *DirLeases) Held(ctx context.Context) (map[string]Holder, error) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, fmt.Errorf("leases: %w; the folder must stay while leases are used", err)
+	}
+	held := map[string]Holder{}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".lease"+aboutEnding)
+		if !ok {
+			continue
+		}
+		node, err := url.QueryUnescape(name)
+		if err != nil {
+			continue // not a lease's
+		}
+		h, ok, err := d.Holder(ctx, node)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			held[node] = h
+		}
+	}
+	return held, nil
 }
 
 // Holder implements [Leases].
@@ -102,7 +143,7 @@ func (d *DirLeases) Holder(_ context.Context, node string) (Holder, bool, error)
 // read returns what the holder wrote about itself, as far as it is readable.
 func (d *DirLeases) read(node string) Holder {
 	h := Holder{Name: "another process"}
-	if b, err := os.ReadFile(d.path(node) + ".json"); err == nil {
+	if b, err := os.ReadFile(d.path(node) + aboutEnding); err == nil {
 		if json.Unmarshal(b, &h) != nil || h.Name == "" {
 			h.Name = "another process"
 		}
@@ -111,13 +152,17 @@ func (d *DirLeases) read(node string) Holder {
 }
 
 type fileLease struct {
-	once sync.Once
-	lock *flock.Flock
-	err  error
+	once  sync.Once
+	lock  *flock.Flock
+	about string
+	err   error
 }
 
 func (l *fileLease) Release() error {
-	l.once.Do(func() { l.err = l.lock.Close() })
+	l.once.Do(func() {
+		_ = os.Remove(l.about) // one that stays is as harmless as that of a killed holder
+		l.err = l.lock.Close()
+	})
 	return l.err
 }
 
@@ -151,6 +196,20 @@ func (m *MemoryLeases) Holder(_ context.Context, node string) (Holder, bool, err
 		return l.holder, true, nil
 	}
 	return Holder{}, false, nil
+}
+
+// Held implements [HeldLeases].
+func (m *MemoryLeases) Held(context.Context) (map[string]Holder, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.held) == 0 {
+		return nil, nil
+	}
+	held := make(map[string]Holder, len(m.held))
+	for node, l := range m.held {
+		held[node] = l.holder
+	}
+	return held, nil
 }
 
 type memoryLease struct {

@@ -21,9 +21,9 @@ func TestLeases(t *testing.T) {
 	since := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	healer := nodes.Holder{Name: "healer", PID: 7, Since: since, Why: "repair"}
 	arena := nodes.Holder{Name: "arena", PID: 8, Since: since}
-	for kind, open := range map[string]func(*testing.T) nodes.Leases{
-		"in memory": func(*testing.T) nodes.Leases { return &nodes.MemoryLeases{} },
-		"in a folder": func(t *testing.T) nodes.Leases {
+	for kind, open := range map[string]func(*testing.T) nodes.HeldLeases{
+		"in memory": func(*testing.T) nodes.HeldLeases { return &nodes.MemoryLeases{} },
+		"in a folder": func(t *testing.T) nodes.HeldLeases {
 			l, err := nodes.NewDirLeases(filepath.Join(t.TempDir(), "not", "there", "yet"))
 			if err != nil {
 				t.Fatal(err)
@@ -52,6 +52,10 @@ func TestLeases(t *testing.T) {
 			if err != nil {
 				t.Fatalf("another node, oddly named: %v", err)
 			}
+			all, err := leases.Held(ctx)
+			if diff := cmp.Diff(map[string]nodes.Holder{"M1": healer, "M/2 ä": arena}, all); diff != "" || err != nil {
+				t.Errorf("held: %v %s", err, diff)
+			}
 			for range 2 {
 				if err := first.Release(); err != nil {
 					t.Errorf("release: %v", err)
@@ -59,6 +63,9 @@ func TestLeases(t *testing.T) {
 			}
 			if _, held, _ := leases.Holder(ctx, "M1"); held {
 				t.Error("held after the release")
+			}
+			if all, err := leases.Held(ctx); len(all) != 1 || err != nil {
+				t.Errorf("held after the release: %v, %v", all, err)
 			}
 			second, err := leases.Acquire(ctx, "M1", arena)
 			if err != nil {

@@ -6,6 +6,7 @@
 package route
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type line struct {
 	inFlight  int
 	lastToken time.Time
 	idle      chan struct{} // closed while nothing is in flight
+	outcomes  []Outcome     // the latest, oldest first
+	ended     uint64        // how many there were in all
 }
 
 // New makes a table in which nobody serves yet. The order is the fallback
@@ -82,13 +85,14 @@ func (t *Table) Begin(node string) *Request {
 		l.idle = make(chan struct{})
 	}
 	l.inFlight++
-	return &Request{table: t, line: l}
+	return &Request{table: t, line: l, outcome: Outcome{Began: time.Now()}}
 }
 
 // Request is one request under way. Use it from one goroutine.
 type Request struct {
-	table *Table
-	line  *line
+	table   *Table
+	line    *line
+	outcome Outcome
 }
 
 // Token tells that the node's answer moved on.
@@ -96,10 +100,19 @@ func (r *Request) Token() {
 	if r.line == nil {
 		return
 	}
+	now := time.Now()
+	if r.outcome.FirstToken == 0 {
+		r.outcome.FirstToken = max(now.Sub(r.outcome.Began), 1)
+	}
 	r.table.mu.Lock()
 	defer r.table.mu.Unlock()
-	r.line.lastToken = time.Now()
+	r.line.lastToken = now
 }
+
+// Failed tells that the node did not answer as it should have: it could not be
+// reached, said that it failed, or broke off. A client that went away, or asked
+// for what no node can do, is no failure of the node. Call it before Done.
+func (r *Request) Failed() { r.outcome.Failed = true }
 
 // Done ends the request. Calling it again does nothing.
 func (r *Request) Done() {
@@ -111,7 +124,57 @@ func (r *Request) Done() {
 	if r.line.inFlight--; r.line.inFlight == 0 {
 		close(r.line.idle)
 	}
+	if r.outcome.Failed || r.outcome.FirstToken > 0 {
+		r.line.keep(r.outcome)
+	}
 	r.line = nil
+}
+
+// Outcome is how a request to a node went.
+type Outcome struct {
+	// Began is when it was sent.
+	Began time.Time
+	// FirstToken is how long its first token took, 0 where none came.
+	FirstToken time.Duration
+	// Failed: by the node's fault.
+	Failed bool
+}
+
+// mostOutcomes is how many outcomes of a node are kept.
+const mostOutcomes = 64
+
+func (l *line) keep(o Outcome) {
+	if len(l.outcomes) == mostOutcomes {
+		copy(l.outcomes, l.outcomes[1:])
+		l.outcomes = l.outcomes[:mostOutcomes-1]
+	}
+	l.outcomes = append(l.outcomes, o)
+	l.ended++
+}
+
+// Outcomes returns how a node's requests went that ended since the cursor was
+// returned, in the order of their ends and at most the latest 64, and the next
+// cursor; the first is 0. Requests that told of no token and of no failure are
+// left out.
+func (t *Table) Outcomes(node string, cursor uint64) ([]Outcome, uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, ok := t.lines[node]
+	if !ok || l.ended <= cursor {
+		return nil, cursor
+	}
+	fresh := min(int(l.ended-cursor), len(l.outcomes))
+	return slices.Clone(l.outcomes[len(l.outcomes)-fresh:]), l.ended
+}
+
+// InFlight returns how many requests are under way on a node.
+func (t *Table) InFlight(node string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.lines[node]; ok {
+		return l.inFlight
+	}
+	return 0
 }
 
 // Idle returns a channel that is closed while no request is under way on the
