@@ -3,8 +3,6 @@ package history
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,8 +26,7 @@ func (f *File) archive(before, after *document, rows int) (err error) {
 			err = fmt.Errorf("move old runs to %s: %w", f.ArchivePath(), err)
 		}
 	}()
-	sum := sha256.Sum256(before.text[before.list.from:before.list.to])
-	mark := hex.EncodeToString(sum[:8])
+	mark := before.mark()
 	var lines [][]byte
 	for i := range rows {
 		line, err := archiveLine(after.row(i), mark)
@@ -44,9 +41,16 @@ func (f *File) archive(before, after *document, rows int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	end, there, err := tail(file, mark, 1<<20+2*len(after.text))
+	end, marked, err := tail(file, mark, 1<<20+2*len(after.text))
 	if err != nil {
 		return err
+	}
+	there := len(marked)
+	for i := range min(there, rows) {
+		if !bytes.Equal(marked[i], lines[i]) {
+			there = 0 // another list that began alike, such as an empty one
+			break
+		}
 	}
 	if there >= rows {
 		return nil
@@ -93,48 +97,54 @@ type ending struct {
 	open bool
 }
 
-// tail looks at the end of an archive: where it goes on, and how many rows with
+// tail looks at the end of an archive: where it goes on, and which lines with
 // this mark are its last.
-func tail(file *os.File, mark string, most int) (ending, int, error) {
+func tail(file *os.File, mark string, most int) (ending, [][]byte, error) {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
-		return ending{}, 0, err
+		return ending{}, nil, err
 	}
-	from := max(0, size-int64(most))
-	text := make([]byte, size-from)
-	if _, err := file.ReadAt(text, from); err != nil && !errors.Is(err, io.EOF) {
-		return ending{}, 0, err
+	start := max(0, size-int64(most))
+	text := make([]byte, size-start)
+	if _, err := file.ReadAt(text, start); err != nil && !errors.Is(err, io.EOF) {
+		return ending{}, nil, err
 	}
 	end := ending{keep: size}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
-		start := bytes.LastIndexByte(text, '\n') + 1
-		if end.open = json.Valid(text[start:]); !end.open {
-			text = text[:start]
-			end.keep = from + int64(start)
+		last := bytes.LastIndexByte(text, '\n') + 1
+		if end.open = json.Valid(text[last:]); !end.open {
+			text = text[:last]
+			end.keep = start + int64(last)
 		}
 	}
 	suffix := []byte(`"` + archivedFrom + `":"` + mark + `"}`)
-	count := 0
 	lines := bytes.Split(bytes.TrimSuffix(text, []byte{'\n'}), []byte{'\n'})
-	for i := len(lines) - 1; i >= 0 && bytes.HasSuffix(lines[i], suffix); i-- {
-		count++
+	from := len(lines)
+	for from > 0 && bytes.HasSuffix(lines[from-1], suffix) {
+		from--
 	}
-	return end, count, nil
+	return end, lines[from:], nil
 }
 
 // Archived returns the runs that were moved to the archive, oldest first.
 func (f *File) Archived(ctx context.Context) ([]Run, error) {
+	runs, _, err := f.archived(ctx, "")
+	return runs, err
+}
+
+// archived returns the archived runs, and how many of the last have this mark.
+func (f *File) archived(ctx context.Context, mark string) (runs []Run, marked int, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+		return nil, 0, context.Cause(ctx)
 	}
 	text, err := os.ReadFile(f.ArchivePath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read archived runs: %w", err)
+		return nil, 0, fmt.Errorf("read archived runs: %w", err)
 	}
-	var runs []Run
+	own := []byte(`"` + mark + `"`)
 	offset := 0
 	for line := range bytes.Lines(text) {
 		at := offset
@@ -149,15 +159,21 @@ func (f *File) Archived(ctx context.Context) ([]Run, error) {
 		run := Run{}
 		written, err := parseObject(line)
 		if err == nil {
-			if last := len(written) - 1; last >= 0 && written[last].key == archivedFrom {
+			marked++
+			if last := len(written) - 1; last < 0 || written[last].key != archivedFrom {
+				marked = 0
+			} else {
+				if !bytes.Equal(written[last].value, own) {
+					marked = 0
+				}
 				written = written[:last]
 			}
 			err = run.read(written)
 		}
 		if err != nil {
-			return nil, unreadable(f.ArchivePath(), text, at, err)
+			return nil, 0, unreadable(f.ArchivePath(), text, at, err)
 		}
 		runs = append(runs, run)
 	}
-	return runs, nil
+	return runs, marked, nil
 }

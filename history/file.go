@@ -88,6 +88,10 @@ func (f *File) Runs(ctx context.Context) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.decode(d)
+}
+
+func (f *File) decode(d *document) ([]Run, error) {
 	runs := make([]Run, len(d.runs))
 	for i := range d.runs {
 		if err := json.Unmarshal(d.row(i), &runs[i]); err != nil {
@@ -103,6 +107,10 @@ func (f *File) Champion(ctx context.Context) (Champion, bool, error) {
 	if err != nil {
 		return Champion{}, false, err
 	}
+	return f.decodeChampion(d)
+}
+
+func (f *File) decodeChampion(d *document) (Champion, bool, error) {
 	value := d.text[d.champion.from:d.champion.to]
 	if !d.hasChampion || bytes.Equal(value, []byte("null")) {
 		return Champion{}, false, nil
