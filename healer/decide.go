@@ -165,6 +165,9 @@ func (d *decision) check() op {
 		return d.failed(f)
 	}
 	d.n.passed = d.s.at
+	if next, ok := d.watchTrial(); ok {
+		return next
+	}
 	switch d.s.kind {
 	case opProbe:
 		return d.probePassed()
@@ -383,10 +386,11 @@ func (d *decision) confirmed(f finding) op {
 			return op
 		}
 	}
-	if f.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1 {
+	if n.served && f.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1 {
 		return d.hold(f)
 	}
 	n.worse.held = ""
+	n.incident.served = n.served
 	n.served, n.healthy = false, time.Time{}
 	if f.cause == badModel {
 		n.incident.failed = 1

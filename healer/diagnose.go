@@ -22,13 +22,16 @@ const (
 	badModel      cause = "bad model"
 	unloadStuck   cause = "unload stuck"
 	placement     cause = "on the CPU"
+	lostTrial     cause = "lost its trial"
 	misconfigured cause = "misconfigured"
 	busy          cause = "busy"
 )
 
 // stillAnswers reports whether clients get some answer from a node with this
 // fault, so that its repair would take something away.
-func (c cause) stillAnswers() bool { return c == drift || c == badModel || c == placement }
+func (c cause) stillAnswers() bool {
+	return c == drift || c == badModel || c == placement || c == lostTrial
+}
 
 // stoppingLimit is how long an instance may be listed after its expiry. An
 // engine waits for requests under way; longer than this, it hangs.
@@ -100,6 +103,9 @@ func ofSnapshot(n *nodeState, s seen) finding {
 		return finding{busy, inst.Model + " is being unloaded"}
 	case inst != nil && inst.Loading:
 		return finding{busy, inst.Model + " is being loaded"}
+	case inst != nil && n.kept.Restore != nil && n.canLoad && !snap.ReadOnly && n.otherSettings(inst) != "":
+		// Not another client's doing, but left behind by who had the lease.
+		return finding{drift, n.otherSettings(inst)}
 	case inst != nil:
 		return finding{}
 	case n.onDemand:

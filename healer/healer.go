@@ -54,6 +54,7 @@ type Healer struct {
 
 	mu      sync.Mutex
 	fleet   *fleet
+	desks   []desk
 	version uint64 // of the kept state
 	alive   time.Time
 }
@@ -109,6 +110,10 @@ func newHealer(c Config, m medium) (*Healer, error) {
 		}
 	}
 	h.fleet = newFleet(c.Policy, states, order)
+	h.desks = make([]desk, len(states))
+	for i := range h.desks {
+		h.desks[i].wake = make(chan struct{}, 1)
+	}
 	return h, nil
 }
 
@@ -166,7 +171,7 @@ func (h *Healer) Run(ctx context.Context) error {
 	for i := range h.config.Nodes.Len() {
 		watchers.Go(func() { h.watch(ctx, i, time.Duration(i)*spread) })
 	}
-	watchers.Go(func() { h.beat(ctx) })
+	watchers.Go(func() { h.attend(ctx) })
 	watchers.Wait()
 	err := h.save()
 	close(stop)
@@ -185,25 +190,6 @@ func (h *Healer) spread() time.Duration {
 	return min(2*time.Millisecond, h.config.Policy.Interval/time.Duration(2*n))
 }
 
-// beatEvery is how often the healer proves that it runs; see aliveLimit.
-const beatEvery = 5 * time.Second
-
-// beat proves that the healer itself runs, see Handler's /healthz.
-func (h *Healer) beat(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for {
-		h.mu.Lock()
-		h.alive = time.Now()
-		h.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
 // watch looks after one node until ctx ends and no repair is under way.
 func (h *Healer) watch(ctx context.Context, i int, delay time.Duration) {
 	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
@@ -211,12 +197,17 @@ func (h *Healer) watch(ctx context.Context, i int, delay time.Duration) {
 	next := op{kind: opProbe, at: time.Now().Add(delay)}
 	for {
 		repairing := h.underRepair(i)
-		if !pause(ctx, time.Until(next.at)) {
-			if !repairing {
-				return
-			}
-			// Stopping: the repair goes on, without its longer pauses.
+		woken, ok := rest(ctx, next.at, h.desks[i].wake)
+		switch {
+		case !ok && !repairing:
+			return
+		case !ok: // stopping: the repair goes on, without its longer pauses
 			pause(context.WithoutCancel(ctx), min(time.Until(next.at), awaitPoll))
+		case woken && !repairing:
+			next = h.woken(ctx, &w, next)
+			continue
+		case woken:
+			continue
 		}
 		s, ok := w.do(ctx, next, repairing)
 		if !ok {
@@ -258,6 +249,7 @@ func (h *Healer) report(i int, s seen) op {
 	h.refresh()
 	h.mu.Lock()
 	before := h.fleet.nodes[i].kept
+	h.takeAnswers(i)
 	next, events := h.fleet.step(i, s)
 	after := &h.fleet.nodes[i]
 	changed := !reflect.DeepEqual(before, after.kept)
@@ -330,6 +322,12 @@ func (h *Healer) take(changed map[string]kept) {
 			continue
 		}
 		events := h.fleet.nodes[i].take(k, time.Now())
+		if t := h.fleet.nodes[i].kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 {
+			all, _ := h.route.Outcomes(name, 0)
+			before := *t
+			before.Usual = usual(all, t.Since)
+			h.fleet.nodes[i].kept.Trial = &before
+		}
 		if len(events) > 0 {
 			h.version++ // what was told once is not told again
 		}

@@ -133,6 +133,7 @@ type incident struct {
 	attempts int    // repairs of this incident
 	failed   int    // failed verifications in a row
 	told     bool   // offline was told
+	served   bool   // it was in service until its second failed check
 	target   nodes.Model
 	rejected nodes.Model  // what is being rolled back from
 	back     *nodes.Model // what is being rolled back to
@@ -256,7 +257,14 @@ func (n *nodeState) rollbackTarget() (nodes.Model, bool) {
 		return nodes.Model{}, false
 	}
 	failed := n.incident.target
-	for _, m := range []*nodes.Model{n.kept.LastKnownGood, n.incident.previous} {
+	list := []*nodes.Model{n.kept.LastKnownGood, n.incident.previous}
+	if o := n.kept.Override; o != nil && o.Why == OverridePromoted {
+		list = []*nodes.Model{o.Previous, n.kept.LastKnownGood, n.incident.previous}
+		if good := n.kept.LastKnownGood; good != nil && n.same(good.Name, o.Name) {
+			list[0], list[1] = list[1], list[0] // another file of the promoted model itself
+		}
+	}
+	for _, m := range list {
 		if m == nil || m.Name == "" {
 			continue
 		}

@@ -40,7 +40,7 @@ func (d *decision) drained() op {
 func (d *decision) tryRepair() op {
 	n, at := &d.n, d.s.at
 	switch {
-	case n.state == Draining && n.incident.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1:
+	case n.state == Draining && n.incident.served && n.incident.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1:
 		n.served, n.healthy = true, at // the others went meanwhile
 		return d.hold(finding{n.incident.cause, n.incident.text})
 	case len(ladder(n, n.incident.cause)) == 0:
@@ -69,7 +69,7 @@ func (d *decision) tryRepair() op {
 // wayBack is a rollback where the ladder is empty: only for a model that is
 // itself the trouble, and not for a server that is down.
 func (d *decision) wayBack() (nodes.Model, bool) {
-	if d.n.incident.cause != badModel {
+	if d.n.incident.cause != badModel && d.n.incident.cause != lostTrial {
 		return nodes.Model{}, false
 	}
 	d.n.incident.target = d.n.goal()
@@ -249,7 +249,10 @@ func (d *decision) healed() op {
 	d.chosen()
 	took := s.at.Sub(n.incident.began)
 	i := n.incident
-	if i.back != nil {
+	switch {
+	case i.back != nil && n.kept.Override != nil && n.kept.Override.Why == OverridePromoted:
+		n.undoPromotion(*i.back)
+	case i.back != nil:
 		rejected := i.rejected
 		n.kept.Override = &Override{Model: *i.back, Why: OverrideRolledBack, Replaces: n.wanted, Rejected: &rejected}
 	}
@@ -301,7 +304,11 @@ func (d *decision) rollback(target nodes.Model) op {
 	n.incident.target = target
 	n.kept.Attempts++
 	n.state = RollingBack
-	d.tell(EventRollback, "rolling back from %s to %s", rejected.Name, target.Name)
+	if n.incident.cause == lostTrial {
+		d.tell(EventRollback, "[PROMOTION] %s is worse than in its tournament: %s: rolling back to %s", rejected.Name, n.incident.text, target.Name)
+	} else {
+		d.tell(EventRollback, "rolling back from %s to %s", rejected.Name, target.Name)
+	}
 	return op{kind: opEnsure, at: d.s.at, model: target, reload: true}
 }
 

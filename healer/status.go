@@ -36,6 +36,8 @@ type NodeStatus struct {
 	LastOK    time.Time `json:"last_ok,omitzero"`
 	// LatencyMS is that of the latest probe.
 	LatencyMS int64 `json:"latency_ms"`
+	// InFlight is how many requests are under way that the route knows of.
+	InFlight int `json:"in_flight"`
 	// Attempts counts the repairs since the node was last settled.
 	Attempts      int          `json:"attempts"`
 	LastError     string       `json:"last_error"`
@@ -71,6 +73,7 @@ func (h *Healer) Status() Status {
 	s.Nodes = make([]NodeStatus, len(h.fleet.nodes))
 	for i := range h.fleet.nodes {
 		s.Nodes[i] = statusOf(&h.fleet.nodes[i], h.config.Nodes.At(i).Engine)
+		s.Nodes[i].InFlight = h.route.InFlight(s.Nodes[i].Name)
 	}
 	h.mu.Unlock()
 	if h.config.Champion != nil {

@@ -1,6 +1,15 @@
 package healer
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
+)
 
 // Trial watches the first real answers of a promoted model.
 type Trial struct {
@@ -9,6 +18,176 @@ type Trial struct {
 	// FirstToken and ErrorRate are what was measured, see [Promotion].
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
 	ErrorRate  float64       `json:"error_rate,omitempty"`
-	// Watch is how many answers are watched.
-	Watch int `json:"watch"`
+	// Usual is the median time to the first token of the real answers before
+	// the promotion, 0 where there were too few. Real questions may be longer
+	// than those of the tournament, whatever the model.
+	Usual time.Duration `json:"usual_first_token_ns,omitempty"`
+	// Watch is how many answers are watched, Answers those that came so far.
+	Watch   int      `json:"watch"`
+	Answers []Answer `json:"answers,omitempty"`
+}
+
+// Answer is a real answer of a model on trial.
+type Answer struct {
+	// FirstToken is how long the first token took, 0 where none came.
+	FirstToken time.Duration `json:"first_token_ns,omitempty"`
+	// Failed: by the node's fault.
+	Failed bool `json:"failed,omitempty"`
+}
+
+// with is the trial with what came since.
+func (t Trial) with(outcomes []route.Outcome) Trial {
+	t.Answers = slices.Clip(t.Answers) // the copies of a state share it
+	for _, o := range outcomes {
+		if len(t.Answers) < t.Watch && !o.Began.Before(t.Since) {
+			t.Answers = append(t.Answers, Answer{o.FirstToken, o.Failed})
+		}
+	}
+	return t
+}
+
+// The figures of the trial.
+const (
+	// leastErrors is how many answers must have failed: fewer happen to
+	// anybody.
+	leastErrors = 3
+	// usualErrors is the error rate that every node is granted: a tournament
+	// without an error shows no better.
+	usualErrors = 0.02
+	// leastTimed is how many times to the first token are needed to judge.
+	leastTimed = 10
+	// slower is how much longer than measured it may take, fastEnough what
+	// nobody minds however fast it was.
+	slower     = 2
+	fastEnough = 250 * time.Millisecond
+	// surely is the chance that the rule may be wrong by.
+	surely = 0.01
+)
+
+type trialVerdict int
+
+const (
+	onTrial trialVerdict = iota
+	trialPassed
+	trialLost
+)
+
+// verdict judges the answers so far, and says why. Lost: so many failed, or so
+// many waited for more than twice as long as measured, as happens in less than
+// one of a hundred cases where the error rate is what was measured, or the
+// median is at most twice of what was measured (one-sided binomial tests). Both
+// need so many answers that looking after each one adds little to that.
+func (t *Trial) verdict() (trialVerdict, string) {
+	failed := 0
+	var waits []time.Duration
+	for _, a := range t.Answers {
+		if a.Failed {
+			failed++
+		}
+		if a.FirstToken > 0 {
+			waits = append(waits, a.FirstToken)
+		}
+	}
+	if failed >= leastErrors && atLeast(failed, len(t.Answers), max(t.ErrorRate, usualErrors)) < surely {
+		return trialLost, fmt.Sprintf("%d of %d answers failed, and %.1f %% in its tournament", failed, len(t.Answers), 100*t.ErrorRate)
+	}
+	expected := max(t.FirstToken, t.Usual)
+	limit := max(slower*expected, fastEnough)
+	late := 0
+	for _, w := range waits {
+		if w > limit {
+			late++
+		}
+	}
+	median := medianOf(waits)
+	if t.FirstToken > 0 && len(waits) >= leastTimed && atLeast(late, len(waits), 0.5) < surely {
+		return trialLost, fmt.Sprintf("the first token takes %s, and %s is usual", brief(median), brief(expected))
+	}
+	if len(t.Answers) < t.Watch {
+		return onTrial, ""
+	}
+	text := fmt.Sprintf("%d answers, %d failed", len(t.Answers), failed)
+	if median > 0 {
+		text += fmt.Sprintf(", the first token after %s", brief(median))
+	}
+	return trialPassed, text
+}
+
+// atLeast is the chance of k or more of n where each has the chance p.
+func atLeast(k, n int, p float64) float64 {
+	if k <= 0 {
+		return 1
+	}
+	return 1 - distuv.Binomial{N: float64(n), P: p}.CDF(float64(k-1))
+}
+
+// medianOf is the middle of the list, the upper one of two; 0 where it is empty.
+func medianOf(list []time.Duration) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	sorted := slices.Clone(list)
+	slices.Sort(sorted)
+	return sorted[len(sorted)/2]
+}
+
+// usual is the median time to the first token of the answers before a time, 0
+// where there were too few.
+func usual(outcomes []route.Outcome, before time.Time) time.Duration {
+	var waits []time.Duration
+	for _, o := range outcomes {
+		if o.FirstToken > 0 && !o.Failed && o.Began.Before(before) {
+			waits = append(waits, o.FirstToken)
+		}
+	}
+	if len(waits) < leastTimed {
+		return 0
+	}
+	return medianOf(waits)
+}
+
+// watchTrial ends a trial that is decided. A model that lost it leaves the
+// route as soon as it may, for the one before it to come back; ok says that it
+// does.
+func (d *decision) watchTrial() (next op, ok bool) {
+	n, at := &d.n, d.s.at
+	if n.kept.Trial == nil || n.kept.Override == nil {
+		return op{}, false
+	}
+	verdict, text := n.kept.Trial.verdict()
+	promoted := n.kept.Override.Model
+	switch verdict {
+	case onTrial:
+		return op{}, false
+	case trialPassed:
+		n.kept.Trial = nil
+		d.tell(EventVerified, "[PROMOTION] %s is as good as in its tournament: %s", promoted.Name, text)
+		return op{}, false
+	}
+	before := *n
+	before.incident.target = promoted
+	if _, can := before.rollbackTarget(); !can {
+		n.kept.Trial = nil
+		d.tell(EventDegraded, "[PROMOTION] %s is worse than in its tournament: %s; there is no model to go back to", promoted.Name, text)
+		return op{}, false
+	}
+	if !n.serves() || !d.v.slot || at.Before(n.kept.NextRepair) {
+		return op{}, false // it serves until its turn comes
+	}
+	n.incident = incident{began: at, target: promoted}
+	d.s.kind = opQuestions // it is answers that failed
+	return d.confirmed(finding{lostTrial, text}), true
+}
+
+// undoPromotion goes back to what served before the promotion, as if it had not
+// been.
+func (n *nodeState) undoPromotion(back nodes.Model) {
+	promoted := n.kept.Override.Model
+	n.kept.Trial, n.kept.Override = nil, nil
+	if n.wanted.Name != "" && !(n.same(back.Name, n.wanted.Name) && len(back.Settings.Diff(n.wanted.Settings)) == 0) {
+		n.kept.Override = &Override{Model: back, Why: OverrideRolledBack, Replaces: n.wanted}
+	}
+	if good := n.kept.LastKnownGood; good != nil && good.Equal(promoted) {
+		n.kept.LastKnownGood, n.kept.VRAMShare = &back, 0
+	}
 }

@@ -38,7 +38,14 @@ func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool)
 		work = context.WithoutCancel(ctx)
 	}
 	last := w.lastChecked()
-	err := panics.Try(func() { w.carryOut(work, o, &s) }).AsError()
+	limited, holder := work, func() string { return "" }
+	if !repairing && !o.changes() {
+		limited, holder = w.healer.interruptible(work, w.index)
+	}
+	err := panics.Try(func() { w.carryOut(limited, o, &s) }).AsError()
+	if name := holder(); name != "" { // what it saw is somebody else's work
+		return seen{kind: o.kind, began: s.began, at: time.Now(), holder: name, revision: o.revision}, work.Err() == nil
+	}
 	if err != nil { // one node's bad luck must not end the daemon
 		s.fault, s.detail = nodes.Protocol, err.Error()
 	}
@@ -110,17 +117,19 @@ func (w *worker) leased(ctx context.Context, take bool) (holder string, leased b
 		if err != nil || !held {
 			return "", false // a lease that can't be asked for holds no probe up
 		}
-		return h.Name, true
+		return describe(h), true
 	}
+	w.healer.holds(w.index, true)
 	lease, err := w.healer.leases.Acquire(ctx, w.node.Name, nodes.Holder{
-		Name: "jarvis-heal", PID: os.Getpid(), Since: time.Now(), Why: "repair",
+		Name: ownName, PID: os.Getpid(), Since: time.Now(), Why: "repair",
 	})
 	if err == nil {
 		w.lease = lease
 		return "", false
 	}
+	w.healer.holds(w.index, false)
 	if h, held, _ := w.healer.leases.Holder(ctx, w.node.Name); held {
-		return h.Name, true
+		return describe(h), true
 	}
 	return err.Error(), true
 }
@@ -134,6 +143,7 @@ func (w *worker) release() {
 		w.healer.tell(Event{Time: time.Now(), Node: w.node.Name, Type: EventDegraded, Text: "lease: " + err.Error()})
 	}
 	w.lease = nil
+	w.healer.holds(w.index, false)
 }
 
 // canary asks for one token.
