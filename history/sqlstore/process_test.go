@@ -231,7 +231,7 @@ func whole(t *testing.T, path string) {
 		}
 	}()
 	for query, want := range map[string]string{
-		"PRAGMA integrity_check":                                                  "ok",
+		"PRAGMA integrity_check": "ok",
 		"SELECT count(*) FROM tests WHERE run NOT IN (SELECT position FROM runs)": "0",
 		"SELECT count(*) FROM parts WHERE run NOT IN (SELECT position FROM runs)": "0",
 		"SELECT (SELECT count(*) FROM runs) - (SELECT count(*) FROM run_json)":    "0",
