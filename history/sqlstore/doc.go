@@ -18,7 +18,8 @@
 //     in milliseconds, what isn't known is NULL. The column errors is what was
 //     recorded, or what follows from the score where it wasn't.
 //   - run_json: the run itself, whole, as the file would have it. What is read
-//     comes from here.
+//     comes from here. Where the run has its tests in it, summary is the same
+//     without them.
 //   - tests: a row per test of a run that recorded them, durations in
 //     microseconds.
 //   - parts: pass, total and latency of each node and domain of a run.

@@ -24,7 +24,7 @@ func newInserter(ctx context.Context, tx *sql.Tx) (*inserter, error) {
 		{&in.run, `INSERT INTO runs (position, id, time, type, model, node, digest, quantization, engine, engine_version, suite, session,
 			crowned, unsteady, score, pass_rate, tests, errors, latency_ms, p95_ms, first_token_ms)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
-		{&in.text, "INSERT INTO run_json (run, json) VALUES (?, ?)"},
+		{&in.text, "INSERT INTO run_json (run, summary, json) VALUES (?, ?, ?)"},
 		{&in.test, `INSERT INTO tests (run, number, task, domain, cycle, passed, outcome, latency_us, first_token_us, tokens, mark)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&in.part, "INSERT INTO parts (run, kind, name, pass, total, latency_ms) VALUES (?, ?, ?, ?, ?, ?)"},
@@ -65,7 +65,17 @@ func (in *inserter) put(ctx context.Context, place sql.NullInt64, r history.Run,
 	if err != nil {
 		return err
 	}
-	if _, err := in.text.ExecContext(ctx, position, string(text)); err != nil {
+	var summary any
+	if len(r.Results) > 0 {
+		short := r
+		short.Results = nil
+		text, err := history.Text(short)
+		if err != nil {
+			return err
+		}
+		summary = string(text)
+	}
+	if _, err := in.text.ExecContext(ctx, position, summary, string(text)); err != nil {
 		return err
 	}
 	for kind, parts := range map[string]map[string]history.Tally{"node": r.ByNode, "domain": r.ByDomain} {

@@ -45,6 +45,7 @@ CREATE INDEX runs_session ON runs (session) WHERE session IS NOT NULL;
 
 CREATE TABLE run_json (
 	run INTEGER PRIMARY KEY,
+	summary TEXT,
 	json TEXT NOT NULL
 );
 

@@ -64,19 +64,25 @@ func (s *Store) Runs(ctx context.Context) ([]history.Run, error) {
 	if s.keep > 0 {
 		limit = s.keep
 	}
-	return s.last(ctx, limit)
+	return s.last(ctx, "json", limit)
 }
 
-// Last returns the last n runs as they were recorded, oldest first; fewer where
-// there are fewer, none for n below 1.
+// Last returns the last n runs in the order in which they were recorded; fewer
+// where there are fewer, none for n below 1. Their Results are left out, which
+// makes it quick: appended again, such a run would lose them.
 func (s *Store) Last(ctx context.Context, n int) ([]history.Run, error) {
-	return s.last(ctx, max(n, 0))
+	return s.last(ctx, "coalesce(summary, json)", max(n, 0))
+}
+
+// LastWithResults is [Store.Last] with each run whole.
+func (s *Store) LastWithResults(ctx context.Context, n int) ([]history.Run, error) {
+	return s.last(ctx, "json", max(n, 0))
 }
 
 // last takes a negative limit for none.
-func (s *Store) last(ctx context.Context, limit int) (runs []history.Run, err error) {
+func (s *Store) last(ctx context.Context, column string, limit int) (runs []history.Run, err error) {
 	err = s.view(ctx, func(q queryer) (err error) {
-		runs, err = s.decode(ctx, q, "SELECT run, json FROM run_json ORDER BY run DESC LIMIT ?", limit)
+		runs, err = s.decode(ctx, q, "SELECT run, "+column+" FROM run_json ORDER BY run DESC LIMIT ?", limit)
 		return err
 	})
 	slices.Reverse(runs)

@@ -135,6 +135,27 @@ func TestTasksCanBeQueried(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tests (-want +got):\n%s", diff)
 	}
+	// The quick way leaves the tests out, the whole way has what Runs has.
+	short, err := store.Last(t.Context(), 1)
+	if err != nil || len(short) != 1 || short[0].Results != nil {
+		t.Errorf("Last = %v, %v; want a run without its tests", short, err)
+	}
+	long, err := store.LastWithResults(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := store.Runs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(texts(t, runs), texts(t, long)); diff != "" {
+		t.Errorf("LastWithResults (-want +got):\n%s", diff)
+	}
+	without := run
+	without.Results = nil
+	if diff := cmp.Diff(texts(t, []history.Run{without}), texts(t, short)); diff != "" {
+		t.Errorf("Last (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff([]string{"6"}, asked(t, store, "SELECT count(*) FROM tests")); diff != "" {
 		t.Errorf("count (-want +got):\n%s", diff)
 	}
