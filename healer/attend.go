@@ -24,6 +24,7 @@ type desk struct {
 	stop   context.CancelCauseFunc // ends the check under way; nil where none is
 	holds  bool                    // the healer has the lease itself, or is about to
 	cursor uint64                  // of the outcomes that were taken
+	wish   wish                    // what the latest alarm asks for
 }
 
 // leasedError ends a check, because somebody took the node's lease.

@@ -38,6 +38,13 @@ type Config struct {
 	// [Healer.Status]; nil means that there is none. An error is shown as
 	// none.
 	Champion func(context.Context) (*Champion, error)
+	// Rerun is called for what OnRegression asks for: a run or a tournament on
+	// a node, which takes the node's lease. It is called for one node at a time,
+	// while no node is under repair and another one serves, at most once for
+	// each alarm. It blocks until that is done, or ctx ended. Nil means that
+	// nobody can.
+	Rerun        func(ctx context.Context, node string, kind Rerun) error
+	OnRegression OnRegression
 	// Version is shown in the status.
 	Version string
 }
@@ -172,6 +179,9 @@ func (h *Healer) Run(ctx context.Context) error {
 		watchers.Go(func() { h.watch(ctx, i, time.Duration(i)*spread) })
 	}
 	watchers.Go(func() { h.attend(ctx) })
+	if h.config.Rerun != nil {
+		watchers.Go(func() { h.reruns(ctx) })
+	}
 	watchers.Wait()
 	err := h.save()
 	close(stop)
@@ -269,6 +279,10 @@ func (h *Healer) report(i int, s seen) op {
 
 func (h *Healer) tell(e Event) { h.events.add(e) }
 
+// Tell adds an event of the program around the healer to its own. It does not
+// block, whatever the sinks do.
+func (h *Healer) Tell(e Event) { h.events.add(e) }
+
 // save makes the state file as new as the state is now.
 func (h *Healer) save() error {
 	h.mu.Lock()
@@ -334,15 +348,5 @@ func (h *Healer) take(changed map[string]kept) {
 		for _, e := range events {
 			h.events.add(e)
 		}
-	}
-}
-
-// SetHistory tells that the history says a node got worse, or, with an empty
-// reason, that it no longer does. The node goes on serving, as degraded.
-func (h *Healer) SetHistory(node, reason string) {
-	if i, ok := h.config.Nodes.Index(node); ok {
-		h.mu.Lock()
-		h.fleet.nodes[i].worse.history = reason
-		h.mu.Unlock()
 	}
 }

@@ -68,6 +68,10 @@ type kept struct {
 	// Restore is what must be on the node again when the lease's holder is
 	// gone.
 	Restore *Note `json:"restore,omitempty"`
+	// Alarm is the latest alarm of the history that was told, Asked the latest
+	// rerun that was asked for, with its alarm.
+	Alarm string `json:"alarm,omitempty"`
+	Asked string `json:"asked,omitempty"`
 }
 
 func (k kept) empty() bool { return reflect.DeepEqual(k, kept{}) }

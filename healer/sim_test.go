@@ -349,6 +349,9 @@ type simCluster struct {
 	state   string
 	healer  *Healer
 	stop    func()
+
+	rerun        func(context.Context, string, Rerun) error
+	onRegression OnRegression
 }
 
 // newSimCluster makes servers M1, M2, …; canRestart says which have a restart
@@ -371,7 +374,10 @@ func (c *simCluster) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.healer, err = New(Config{Nodes: set, Policy: c.policy, Leases: c.leases, StateFile: c.state, Sinks: []Sink{c.events}})
+	c.healer, err = New(Config{
+		Nodes: set, Policy: c.policy, Leases: c.leases, StateFile: c.state, Sinks: []Sink{c.events},
+		Rerun: c.rerun, OnRegression: c.onRegression,
+	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
