@@ -23,6 +23,7 @@ import (
 	"github.com/turbone/jarvis/cmd/internal/statusapi"
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/healer/alert"
+	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -37,6 +38,13 @@ type Options struct {
 	Console healer.Sink
 	// Champion is shown in the status; nil means none.
 	Champion func(context.Context) (*healer.Champion, error)
+	// History is read after each change of the config's history file, and its
+	// runs are judged; nil for one of the two means that no run is judged.
+	History history.HistoryStore
+	Judge   Judge
+	// Rerun and OnRegression are the healer's, see [healer.Config].
+	Rerun        func(ctx context.Context, node string, kind healer.Rerun) error
+	OnRegression healer.OnRegression
 }
 
 // Daemon is ready to run: everything that can be refused was.
@@ -99,7 +107,7 @@ func New(o Options) (d *Daemon, err error) {
 	}
 	d.healer, err = healer.New(healer.Config{
 		Nodes: set, Fallback: c.Fallback, Policy: c.Healer.Policy, StateFile: c.Healer.State, Leases: leases,
-		Sinks: sinks, Champion: o.Champion, Version: o.Version,
+		Sinks: sinks, Champion: o.Champion, Version: o.Version, Rerun: o.Rerun, OnRegression: o.OnRegression,
 	})
 	if err != nil {
 		return d, err
@@ -200,6 +208,15 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.listener != nil {
 		handler := statusapi.Guard(d.healer.Handler(), d.options.Config.Healer.Token)
 		helpers.Go(func() { served = statusapi.Serve(after, d.listener, handler) })
+	}
+	if d.options.History != nil && d.options.Judge != nil {
+		watch := historyWatch{
+			path: d.options.Config.History.Path, runs: d.options.History.Runs, judge: d.options.Judge, word: d.healer.Judge,
+			fail: func(err error) {
+				d.healer.Tell(healer.Event{Time: time.Now(), Type: healer.EventDegraded, Text: err.Error()})
+			},
+		}
+		helpers.Go(func() { watch.run(ctx) })
 	}
 	err := d.healer.Run(ctx)
 	end()
