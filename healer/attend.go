@@ -35,7 +35,7 @@ func (e leasedError) Error() string { return "leased by " + e.holder }
 // attend looks around until ctx ends. That it goes on is the proof that the
 // healer itself runs, see Handler's /healthz.
 func (h *Healer) attend(ctx context.Context) {
-	tick := time.NewTicker(attendEvery)
+	tick := time.NewTicker(h.attendEvery)
 	defer tick.Stop()
 	told := ""
 	for {

@@ -59,6 +59,8 @@ type Healer struct {
 	events  *broadcast
 	started time.Time
 
+	attendEvery time.Duration
+
 	mu      sync.Mutex
 	fleet   *fleet
 	desks   []desk
@@ -89,7 +91,7 @@ func newHealer(c Config, m medium) (*Healer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("healer: %w", err)
 	}
-	h := &Healer{config: c, leases: c.Leases, route: c.Route, started: time.Now(), events: newBroadcast(c.Sinks)}
+	h := &Healer{config: c, leases: c.Leases, route: c.Route, started: time.Now(), events: newBroadcast(c.Sinks), attendEvery: attendEvery}
 	h.store = store{medium: m, take: h.take}
 	if h.leases == nil {
 		h.leases = &nodes.MemoryLeases{}

@@ -37,6 +37,7 @@ type simServer struct {
 	ready                time.Time
 	inRoute              func() bool
 	underRepair          func() int
+	rollingBack          func() bool
 	mayRepair            int
 }
 
@@ -68,6 +69,7 @@ func newSimServer(name string) *simServer {
 	s.loaded = []nodes.Instance{simInstance(simModel)}
 	s.inRoute = func() bool { return false }
 	s.underRepair = func() int { return 0 }
+	s.rollingBack = func() bool { return false }
 	return s
 }
 
@@ -201,8 +203,9 @@ func (s *simServer) Load(ctx context.Context, m nodes.Model) (nodes.Instance, er
 	if err := s.reach(ctx, "load"); err != nil {
 		return nodes.Instance{}, err
 	}
+	back := s.rollingBack()
 	s.mu.Lock()
-	s.attempts[len(s.attempts)-1].rollback = m.Name != simModel
+	s.attempts[len(s.attempts)-1].rollback = back
 	s.mu.Unlock()
 	if !pause(ctx, s.loadTime) {
 		return nodes.Instance{}, ctx.Err()
@@ -334,6 +337,12 @@ func (s *simServer) node(canRestart bool) *nodes.Node {
 func (s *simServer) watchedBy(h *Healer) {
 	s.inRoute = func() bool { return h.Route().Serves(s.name) }
 	s.underRepair = h.countUnderRepair
+	i, _ := h.config.Nodes.Index(s.name)
+	s.rollingBack = func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.fleet.nodes[i].state == RollingBack
+	}
 	s.mayRepair = h.config.Policy.repairsAtOnce(h.config.Nodes.Len())
 }
 

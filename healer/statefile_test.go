@@ -244,6 +244,53 @@ func TestPromotionBehindTheHealersBack(t *testing.T) {
 	})
 }
 
+// TestProbeIsJudgedByTheLatestPromotion has a promotion written while a probe
+// is under way, and while the repair of a drift waits for its turn: neither is
+// carried on for the model that was to be served before.
+func TestProbeIsJudgedByTheLatestPromotion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newSimServer("M1")
+		set, err := nodes.NewSet(server.node(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := &inMemory{}
+		h, err := newHealer(Config{Nodes: set}, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := worker{healer: h, node: set.At(0)}
+		step := func(o op) op {
+			s, _ := w.do(t.Context(), o, false)
+			return h.report(0, s)
+		}
+		server.drop(simOther)
+		suspect := step(op{kind: opProbe})
+		drain := step(suspect) // the second one in a row
+		ensure := step(drain)
+		if ensure.kind != opEnsure || ensure.model.Name != simModel {
+			t.Fatalf("the drift leads to %+v", ensure)
+		}
+		promote := func() {
+			t.Helper()
+			if err := (&StateFile{state}).Promote(t.Context(), set.At(0), Promotion{Model: simWon, Previous: simPrevious}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		promote()
+		if next := step(ensure); next.kind != opProbe || server.served() != simOther || len(server.attempts) != 0 {
+			t.Errorf("%s is loaded after %d repairs; next is %+v", server.served(), len(server.attempts), next)
+		}
+		w.release()
+
+		h.fleet.nodes[0] = newNodeState(set.At(0), kept{})
+		promote()
+		if next := step(op{kind: opProbe}); next.kind != opQuestions || next.model.Name != simOther {
+			t.Errorf("the probe leads to %+v", next)
+		}
+	})
+}
+
 // TestKilledTournament drops the lease at once, with the wrong model loaded: the
 // champion comes back, also where the config names none, where the other node
 // is down, and where only the settings differ; the note is forgotten then.
