@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ func Expect(text string) (Grader, error) {
 		}
 		return signs(literal), nil
 	}
-	e := &expectation{want: want, call: call.MatchString(strings.TrimSpace(text))}
+	e := &expectation{source: text, want: want, call: call.MatchString(strings.TrimSpace(text))}
 	if len(want) == 1 {
 		e.letter = letterOf(want[0])
 		if want[0].kind == number {
@@ -67,8 +68,13 @@ func squeeze(text string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
 }
 
+// String describes the grader.
+func (s signs) String() string { return "expect " + strconv.Quote(string(s)) }
+
 type expectation struct {
-	want []token
+	// source is the expected text as it was given.
+	source string
+	want   []token
 	// values are what a single expected number may be.
 	values []string
 	// letter is a single expected letter, which has to be written in its case.
@@ -99,6 +105,9 @@ func letterOf(t token) string {
 	}
 	return ""
 }
+
+// String describes the grader.
+func (e *expectation) String() string { return "expect " + strconv.Quote(e.source) }
 
 func (e *expectation) Grade(question, answer string) bool {
 	said := tokens(plain(spoken(answer)))

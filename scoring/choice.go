@@ -1,0 +1,164 @@
+package scoring
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Choice returns a [Grader] for multiple choice: right is the answer that
+// chooses the letter, or names its option's text alone. An answer that chooses
+// another, several, or repeats all options is wrong. The options are by
+// letter; nil where they are unknown.
+//
+// The error is that of a letter that isn't a single one from A to Z, or that
+// isn't among the options.
+func Choice(letter string, options map[string]string) (Grader, error) {
+	c := choice{letter: strings.ToUpper(strings.TrimSpace(letter))}
+	if len(c.letter) != 1 || c.letter < "A" || c.letter > "Z" {
+		return nil, fmt.Errorf("the right choice %q: write one letter from A to Z", letter)
+	}
+	for name, text := range options {
+		key := strings.ToUpper(strings.TrimSpace(name))
+		if len(key) != 1 || key < "A" || key > "Z" {
+			return nil, fmt.Errorf("the option %q: write one letter from A to Z", name)
+		}
+		grader, err := Expect(text)
+		if err != nil {
+			return nil, fmt.Errorf("the text %q of option %s: %w", text, key, err)
+		}
+		c.options = append(c.options, option{key, text, grader})
+	}
+	slices.SortFunc(c.options, func(a, b option) int { return strings.Compare(a.letter, b.letter) })
+	for i := 1; i < len(c.options); i++ {
+		if c.options[i].letter == c.options[i-1].letter {
+			return nil, fmt.Errorf("the option %s is there twice: give each a letter of its own", c.options[i].letter)
+		}
+	}
+	if len(options) > 0 && !c.has(c.letter) {
+		return nil, fmt.Errorf("the right choice %s is none of the options: add it, or choose another", c.letter)
+	}
+	return c, nil
+}
+
+type option struct {
+	letter, text string
+	grader       Grader
+}
+
+type choice struct {
+	letter  string
+	options []option
+}
+
+// String describes the grader, options in the order of their letters.
+func (c choice) String() string {
+	text := "choice " + c.letter
+	for _, option := range c.options {
+		text += " " + option.letter + "=" + strconv.Quote(option.text)
+	}
+	return text
+}
+
+func (c choice) has(letter string) bool {
+	return slices.ContainsFunc(c.options, func(o option) bool { return o.letter == letter })
+}
+
+// chosen finds "the answer is B", "Réponse : (b)", "option B".
+var chosen = regexp.MustCompile(`(?i)\b(?:answer|reponse|choice|choix|option|lettre|letter)\b\s*(?:is|est|:|=|-)*\s*(?:the |la |l')?(?:option|letter|lettre)?\s*[("'\[{]*([a-z])\b`)
+
+func (c choice) Grade(question, answer string) bool {
+	said := strings.TrimSpace(unrepeated(plain(boxed(spoken(answer))), plain(question)))
+	bare := strings.Trim(said, " \n\t.()[]{}\"':;!*")
+	if len(bare) == 1 {
+		return strings.ToUpper(bare) == c.letter
+	}
+	list := tokens(said)
+	var stated []string
+	for at, t := range list {
+		if c.between(list, at) {
+			return false
+		}
+		letter := strings.ToUpper(t.raw)
+		if t.kind != word || len(letter) != 1 || letter < "A" || letter > "Z" || t.stuckLeft || t.stuckRight ||
+			len(c.options) > 0 && !c.has(letter) {
+			continue
+		}
+		if t.raw != letter && !(t.closed && at == 0) || at > 0 && !letterAt(list, at, t.raw) {
+			continue
+		}
+		if at == 0 && strings.Contains("AIYO", letter) && !letterAt(list, at, t.raw) {
+			continue
+		}
+		if !denied(list, at, at+1) && !slices.Contains(stated, letter) {
+			stated = append(stated, letter)
+		}
+	}
+	if len(stated) == 1 {
+		return stated[0] == c.letter
+	}
+	if len(list) > 1 && len(stated) > 1 && list[0].raw == stated[0] && reasons[list[1].text] {
+		return stated[0] == c.letter // B, because C is something else
+	}
+	cues := chosen.FindAllStringSubmatchIndex(said, -1)
+	if len(cues) > 0 {
+		last := cues[len(cues)-1]
+		here := tokens(said[last[2]:min(len(said), last[2]+40)])
+		if len(here) > 1 && (alternative(here[1].text) || here[1].text == "and" || here[1].text == "et") {
+			return false
+		}
+		before := tokens(said[max(0, last[2]-80):last[2]])
+		return strings.ToUpper(said[last[2]:last[3]]) == c.letter && !deniedBefore(append(before, here...), len(before))
+	}
+	if len(stated) > 1 {
+		return false
+	}
+	var named []string
+	for _, option := range c.options {
+		if option.grader.Grade(question, answer) {
+			named = append(named, option.letter)
+		}
+	}
+	return len(named) == 1 && named[0] == c.letter
+}
+
+// reasons are words that start why a choice was made.
+var reasons = set("because since as car parce puisque comme")
+
+// between says whether a word that leaves it open stands here between two
+// letters: "A or B", "A and B".
+func (c choice) between(list []token, at int) bool {
+	if at == 0 || at+1 == len(list) || !alternative(list[at].text) && list[at].text != "and" && list[at].text != "et" {
+		return false
+	}
+	for _, t := range []token{list[at-1], list[at+1]} {
+		if len(t.raw) != 1 || t.raw < "A" || t.raw > "Z" || len(c.options) > 0 && !c.has(t.raw) {
+			return false
+		}
+	}
+	return !denied(list, at-1, at+2)
+}
+
+// boxed returns what the last \boxed{…} of a text holds, or the text.
+func boxed(text string) string {
+	at := strings.LastIndex(text, `\boxed{`)
+	if at < 0 {
+		return text
+	}
+	inside := text[at+len(`\boxed{`):]
+	depth := 1
+	for i := range len(inside) {
+		switch inside[i] {
+		case '{':
+			depth++
+		case '}':
+			depth--
+		}
+		if depth == 0 {
+			return inside[:i]
+		}
+	}
+	return text
+}

@@ -1,0 +1,253 @@
+package scoring
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// NumberOptions say how near a number has to be, and what it counts.
+type NumberOptions struct {
+	// Tolerance is the largest difference that is right, in the unit.
+	Tolerance float64
+	// Relative is that as a share of the number: 0.01 is 1 %. The wider of
+	// the two counts.
+	Relative float64
+	// Unit is what the number counts, "" for nothing or anything.
+	Unit string
+}
+
+// ErrNoNumber is returned for a number or a tolerance that nothing could meet.
+var ErrNoNumber = errors.New("an expected number and its tolerances must be finite, the tolerances not negative")
+
+// Number returns a [Grader] that takes an answer for right that gives the
+// number: in \boxed{}, else after "answer", "result" or the last "=", else the
+// last one stated. An operand of a calculation, a denied number and one of two
+// alternatives are none.
+//
+// With a unit, the number may have another of the same quantity (90 s for
+// 1.5 min), or none; with any other it is wrong. Currencies aren't converted.
+//
+// The error is [ErrNoNumber].
+func Number(value float64, o NumberOptions) (Grader, error) {
+	for _, figure := range []float64{value, o.Tolerance, o.Relative} {
+		if math.IsNaN(figure) || math.IsInf(figure, 0) {
+			return nil, fmt.Errorf("the number %v ±%v: %w", value, o.Tolerance, ErrNoNumber)
+		}
+	}
+	if o.Tolerance < 0 || o.Relative < 0 {
+		return nil, fmt.Errorf("the number %v ±%v: %w", value, o.Tolerance, ErrNoNumber)
+	}
+	o.Unit = strings.TrimSpace(o.Unit)
+	return numeric{value, o}, nil
+}
+
+type numeric struct {
+	value   float64
+	options NumberOptions
+}
+
+// String describes the grader.
+func (n numeric) String() string {
+	figure := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+	text := "number " + figure(n.value)
+	if n.options.Tolerance > 0 {
+		text += " ±" + figure(n.options.Tolerance)
+	}
+	if n.options.Relative > 0 {
+		text += " ±" + figure(100*n.options.Relative) + "%"
+	}
+	if n.options.Unit != "" {
+		text += " " + n.options.Unit
+	}
+	return text
+}
+
+// mention is a number in an answer: what it may mean, and where it stands.
+type mention struct {
+	from, to int
+	values   []float64
+	unit     string
+	operand  bool
+	cued     bool
+	open     bool // one of two
+}
+
+var (
+	power      = regexp.MustCompile(`^(?:[eE]([+-]?\d{1,3})\b|\s*[×x*·]\s*10\s*\^\s*[{(]?\s*([-+−]?\d{1,3})[})]?)`)
+	unitAfter  = regexp.MustCompile(`^[\s{]*(%|°\s?[CFK]?\b|°|[€$£]|[\pL]+(?:/[\pL]+)?)`)
+	cue        = regexp.MustCompile(`(?i)(?:\b(?:answer|reponse|result|resultat)\b[^\d\n.;]{0,40}|[=≈]\s*)[-+−$€£{(\s]*$`)
+	operand    = regexp.MustCompile(`[+*/×·÷^√]\s*$|[\d)]\s*[-−x]\s*$`)
+	operates   = regexp.MustCompile(`^\s*(?:[+*/×·÷^-]|−|x\b)\s*[(√]?\s*[-−]?\s*\d|^\s*[\^²³!]`)
+	openBefore = regexp.MustCompile(`(?i)\d[^\d\n.;]{0,12}\b(?:or|ou)\s+$`)
+	openAfter  = regexp.MustCompile(`(?i)^[^\d\n.;]{0,12}\b(?:or|ou)\s+[-−]?\d`)
+	fraction   = regexp.MustCompile(`^\s?/\s?(\d{1,9})(?:\D|$)`)
+)
+
+// The longest answer that is looked through, from its end.
+const numericReach = 1 << 16
+
+func (n numeric) Grade(question, answer string) bool {
+	said := strings.TrimSpace(unrepeated(plain(boxed(spoken(answer))), plain(question)))
+	if len(said) > numericReach {
+		said = strings.ToValidUTF8(said[len(said)-numericReach:], "")
+	}
+	list := mentions(said)
+	if len(list) == 0 {
+		return n.inWords(said)
+	}
+	var given *mention
+	var refused []mention
+	for pass := range 3 {
+		for i := len(list) - 1; i >= 0 && given == nil; i-- {
+			m := &list[i]
+			_, fits := convert(m.unit, n.options.Unit)
+			known := n.options.Unit != "" && m.unit != "" && fits
+			switch {
+			case m.operand, pass == 0 && !m.cued, pass == 1 && !known:
+				continue
+			case deniedAt(said, m.from, m.to):
+				refused = append(refused, *m)
+				continue
+			}
+			given = m
+		}
+	}
+	if given == nil || given.open || !n.right(*given) {
+		return false
+	}
+	for _, m := range refused {
+		if n.right(m) && m.from > given.from {
+			return false
+		}
+	}
+	return true
+}
+
+func (n numeric) right(m mention) bool {
+	factor := 1.0
+	if n.options.Unit != "" && m.unit != "" {
+		var ok bool
+		if factor, ok = convert(m.unit, n.options.Unit); !ok {
+			return false
+		}
+	}
+	for _, value := range m.values {
+		if n.near(value * factor) {
+			return true
+		}
+	}
+	return false
+}
+
+func (n numeric) near(value float64) bool {
+	// What binary fractions cost is no difference: 0.1 + 0.2 is 0.3.
+	slack := 1e-9 * math.Abs(n.value)
+	return math.Abs(value-n.value) <= max(n.options.Tolerance, n.options.Relative*math.Abs(n.value))+slack
+}
+
+// inWords grades an answer without figures, whose last word may be a number.
+func (n numeric) inWords(said string) bool {
+	list := tokens(said)
+	for at := len(list) - 1; at >= 0 && at >= len(list)-2; at-- {
+		text, known := numberWords[list[at].text]
+		if !known {
+			continue
+		}
+		if at < len(list)-1 {
+			if factor, ok := convert(list[at+1].raw, n.options.Unit); !ok || factor != 1 {
+				return false
+			}
+		}
+		sign := 1.0
+		if at > 0 && !list[at].after {
+			if before := list[at-1].text; negative[before] {
+				sign = -1
+			} else if beforeNumber[before] || alternative(before) {
+				return false
+			}
+		}
+		value, err := strconv.ParseFloat(text, 64)
+		return err == nil && !denied(list, at, at+1) && n.near(sign*value)
+	}
+	return false
+}
+
+func deniedAt(said string, from, to int) bool {
+	before := tokens(strings.ToValidUTF8(said[max(0, from-120):from], ""))
+	all := tokens(strings.ToValidUTF8(said[max(0, from-120):min(len(said), to+80)], ""))
+	return len(before) < len(all) && denied(all, len(before), len(before)+1)
+}
+
+// mentions finds the numbers of a plain text.
+func mentions(said string) []mention {
+	var list []mention
+	for at := 0; at < len(said); {
+		if !isDigit(said[at]) && !startsFraction(said, at) {
+			at++
+			continue
+		}
+		length, texts := 0, []string(nil)
+		if said[at] == '.' {
+			length, _ = numeral(said[at+1 : min(len(said), at+200)])
+			length++
+			texts = []string{"0" + said[at:at+length]}
+		} else {
+			length, texts = numeral(said[at:min(len(said), at+200)])
+		}
+		m := mention{from: at, to: at + length}
+		at = m.to
+		before, _ := utf8.DecodeLastRuneInString(said[:m.from])
+		if len(texts) == 0 || wordRune(before) && m.from > 0 || before == '_' || before == '-' && stuckTo(said, m.from-1) {
+			continue
+		}
+		left := said[max(0, m.from-60):m.from]
+		scale, sign := 1.0, 1.0
+		if found := power.FindStringSubmatch(said[m.to:min(len(said), m.to+40)]); found != nil {
+			exponent, err := strconv.Atoi(strings.ReplaceAll(strings.TrimPrefix(found[1]+found[2], "+"), "−", "-"))
+			if err == nil {
+				scale = math.Pow10(exponent)
+				m.to += len(found[0])
+			}
+		} else if found := fraction.FindStringSubmatch(said[m.to:min(len(said), m.to+20)]); found != nil {
+			under, err := strconv.ParseFloat(found[1], 64)
+			if err == nil && under != 0 {
+				scale = 1 / under
+				m.to += strings.Index(said[m.to:], found[1]) + len(found[1])
+			}
+		}
+		at = m.to
+		minus := strings.TrimRight(strings.TrimRight(left, " $€£"), " ")
+		if strings.HasSuffix(minus, "-") || strings.HasSuffix(minus, string(minusSign)) {
+			dash := strings.LastIndexAny(said[:m.from], "-−")
+			if isSign(strings.ReplaceAll(said[:m.from], "$", "")+said[m.from:m.to], dash, nil) {
+				sign = -1
+			}
+		} else if fields := strings.Fields(left); len(fields) > 0 && negative[strings.ToLower(fields[len(fields)-1])] {
+			sign = -1
+		}
+		for _, text := range texts {
+			if value, err := strconv.ParseFloat(text, 64); err == nil {
+				m.values = append(m.values, sign*value*scale)
+			}
+		}
+		right := said[m.to:min(len(said), m.to+60)]
+		if found := unitAfter.FindStringSubmatch(right); found != nil && !strings.Contains(found[0], "\n") {
+			m.unit = strings.ReplaceAll(found[1], " ", "")
+		} else if symbol := strings.TrimRight(left, " -−"); strings.HasSuffix(symbol, "$") || strings.HasSuffix(symbol, "€") || strings.HasSuffix(symbol, "£") {
+			m.unit = string([]rune(symbol)[len([]rune(symbol))-1])
+		}
+		if notUnits[strings.ToLower(m.unit)] {
+			m.unit = ""
+		}
+		m.cued = cue.MatchString(left)
+		m.operand = sign > 0 && operand.MatchString(left) || operates.MatchString(right)
+		m.open = openBefore.MatchString(left) || openAfter.MatchString(right)
+		list = append(list, m)
+	}
+	return list
+}
