@@ -1,0 +1,407 @@
+package scoring
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+const (
+	// longest is what a single latency counts at most, in seconds: one answer
+	// that hangs must not decide a comparison.
+	longest = 30.0
+	// leastError is the least standard error: a machine that gave the same
+	// figures each time so far may still give others.
+	leastError = 0.05
+	// leastDrift is the least standard deviation of a run's mean latency
+	// between runs, as a share.
+	leastDrift = 0.01
+	// enoughRuns is how many runs of its own a champion needs for them to count.
+	enoughRuns = 4
+)
+
+// series sums up figures that belong together.
+type series struct{ count, sum, squares float64 }
+
+func (s *series) add(figure float64) {
+	s.count++
+	s.sum += figure
+	s.squares += figure * figure
+}
+
+func (s *series) join(other series) {
+	s.count += other.count
+	s.sum += other.sum
+	s.squares += other.squares
+}
+
+func (s series) mean() float64 {
+	if s.count == 0 {
+		return 0
+	}
+	return s.sum / s.count
+}
+
+// around returns the sum of the squared differences to the mean.
+func (s series) around() float64 {
+	if s.count < 2 {
+		return 0
+	}
+	rest := s.squares - s.sum*s.sum/s.count
+	if rest < 1e-12*s.squares {
+		return 0 // equal figures, but for the last digits
+	}
+	return rest
+}
+
+// within is a variance inside runs, pooled over them.
+type within struct{ squares, freedom float64 }
+
+func (w *within) add(s series) {
+	if s.count >= 2 {
+		w.squares += s.around()
+		w.freedom += s.count - 1
+	}
+}
+
+func (w within) known() bool { return w.freedom > 0 }
+
+func (w within) variance() float64 {
+	if w.freedom == 0 {
+		return 0
+	}
+	return w.squares / w.freedom
+}
+
+// answers are one model's tests of one task in one run.
+type answers struct {
+	// value is of the points for passing and for answering, seconds the
+	// latency where it counts, cut at the longest.
+	value, seconds series
+	passed, failed float64
+}
+
+func (a *answers) add(t Test, w Composite) {
+	var points float64
+	if t.Error() {
+		a.failed++
+	} else {
+		points = 10 * w.Reliability
+		if t.Passed {
+			a.passed++
+			points += 10 * w.Quality
+		}
+	}
+	a.value.add(points)
+	if t.timed() {
+		a.seconds.add(min(max(t.Latency.Seconds(), 0), longest))
+	}
+}
+
+// pair is what is known of both models on one task.
+type pair struct {
+	champion, candidate answers
+	// earlier are all tests of the champion's own runs, runs the same run by
+	// run.
+	earlier answers
+	runs    []series
+	// championValue and championSeconds are the champion's variances within
+	// its runs and this session.
+	championValue, championSeconds   within
+	candidateValue, candidateSeconds within
+}
+
+// speed is what a model's latencies are worth.
+type speed struct {
+	// weight is 0 where the mean latency is so long that it is worth nothing
+	// anyway, or where no test was answered.
+	weight float64
+	// seconds is the mean latency over the tasks.
+	seconds float64
+}
+
+// comparison is the evidence, task by task, with what follows from it.
+type comparison struct {
+	pairs []pair
+	// asked is how many tasks the champion was asked in this session.
+	asked int
+	// runs is how many of the champion's own runs count, 0 or at least
+	// enoughRuns; drift the standard deviation of the logarithm of their mean
+	// latencies.
+	runs  int
+	drift float64
+	// championSpeed and candidateSpeed are over the tasks of both.
+	championSpeed, candidateSpeed speed
+	deltas                        []float64
+	interleaved                   bool
+}
+
+// compare pairs the tests by their tasks. Tasks that only one model was asked
+// say nothing about the gap.
+func compare(e Evidence, w Composite) comparison {
+	c := comparison{interleaved: e.Interleaved}
+	places := map[string]int{}
+	var all []pair
+	for _, t := range e.Champion {
+		i, ok := places[t.Task]
+		if !ok {
+			i = len(all)
+			places[t.Task] = i
+			all = append(all, pair{})
+		}
+		all[i].champion.add(t, w)
+	}
+	c.asked = len(all)
+	for _, t := range e.Candidate {
+		if i, ok := places[t.Task]; ok {
+			all[i].candidate.add(t, w)
+		}
+	}
+	var logs []float64
+	for _, run := range e.History {
+		if mean, ok := addRun(all, places, run, w); ok && mean > 0 {
+			logs = append(logs, math.Log(mean))
+		}
+	}
+	c.runs = math.MaxInt
+	for _, p := range all {
+		if p.candidate.value.count > 0 {
+			c.pairs = append(c.pairs, p)
+			c.runs = min(c.runs, len(p.runs))
+		}
+	}
+	if c.runs < enoughRuns || len(c.pairs) == 0 {
+		c.runs = 0
+	}
+	c.drift = leastDrift
+	if len(logs) > 1 {
+		c.drift = max(c.drift, stat.StdDev(logs, nil))
+	}
+	c.finish(w)
+	return c
+}
+
+// addRun adds one of the champion's own runs, and returns its mean latency; ok
+// is false where it has nothing on these tasks.
+func addRun(all []pair, places map[string]int, run []Test, w Composite) (seconds float64, ok bool) {
+	one := make([]answers, len(all))
+	var latency series
+	for _, t := range run {
+		i, known := places[t.Task]
+		if !known {
+			continue
+		}
+		ok = true
+		one[i].add(t, w)
+		if t.timed() {
+			latency.add(max(t.Latency.Seconds(), 0))
+		}
+	}
+	for i, a := range one {
+		if a.value.count == 0 {
+			continue
+		}
+		p := &all[i]
+		p.runs = append(p.runs, a.value)
+		p.earlier.value.join(a.value)
+		p.earlier.passed += a.passed
+		p.earlier.failed += a.failed
+		p.championValue.add(a.value)
+		p.championSeconds.add(a.seconds)
+	}
+	return latency.mean(), ok
+}
+
+// finish computes what follows from the pairs.
+func (c *comparison) finish(w Composite) {
+	c.championSpeed = speedOf(c.pairs, w, func(p pair) answers { return p.champion })
+	c.candidateSpeed = speedOf(c.pairs, w, func(p pair) answers { return p.candidate })
+	var known series // of the differences in speed
+	missing := make([]bool, len(c.pairs))
+	c.deltas = make([]float64, len(c.pairs))
+	for i := range c.pairs {
+		p := &c.pairs[i]
+		if c.runs == 0 {
+			p.earlier, p.runs = answers{}, nil
+			p.championValue, p.championSeconds = within{}, within{}
+		}
+		p.championValue.add(p.champion.value)
+		p.championSeconds.add(p.champion.seconds)
+		p.candidateValue.add(p.candidate.value)
+		p.candidateSeconds.add(p.candidate.seconds)
+
+		c.deltas[i] = p.candidate.value.mean() - p.championMean()
+		missing[i] = c.candidateSpeed.weight > 0 && p.candidate.seconds.count == 0 ||
+			c.championSpeed.weight > 0 && p.champion.seconds.count == 0
+		if !missing[i] {
+			gain := c.candidateSpeed.points(p.candidate.seconds.mean()) - c.championSpeed.points(p.champion.seconds.mean())
+			c.deltas[i] += gain
+			known.add(gain)
+		}
+	}
+	// Where a model has no latency on a task the other tasks stand for it: their
+	// difference, not their latencies, since tasks differ in length.
+	gain := known.mean()
+	if known.count == 0 {
+		gain = c.candidateSpeed.points(c.candidateSpeed.seconds) - c.championSpeed.points(c.championSpeed.seconds)
+	}
+	for i, is := range missing {
+		if is {
+			c.deltas[i] += gain
+		}
+	}
+}
+
+// speedOf sums up a model's latencies. Whether they are worth anything follows
+// from the raw mean, as in the composite.
+func speedOf(pairs []pair, w Composite, of func(pair) answers) speed {
+	var seconds series
+	answered := false
+	for _, p := range pairs {
+		a := of(p)
+		if a.seconds.count > 0 {
+			seconds.add(a.seconds.mean())
+		}
+		answered = answered || a.failed < a.value.count
+	}
+	s := speed{seconds: seconds.mean()}
+	if answered && s.seconds < 10 {
+		s.weight = w.Speed
+	}
+	return s
+}
+
+func (s speed) points(seconds float64) float64 { return s.weight * (10 - seconds) }
+
+// championMean is the mean of the champion's points, its own runs included.
+func (p pair) championMean() float64 {
+	all := p.champion.value
+	all.join(p.earlier.value)
+	return all.mean()
+}
+
+func (c comparison) estimate() float64 {
+	if len(c.deltas) == 0 {
+		return 0
+	}
+	return stat.Mean(c.deltas, nil)
+}
+
+// betweenTasks is the error on tasks like these, with its degrees of freedom:
+// right however the repeats of one task hang together. The error of fewer than
+// two tasks is unknown: that of a whole scale.
+func (c comparison) betweenTasks(w Composite) (deviation, freedom float64) {
+	n := float64(len(c.deltas))
+	if n < 2 {
+		return wholeScale(w), 1
+	}
+	return max(leastError, stat.StdDev(c.deltas, nil)/math.Sqrt(n)), n - 1
+}
+
+func wholeScale(w Composite) float64 { return 10 * (w.Quality + w.Speed + w.Reliability) }
+
+// full reports whether the candidate was asked each of the champion's tasks at
+// least twice.
+func (c comparison) full() bool {
+	for _, p := range c.pairs {
+		if p.candidate.value.count < 2 {
+			return false
+		}
+	}
+	return len(c.pairs) == c.asked && c.asked > 0
+}
+
+// variances are those of one test of a task: of the points, and of the speed.
+// What one model can't tell of itself is taken from the other.
+func (c comparison) variances(p pair) (championValue, candidateValue, championSpeed, candidateSpeed float64) {
+	championValue, candidateValue = p.championValue.variance(), p.candidateValue.variance()
+	if !p.championValue.known() {
+		championValue = candidateValue
+	}
+	if !p.candidateValue.known() {
+		candidateValue = championValue
+	}
+	championSpeed, candidateSpeed = p.championSeconds.variance(), p.candidateSeconds.variance()
+	if championSpeed == 0 {
+		championSpeed = candidateSpeed
+	}
+	if candidateSpeed == 0 {
+		candidateSpeed = championSpeed
+	}
+	championSpeed *= c.championSpeed.weight * c.championSpeed.weight
+	candidateSpeed *= c.candidateSpeed.weight * c.candidateSpeed.weight
+	return championValue, candidateValue, championSpeed, candidateSpeed
+}
+
+// rerun is the error of the gap on these very tasks, with its degrees of
+// freedom, for a number of the candidate's tests of each task; 0 stands for
+// those there were. It needs the champion's own runs.
+func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
+	var sum, between, inside, squares, total float64
+	byRun := make([]float64, c.runs+1)
+	for _, p := range c.pairs {
+		championValue, candidateValue, championSpeed, candidateSpeed := c.variances(p)
+		count := p.candidate.value.count
+		if cycles > 0 {
+			count = cycles
+		}
+		freedom += count - 1
+		own := p.champion.value.count + p.earlier.value.count
+		sum += (candidateValue+candidateSpeed)/count + championValue/own + championSpeed/max(p.champion.seconds.count, 1)
+
+		// What varies from run to run beyond what single tests vary, shared by
+		// all tests of a run.
+		means := make([]float64, len(p.runs))
+		var inverse float64
+		for r, run := range p.runs {
+			means[r] = run.mean()
+			inverse += 1 / run.count
+			byRun[min(r, c.runs-1)] += run.count
+		}
+		byRun[c.runs] += p.champion.value.count
+		between += stat.Variance(means, nil)
+		inside += championValue * inverse / float64(len(p.runs))
+	}
+	for _, count := range byRun {
+		total += count
+		squares += count * count
+	}
+	tau := max(0, between-inside)
+	n := float64(len(c.pairs))
+	// The candidate has one run, the champion's mean is of as many as its runs
+	// weigh: of equal ones 1/(R+1) is left.
+	variance := (sum + tau*(1+squares/(total*total))) / (n * n)
+	if !c.interleaved {
+		champion := c.championSpeed.weight * c.drift * c.championSpeed.seconds
+		candidate := c.candidateSpeed.weight * c.drift * c.candidateSpeed.seconds
+		variance += champion*champion + candidate*candidate
+	}
+	return max(leastError, math.Sqrt(variance)), max(freedom, 1)
+}
+
+// atCap is the error to be expected when all of a plan's tests are in.
+func (c comparison) atCap(p Plan, w Composite) float64 {
+	cycles := float64(p.most()) / float64(max(c.asked, 1))
+	measured := false
+	var inside, asked series
+	for _, one := range c.pairs {
+		_, value, _, seconds := c.variances(one)
+		inside.add(value + seconds)
+		asked.add(one.candidate.value.count)
+		measured = measured || one.championValue.known() || one.candidateValue.known()
+	}
+	if c.runs > 0 && !p.Strict && cycles >= 2 && measured {
+		deviation, _ := c.rerun(cycles)
+		return deviation
+	}
+	if len(c.deltas) < 2 {
+		return wholeScale(w)
+	}
+	variance := stat.Variance(c.deltas, nil)
+	if measured && cycles > asked.mean() {
+		// More cycles take from the variation inside the tasks only.
+		variance = max(variance-inside.mean()/asked.mean()+inside.mean()/cycles, inside.mean()/cycles)
+	}
+	tasks := min(float64(c.asked), float64(p.most()))
+	return max(leastError, math.Sqrt(variance/tasks))
+}
