@@ -1,0 +1,120 @@
+package suite
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// New makes a suite of tasks. Two of one ID, or one without an ID, a prompt or
+// a grader, are an error.
+func New(name, version string, tasks ...Task) (*Suite, error) {
+	seen := make(map[string]bool, len(tasks))
+	for i, t := range tasks {
+		switch {
+		case t.ID == "":
+			return nil, fmt.Errorf("task %d has no id", i+1)
+		case seen[t.ID]:
+			return nil, fmt.Errorf("task %d: the id %q is taken: give each task its own", i+1, t.ID)
+		case t.Prompt == "":
+			return nil, fmt.Errorf("task %q has no prompt", t.ID)
+		case t.Grader == nil:
+			return nil, fmt.Errorf("task %q has no grader", t.ID)
+		}
+		seen[t.ID] = true
+	}
+	return &Suite{name: name, version: version, tasks: slices.Clone(tasks), hash: hashOf(tasks)}, nil
+}
+
+// hashOf identifies tasks by all that bears upon their results.
+func hashOf(tasks []Task) string {
+	h := sha256.New()
+	for _, t := range tasks {
+		fmt.Fprintf(h, "%q %q %q %q %d\n", t.ID, t.Domain, t.Prompt, fmt.Sprint(t.Grader), t.MaxTokens)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Draw returns n of the tasks, each domain in proportion, at least one of each
+// where n allows; all of them where n is not smaller. It is the same draw each
+// time. Draw 0 and draw 1 share no task as long as there are enough; later
+// draws begin anew.
+func (s *Suite) Draw(n, number int) *Suite {
+	if n <= 0 || n >= len(s.tasks) {
+		return s
+	}
+	byDomain := map[string][]Task{}
+	var domains []string
+	for _, t := range s.tasks {
+		if byDomain[t.Domain] == nil {
+			domains = append(domains, t.Domain)
+		}
+		byDomain[t.Domain] = append(byDomain[t.Domain], t)
+	}
+	random := s.random("draw", 0)
+	var tasks []Task
+	for i, count := range s.shares(n, domains, byDomain) {
+		list := byDomain[domains[i]]
+		random.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+		for k := range count {
+			tasks = append(tasks, list[(number*count+k)%len(list)])
+		}
+	}
+	return &Suite{name: s.name, version: s.version, tasks: tasks, hash: hashOf(tasks)}
+}
+
+// shares parts n among the domains by largest remainder.
+func (s *Suite) shares(n int, domains []string, byDomain map[string][]Task) []int {
+	counts := make([]int, len(domains))
+	left := n
+	for i, d := range domains {
+		counts[i] = n * len(byDomain[d]) / len(s.tasks)
+		if counts[i] == 0 && n >= len(domains) {
+			counts[i] = 1
+		}
+		left -= counts[i]
+	}
+	for left != 0 {
+		best, step := -1, 1
+		if left < 0 {
+			step = -1
+		}
+		for i, d := range domains {
+			missing := func(k int) int { return step * (n*len(byDomain[domains[k]]) - counts[k]*len(s.tasks)) }
+			full := step > 0 && counts[i] == len(byDomain[d]) || step < 0 && counts[i] <= 1
+			if !full && (best < 0 || missing(i) > missing(best)) {
+				best = i
+			}
+		}
+		if best < 0 {
+			break
+		}
+		counts[best] += step
+		left -= step
+	}
+	return counts
+}
+
+// Order returns the tasks of a cycle in a random order that follows from base.
+func (s *Suite) Order(cycle int, base uint64) []Task {
+	tasks := slices.Clone(s.tasks)
+	s.random(fmt.Sprint("order ", cycle), base).Shuffle(len(tasks), func(a, b int) { tasks[a], tasks[b] = tasks[b], tasks[a] })
+	return tasks
+}
+
+// Seed returns a seed of its own for a task in a cycle, from 1 to 2³¹-1, which
+// every engine takes.
+func (s *Suite) Seed(task string, cycle int, base uint64) int {
+	return 1 + s.random(fmt.Sprintf("seed %d %s", cycle, task), base).IntN(1<<31-1)
+}
+
+// random is a source that follows from the tasks, a purpose and a base alone.
+func (s *Suite) random(purpose string, base uint64) *rand.Rand {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%d", s.hash, purpose, base)
+	sum := h.Sum(nil)
+	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(sum), binary.LittleEndian.Uint64(sum[8:])))
+}
