@@ -44,7 +44,10 @@ type Evidence struct {
 	// History are the champion's own earlier comparable runs since it was
 	// crowned, without the run that crowned it.
 	History [][]Test
-	// Interleaved: the champion was measured before and after the candidate.
+	// Interleaved: the champion is measured before and after the candidate.
+	// Say so from the first look on where a promotion is going to be confirmed
+	// by a second block of the champion's tests, see [Plan.Confirm]; else the
+	// error holds what may change between two runs.
 	Interleaved bool
 }
 
@@ -186,18 +189,6 @@ func (p Plan) weights() Composite {
 		return Default()
 	}
 	return p.Weights
-}
-
-// Confirm judges once more what was judged as a promotion, after the champion
-// was asked some tasks again: the evidence before it promotes only where it
-// still does with them. The verdict is never [Continue].
-func (p Plan) Confirm(before Look, e Evidence) Look {
-	e.Interleaved = true
-	look := p.Judge(e)
-	if before.Verdict == Promote && look.Verdict == Continue {
-		look.Verdict = Inconclusive
-	}
-	return look
 }
 
 // PlainRule is the rule of old, for those who ask for it: any score above the
