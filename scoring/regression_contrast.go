@@ -1,0 +1,282 @@
+package scoring
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// aspect is one of the things that are looked at, each for itself.
+type aspect int
+
+const (
+	wholeAspect aspect = iota
+	qualityAspect
+	speedAspect
+	errorsAspect
+	aspects
+)
+
+const (
+	// leastTests is how many tests must be in common for a comparison.
+	leastTests = 20
+	// leastSpread is the least standard deviation of a run's mean latency
+	// between runs, as a share of it.
+	leastSpread = 0.03
+	// leastShareError is the least standard error of a pass rate: what
+	// leastError is worth there.
+	leastShareError = leastError / 6
+	// surest bounds every z: beyond it the normal distribution is no more than
+	// a figure of speech.
+	surest = 8
+)
+
+// contrast is how new runs differ from a baseline in one aspect.
+type contrast struct {
+	// known: there was enough to compare.
+	known bool
+	// before and after are in the aspect's own unit: points, a share of
+	// answers, seconds, a share of tests.
+	before, after float64
+	// fall is how much worse, as a share: of the composite, of the quality, of
+	// the speed; of all tests for errors. Negative where better.
+	fall float64
+	// deviation is the standard error of the difference, 0 where the aspect has
+	// none of its own; z is negative where worse.
+	deviation, z float64
+}
+
+// contrasts are those of all aspects.
+type contrasts [aspects]contrast
+
+// contrast contrasts new runs with a baseline in all aspects, task by task: only
+// tasks in both count.
+func (w *watch) contrast(now, base []*measured) (c contrasts) {
+	seconds, drift := w.latency(now, base)
+	c[speedAspect] = seconds
+	c[wholeAspect] = w.composite(now, base, seconds, drift)
+	c[qualityAspect] = w.quality(now, base, "")
+	c[errorsAspect] = reliable(now, base)
+	return c
+}
+
+// eachTask calls visit once for every task of the runs.
+func eachTask(runs []*measured, visit func(task int)) {
+	for i, run := range runs {
+	tasks:
+		for _, task := range run.tasks {
+			for _, earlier := range runs[:i] {
+				if task < len(earlier.tests) && earlier.tests[task] > 0 {
+					continue tasks
+				}
+			}
+			visit(task)
+		}
+	}
+}
+
+// difference is the mean over the tasks of what a figure was and is.
+type difference struct {
+	before, after float64
+	// variance is that of after less before, as the baseline's runs tell it.
+	variance     float64
+	tasks, tests int
+}
+
+// byTask compares a figure task by task. A task that fewer than two runs of the
+// baseline know is left out: nobody can say how much it varies.
+func byTask(now, base []*measured, figures func(*measured) []float64, counts func(*measured) []int, want func(task int) bool) (d difference) {
+	eachTask(now, func(task int) {
+		if want != nil && !want(task) {
+			return
+		}
+		var was, is series
+		for _, run := range base {
+			if figure, ok := known(figures(run), task); ok {
+				was.add(figure)
+			}
+		}
+		if was.count < 2 {
+			return
+		}
+		tests := 0
+		for _, run := range now {
+			if figure, ok := known(figures(run), task); ok {
+				is.add(figure)
+				tests += counts(run)[task]
+			}
+		}
+		if is.count == 0 {
+			return
+		}
+		d.tasks++
+		d.tests += tests
+		d.before += was.mean()
+		d.after += is.mean()
+		d.variance += was.around() / (was.count - 1) * (1/is.count + 1/was.count)
+	})
+	if d.tasks > 0 {
+		n := float64(d.tasks)
+		d.before, d.after, d.variance = d.before/n, d.after/n, d.variance/(n*n)
+	}
+	return d
+}
+
+// share is the part of before that is missing after; 0 where there was nothing.
+func share(before, after float64) float64 {
+	if before <= 0 {
+		return 0
+	}
+	return (before - after) / before
+}
+
+func bounded(z float64) float64 { return min(max(z, -surest), surest) }
+
+// latency contrasts the logarithms of the mean latencies. Each run of the
+// baseline is held against the tasks it shares with the new ones, so that other
+// tasks are no other speed. drift is the standard deviation of the difference.
+func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
+	ratios := make([]float64, 0, len(base))
+	var total series
+	eachTask(now, func(task int) {
+		if figure, ok := meanOf(now, task); ok {
+			total.add(figure)
+		}
+	})
+	for _, run := range base {
+		var is, was float64
+		tests := 0
+		eachTask(now, func(task int) {
+			before, ok := known(run.seconds, task)
+			after, also := meanOf(now, task)
+			if ok && also {
+				is += after
+				was += before
+				tests += run.tests[task]
+			}
+		})
+		if tests >= leastTests && is > 0 && was > 0 {
+			ratios = append(ratios, math.Log(is/was))
+		}
+	}
+	if len(ratios) < enoughRuns {
+		return c, 0
+	}
+	var slower series
+	for _, ratio := range ratios {
+		slower.add(ratio)
+	}
+	drift = max(spread(ratios), leastSpread) * math.Sqrt(1/float64(len(now))+1/slower.count)
+	c.known = true
+	c.after = total.mean()
+	c.before = c.after / math.Exp(slower.mean())
+	c.fall = 1 - math.Exp(-slower.mean())
+	c.deviation = drift
+	c.z = bounded(-slower.mean() / drift)
+	return c, drift
+}
+
+// meanOf is the mean latency of a task over runs.
+func meanOf(runs []*measured, task int) (float64, bool) {
+	var all series
+	for _, run := range runs {
+		if figure, ok := known(run.seconds, task); ok {
+			all.add(figure)
+		}
+	}
+	return all.mean(), all.count > 0
+}
+
+// composite contrasts the composites. A run's latency varies as a whole, beside
+// its tasks, which the latencies of the baseline's runs tell.
+func (w *watch) composite(now, base []*measured, seconds contrast, drift float64) (c contrast) {
+	d := byTask(now, base, func(r *measured) []float64 { return r.value }, func(r *measured) []int { return r.tests }, nil)
+	if d.tests < leastTests {
+		return c
+	}
+	for _, run := range append(base[:len(base):len(base)], now...) {
+		if run.speedy {
+			deviation := w.weights.Speed * min(seconds.before, longest) * drift
+			d.variance += deviation * deviation
+			break
+		}
+	}
+	c.known = true
+	c.before, c.after = d.before, d.after
+	c.fall = share(d.before, d.after)
+	c.deviation = max(math.Sqrt(d.variance), leastError)
+	c.z = bounded((d.after - d.before) / c.deviation)
+	return c
+}
+
+// quality contrasts the shares of right answers among the answers, in one
+// domain, or in all for "".
+func (w *watch) quality(now, base []*measured, domain string) (c contrast) {
+	var want func(int) bool
+	least := leastTests
+	if domain != "" {
+		want = func(task int) bool { return w.domains[task] == domain }
+		least = 1
+	}
+	d := byTask(now, base, func(r *measured) []float64 { return r.quality }, func(r *measured) []int { return r.answers }, want)
+	if d.tests < least {
+		return c
+	}
+	c.known = true
+	c.before, c.after = d.before, d.after
+	c.fall = share(d.before, d.after)
+	c.deviation = max(math.Sqrt(d.variance), leastShareError)
+	c.z = bounded((d.after - d.before) / c.deviation)
+	return c
+}
+
+// reliable contrasts the shares of tests without an answer. They are too few
+// for the normal distribution: z is that of the exact test for two rates (the
+// errors fall to the new runs as their part of the tests says), less where the
+// baseline's errors come in bunches.
+func reliable(now, base []*measured) (c contrast) {
+	tests, errors := counted(now)
+	before, earlier := counted(base)
+	if tests < leastTests || before < leastTests {
+		return c
+	}
+	c.known = true
+	c.before, c.after = errorShare(base), errorShare(now)
+	c.fall = c.after - c.before
+	all := errors + earlier
+	if all == 0 {
+		return c
+	}
+	part := distuv.Binomial{N: float64(all), P: float64(tests) / float64(tests+before)}
+	// Half of the chance of just this many: the test is else too timid.
+	above := 1 - part.CDF(float64(errors)) + part.Prob(float64(errors))/2
+	c.z = bounded(distuv.UnitNormal.Quantile(min(max(above, 1e-15), 1-1e-15)) / math.Sqrt(bunching(base, c.before)))
+	return c
+}
+
+func counted(runs []*measured) (tests, errors int) {
+	for _, run := range runs {
+		tests += run.sample.Tests
+		errors += run.sample.Errors
+	}
+	return tests, errors
+}
+
+// bunching is how much more the errors of runs vary than chance alone makes
+// them, at least 1.
+func bunching(runs []*measured, rate float64) float64 {
+	if rate <= 0 || rate >= 1 || len(runs) < 2 {
+		return 1
+	}
+	sum := 0.0
+	for _, run := range runs {
+		expected := rate * float64(run.sample.Tests)
+		if expected > 0 {
+			sum += (float64(run.sample.Errors) - expected) * (float64(run.sample.Errors) - expected) / (expected * (1 - rate))
+		}
+	}
+	return max(1, sum/float64(len(runs)-1))
+}
+
+// chance is how often noise alone gives a z as low as this one.
+func chance(z float64) float64 { return distuv.UnitNormal.CDF(-math.Abs(z)) }

@@ -1,0 +1,118 @@
+package scoring
+
+import (
+	"math"
+)
+
+// measured is what the watch needs to know of one run, by the task's place.
+type measured struct {
+	from *Observation
+	// tasks are the places of the run's tasks.
+	tasks []int
+	// value is a task's mean share of the composite, quality the share of its
+	// answers that were right, seconds its mean latency; each is no number
+	// where the run doesn't know it.
+	value, quality, seconds []float64
+	// tests and answers are how many a task had.
+	tests, answers []int
+	sample         Sample
+	score          float64
+	// speedy says that the run's latency counts in the composite.
+	speedy bool
+}
+
+// known returns the figure of a task, false where the run has none.
+func known(figures []float64, task int) (float64, bool) {
+	if task >= len(figures) || math.IsNaN(figures[task]) {
+		return 0, false
+	}
+	return figures[task], true
+}
+
+// tally is what the tests of one task add up to.
+type tally struct {
+	tests, answered, passed, timed int
+	seconds, counted               float64
+}
+
+// measure sums up a run.
+func (w *watch) measure(o *Observation) *measured {
+	run := &measured{from: o, sample: Measure(o.Tests)}
+	run.score = w.weights.Score(run.sample).Composite
+	for _, t := range o.Tests {
+		place, there := w.places[t.Task]
+		if !there {
+			place = len(w.names)
+			w.places[t.Task] = place
+			w.names = append(w.names, t.Task)
+			w.domains = append(w.domains, t.Domain)
+			w.tallies = append(w.tallies, tally{})
+		}
+		sum := &w.tallies[place]
+		if sum.tests == 0 {
+			run.tasks = append(run.tasks, place)
+		}
+		sum.tests++
+		if !t.Error() {
+			sum.answered++
+			if t.Passed {
+				sum.passed++
+			}
+		}
+		if t.timed() {
+			seconds := max(0, t.Latency.Seconds())
+			sum.timed++
+			sum.seconds += seconds
+			sum.counted += min(seconds, longest)
+		}
+	}
+
+	size := len(w.names)
+	figures := make([]float64, 3*size)
+	for i := range figures {
+		figures[i] = math.NaN()
+	}
+	counts := make([]int, 2*size)
+	run.value, run.quality, run.seconds = figures[:size:size], figures[size:2*size:2*size], figures[2*size:]
+	run.tests, run.answers = counts[:size:size], counts[size:]
+
+	mean := run.sample.Latency.Seconds()
+	run.speedy = mean < 10 && run.sample.Errors < run.sample.Tests
+	for _, place := range run.tasks {
+		sum := &w.tallies[place]
+		tests := float64(sum.tests)
+		value := 10 * (w.weights.Quality*float64(sum.passed) + w.weights.Reliability*float64(sum.answered)) / tests
+		if run.speedy {
+			// A task without any latency says nothing of the speed, so it counts
+			// as the run's others.
+			latency := mean
+			if sum.timed > 0 {
+				latency = sum.counted / float64(sum.timed)
+			}
+			value += w.weights.Speed * (10 - latency)
+		}
+		run.value[place] = value
+		if sum.answered > 0 {
+			run.quality[place] = float64(sum.passed) / float64(sum.answered)
+		}
+		if sum.timed > 0 && sum.seconds > 0 {
+			run.seconds[place] = sum.seconds / float64(sum.timed)
+		}
+		run.tests[place], run.answers[place] = sum.tests, sum.answered
+		*sum = tally{}
+	}
+	return run
+}
+
+// errorShare is the share of the runs' tests that got no answer.
+func errorShare(runs []*measured) float64 {
+	tests, errors := 0, 0
+	for _, run := range runs {
+		tests += run.sample.Tests
+		errors += run.sample.Errors
+	}
+	if tests == 0 {
+		return 0
+	}
+	return float64(errors) / float64(tests)
+}

@@ -1,0 +1,374 @@
+package scoring
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	// baselineRuns is how many runs a baseline has at most; at least it has
+	// enoughRuns.
+	baselineRuns = 10
+	// sumRuns and sumLag: a slow decline is held against that many runs before
+	// that many last ones, which it has not reached yet.
+	sumRuns, sumLag = 20, 5
+	// suspectFall, confirmFall and slowFall are the least falls for a suspicion,
+	// for a regression, and for a slow one.
+	suspectFall, confirmFall, slowFall = 0.02, 0.03, 0.02
+	// majorFall is from where on a regression is a major one.
+	majorFall = 0.1
+	// outageShare is the share of tests without an answer from where on a run
+	// is an outage, if that is also twice what is usual.
+	outageShare = 0.2
+)
+
+// limits are the bounds for z.
+type limits struct {
+	// suspect is that for a run, together for it and the second one, alone for
+	// the second one by itself.
+	suspect, together, alone float64
+}
+
+// limits returns the aspect's limits: stricter for the parts, since four
+// aspects are looked at.
+func (a aspect) limits() limits {
+	if a == wholeAspect {
+		return limits{suspect: -2, together: -3, alone: -1.5}
+	}
+	return limits{suspect: -2.3, together: -3.4, alone: -1.5}
+}
+
+// look is what is known of one aspect.
+type look struct {
+	// state is Normal, Suspect or Regressed.
+	state State
+	// decline is the sum of slow declines.
+	decline cusum
+	// first is the run that made it suspect, at the point of that number; quick
+	// and slow say which rule did; slowBase is what the slow one compares with.
+	first       *measured
+	point       int
+	quick, slow bool
+	slowBase    []*measured
+	// after are the last two runs since the regression, alarm its number.
+	after []*measured
+	alarm int
+}
+
+// watch is the fold over a series.
+type watch struct {
+	weights Composite
+
+	// A task's place in the figures of a run follows from the order in which
+	// the tasks were met.
+	places         map[string]int
+	names, domains []string
+	tallies        []tally
+
+	// clean are the last unsuspicious runs, pending those whose suspicion is
+	// not decided yet.
+	clean, pending []*measured
+	looks          [aspects]look
+	// rise is a run that was better than chance explains; risen says that the
+	// improvement was told.
+	rise  *measured
+	risen bool
+
+	last   *Observation
+	outage int // the number of the outage's alarm while one lasts, else -1
+
+	points               []Point
+	alarms, improvements []Alarm
+}
+
+func newWatch(weights Composite) *watch {
+	if weights == (Composite{}) {
+		weights = Default()
+	}
+	w := &watch{weights: weights, places: map[string]int{}, outage: -1}
+	w.restart()
+	return w
+}
+
+// restart forgets all that the baseline rests on.
+func (w *watch) restart() {
+	w.clean, w.pending, w.rise, w.risen = nil, nil, nil, false
+	for i := range w.looks {
+		w.looks[i] = look{state: Normal, alarm: -1}
+	}
+}
+
+// tail returns the last n of the runs.
+func tail(runs []*measured, n int) []*measured { return runs[max(0, len(runs)-n):] }
+
+// add judges the next run.
+func (w *watch) add(o *Observation) {
+	run := w.measure(o)
+	point := Point{ID: o.ID, Time: o.Time, Score: run.score, Mark: MarkLearning}
+	if w.last != nil && (o.Reset || o.Crowned || o.Model != w.last.Model || o.Version != w.last.Version) {
+		w.endAlarms(o)
+		w.restart()
+		point.Fresh = true
+	}
+	w.last = o
+
+	base := tail(w.clean, baselineRuns)
+	broken := isOutage(run, base)
+	if len(base) < enoughRuns {
+		point.Baseline = Baseline{Runs: len(base)}
+		if run.sample.Tests < leastTests {
+			point.Mark = MarkUnjudged
+		}
+		if !broken && !o.Crowned && run.sample.Tests >= leastTests {
+			w.clean = append(w.clean, run)
+		}
+		w.note(point, run, broken, contrasts{})
+		return
+	}
+
+	now := w.contrast([]*measured{run}, base)
+	if broken {
+		now = contrasts{qualityAspect: now[qualityAspect]}
+	}
+	point.Baseline = w.baseline(base, now[wholeAspect])
+	point.Z = now[wholeAspect].z
+	point.Mark = w.judge(run, base, now)
+	if point.Mark == MarkUnjudged && !broken && run.sample.Tests >= leastTests {
+		w.clean = append(w.clean, run) // other tasks: the baseline of theirs begins here
+	}
+	point.Decline = w.looks[wholeAspect].decline.sum
+	w.note(point, run, broken, now)
+}
+
+// note records a run's point, and the outage where it is one.
+func (w *watch) note(point Point, run *measured, broken bool, now contrasts) {
+	if broken {
+		point.Mark = MarkOutage
+		w.tellOutage(run, now[qualityAspect])
+	} else if w.outage >= 0 {
+		w.alarms[w.outage].Ended = run.from.Time
+		w.outage = -1
+	}
+	w.points = append(w.points, point)
+	if len(w.clean) > 2*(sumRuns+sumLag) {
+		w.clean = slices.Clone(tail(w.clean, sumRuns+sumLag))
+	}
+}
+
+// judge takes a run through all aspects, and says what it is taken for.
+func (w *watch) judge(run *measured, base []*measured, now contrasts) Mark {
+	judged := false
+	for _, c := range now {
+		judged = judged || c.known
+	}
+	if !judged {
+		return MarkUnjudged
+	}
+
+	// The runs before the last five, of which this one is the last.
+	slowBase := w.clean[:max(0, len(w.clean)-(sumLag-1))]
+	slowBase = tail(slowBase, sumRuns)
+	var slow contrasts
+	if len(slowBase) >= enoughRuns {
+		slow = w.contrast([]*measured{run}, slowBase)
+	}
+
+	var confirmed []aspect
+	for a := range aspects {
+		l := &w.looks[a]
+		if !now[a].known {
+			continue
+		}
+		switch l.state {
+		case Regressed:
+			w.recover(a, run, base)
+		case Suspect:
+			if w.confirm(a, run, base, now[a]) {
+				confirmed = append(confirmed, a)
+				continue
+			}
+			kept := l.slow
+			w.clear(l)
+			if kept {
+				continue // this run has had its say on the decline
+			}
+			fallthrough
+		default:
+			w.suspect(a, run, now[a], slow[a], slowBase)
+		}
+	}
+	if len(confirmed) > 0 {
+		w.raise(confirmed, run, base)
+	}
+	w.improve(run, base, now[wholeAspect])
+	return w.settle(run)
+}
+
+// suspect holds a run against the limits that make it suspect.
+func (w *watch) suspect(a aspect, run *measured, now, slow contrast, slowBase []*measured) {
+	l := &w.looks[a]
+	if slow.known {
+		l.decline.add(run, slow.z)
+	}
+	l.quick = now.z < a.limits().suspect && now.fall > suspectFall
+	l.slow = l.decline.sum > sumLimit
+	if l.quick || l.slow {
+		l.state, l.first, l.point, l.slowBase = Suspect, run, len(w.points), slowBase
+	}
+}
+
+// confirm reports whether the run confirms the suspicion.
+func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast) bool {
+	l := &w.looks[a]
+	if l.quick {
+		both := w.contrast([]*measured{l.first, run}, base)[a]
+		if both.z < a.limits().together && both.fall >= confirmFall && now.z < a.limits().alone {
+			return true
+		}
+	}
+	if !l.slow || w.contrast([]*measured{run}, l.slowBase)[a].z >= sumConfirm {
+		return false
+	}
+	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= slowFall
+}
+
+// clear takes a suspicion back.
+func (w *watch) clear(l *look) {
+	if l.slow {
+		l.decline.restart(sumKept)
+	}
+	l.state, l.first, l.quick, l.slow, l.slowBase = Normal, nil, false, false, nil
+}
+
+// recover ends a regression when the last two runs together don't show it.
+func (w *watch) recover(a aspect, run *measured, base []*measured) {
+	l := &w.looks[a]
+	l.after = tail(append(l.after, run), 2)
+	if l.alarm >= 0 {
+		w.alarms[l.alarm].Runs++
+	}
+	if len(l.after) < 2 {
+		return
+	}
+	if both := w.contrast(l.after, base)[a]; !both.known || both.z < a.limits().alone {
+		return
+	}
+	alarm := l.alarm
+	*l = look{state: Normal, alarm: -1}
+	for i := range w.looks {
+		if w.looks[i].alarm == alarm {
+			return
+		}
+	}
+	if alarm >= 0 {
+		w.alarms[alarm].Ended = run.from.Time
+	}
+}
+
+// settle takes the run into the baseline, unless anything is suspicious, and
+// says what it is taken for.
+func (w *watch) settle(run *measured) Mark {
+	state := w.state()
+	if !isOutage(run, tail(w.clean, baselineRuns)) {
+		w.pending = append(w.pending, run)
+	}
+	switch state {
+	case Regressed:
+		w.pending = tail(w.pending, 2)
+		return MarkRegressed
+	case Suspect:
+		return MarkSuspect
+	}
+	w.clean = append(w.clean, w.pending...)
+	w.pending = nil
+	return MarkNormal
+}
+
+// state is that of all aspects together.
+func (w *watch) state() State {
+	state := Normal
+	for i := range w.looks {
+		switch w.looks[i].state {
+		case Regressed:
+			return Regressed
+		case Suspect:
+			state = Suspect
+		}
+	}
+	return state
+}
+
+// improve tells a rise by the rules for a fall, the other way round. Nothing is
+// asked for: the next run confirms it or not.
+func (w *watch) improve(run *measured, base []*measured, now contrast) {
+	if !now.known {
+		return
+	}
+	bound := wholeAspect.limits()
+	first := w.rise
+	w.rise = nil
+	if first != nil && !w.risen {
+		both := w.contrast([]*measured{first, run}, base)[wholeAspect]
+		if both.z > -bound.together && both.fall <= -confirmFall && now.z > -bound.alone {
+			w.improvements = append(w.improvements, w.describe(Improvement, []aspect{wholeAspect}, []*measured{first, run}, base))
+			w.risen = true
+			return
+		}
+	}
+	if now.z > -bound.suspect && now.fall < -suspectFall {
+		w.rise = run
+	} else if now.z < 1 {
+		w.risen = false
+	}
+}
+
+// isOutage reports whether too many of the tests got no answer.
+func isOutage(run *measured, base []*measured) bool {
+	tests, errors := float64(run.sample.Tests), float64(run.sample.Errors)
+	return errors > 0 && errors >= outageShare*tests && (len(base) < enoughRuns || errors >= 2*errorShare(base)*tests)
+}
+
+// baseline returns the limits for one run against a baseline; c is that run's
+// contrast, or an unknown one.
+func (w *watch) baseline(base []*measured, c contrast) Baseline {
+	b := Baseline{Runs: len(base)}
+	if len(base) == 0 {
+		return b
+	}
+	if c.known {
+		b.Mean = c.before
+		b.Low, b.High = b.Mean-1.96*c.deviation, b.Mean+1.96*c.deviation
+		return b
+	}
+	var scores series
+	for _, run := range base {
+		scores.add(run.score)
+	}
+	b.Mean = scores.mean()
+	deviation := leastError
+	if scores.count > 1 {
+		deviation = max(deviation, math.Sqrt(scores.around()/(scores.count-1)*(1+1/scores.count)))
+	}
+	b.Low, b.High = b.Mean-1.96*deviation, b.Mean+1.96*deviation
+	return b
+}
+
+// report sums up the fold.
+func (w *watch) report() Report {
+	base := tail(w.clean, baselineRuns)
+	r := Report{State: w.state(), Outage: w.outage >= 0, Alarms: w.alarms, Improvements: w.improvements, Points: w.points}
+	if r.State == Normal && len(base) < enoughRuns {
+		r.State = TooFewRuns
+	}
+	for i := range w.looks {
+		r.Rerun = r.Rerun || w.looks[i].state == Suspect
+	}
+	// A node that is down is not asked again at once, only to be down again.
+	r.Rerun = r.Rerun && !r.Outage
+	var next contrast
+	if len(base) >= enoughRuns {
+		next = w.contrast(base[len(base)-1:], base)[wholeAspect]
+	}
+	r.Baseline = w.baseline(base, next)
+	return r
+}
