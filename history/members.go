@@ -3,6 +3,7 @@ package history
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -51,25 +52,57 @@ func read(written object, extra *map[string]json.RawMessage, readers map[string]
 	for _, m := range written {
 		reader, known := readers[m.key]
 		if !known {
-			if *extra == nil {
-				*extra = map[string]json.RawMessage{}
-			}
-			(*extra)[m.key] = m.value
+			keepExtra(extra, m)
 			continue
 		}
 		if bytes.Equal(m.value, []byte("null")) {
 			continue
 		}
-		if err := reader(m.value); err != nil {
+		err := reader(m.value)
+		if errors.Is(err, errForeign) {
+			keepExtra(extra, m)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", m.key, err)
 		}
 	}
 	return nil
 }
 
+func keepExtra(extra *map[string]json.RawMessage, m member) {
+	if *extra == nil {
+		*extra = map[string]json.RawMessage{}
+	}
+	(*extra)[m.key] = m.value
+}
+
+// errForeign: another program uses this name for something else.
+var errForeign = errors.New("a member of another program")
+
+// orForeign leaves a value alone that it can't read: names that this program
+// came to use late may have been in use before.
+func orForeign[T any](parse func(json.RawMessage) (T, error)) func(json.RawMessage) (T, error) {
+	return func(value json.RawMessage) (T, error) {
+		parsed, err := parse(value)
+		if err != nil {
+			err = errForeign
+		}
+		return parsed, err
+	}
+}
+
+func boolean(value json.RawMessage) (parsed bool, err error) {
+	err = json.Unmarshal(value, &parsed)
+	return parsed, err
+}
+
 func into[T any](target *T, parse func(json.RawMessage) (T, error)) func(json.RawMessage) error {
-	return func(value json.RawMessage) (err error) {
-		*target, err = parse(value)
+	return func(value json.RawMessage) error {
+		parsed, err := parse(value)
+		if err == nil {
+			*target = parsed
+		}
 		return err
 	}
 }

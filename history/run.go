@@ -140,6 +140,11 @@ func (r *Run) read(written object) error {
 		"engine":          into(&r.Engine, text),
 		"engine_version":  into(&r.EngineVersion, text),
 		"p95_latency_ms":  into(&r.P95, milliseconds),
+		"avg_ttft_ms":     into(&r.FirstToken, orForeign(milliseconds)),
+		"session":         into(&r.Session, orForeign(text)),
+		"crowned":         into(&r.Crowned, orForeign(boolean)),
+		"unsteady":        into(&r.Unsteady, orForeign(text)),
+		"results":         into(&r.Results, orForeign(results)),
 	})
 }
 
@@ -167,6 +172,17 @@ func (r Run) members() (object, error) {
 	w.some("engine_version", r.EngineVersion)
 	if r.P95 != 0 {
 		w.put("p95_latency_ms", r.P95.Round(time.Millisecond).Milliseconds())
+	}
+	if r.FirstToken != 0 {
+		w.put("avg_ttft_ms", r.FirstToken.Round(time.Millisecond).Milliseconds())
+	}
+	w.some("session", r.Session)
+	if r.Crowned {
+		w.put("crowned", true)
+	}
+	w.some("unsteady", r.Unsteady)
+	if r.Results != nil {
+		w.put("results", groupResults(r.Results))
 	}
 	w.extra(r.Extra)
 	return w.object, w.err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/cmd/internal/checkup"
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/cmd/internal/notify"
 )
@@ -23,9 +24,9 @@ from. It sends no alert; see notify-test.
 Exit code 0: all is well; 1: something is wrong.`,
 		Example: `  jarvis-heal check
   jarvis-heal check --config ./new.yaml && mv new.yaml jarvis.yaml`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(cmd, *file)
+			c, err := cli.LoadConfig(cmd, *file)
 			if errors.Is(err, config.ErrNotFound) {
 				return fmt.Errorf("%w; write one with `jarvis-heal init`", err)
 			}
@@ -54,7 +55,7 @@ Exit code 0: all is well; 1: something is wrong.`,
 				}
 			}
 			if wrong > 0 {
-				return failure{1, fmt.Errorf("something is wrong, see above")}
+				return cli.Failure{Code: 1, Err: fmt.Errorf("something is wrong, see above")}
 			}
 			fmt.Fprintln(out, "all is well")
 			return nil

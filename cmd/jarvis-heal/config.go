@@ -10,30 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/cmd/internal/discover"
 )
-
-// loadConfig reads the config that is named or found, and prints its warnings.
-// The error wraps config.ErrNotFound where there is none.
-func loadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
-	path, err := config.Find(file)
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.Load(path)
-	if err != nil {
-		var m config.Mistakes
-		if errors.As(err, &m) {
-			return nil, fmt.Errorf("the config is wrong:\n%w", err)
-		}
-		return nil, err
-	}
-	for _, w := range c.Warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+w)
-	}
-	return c, nil
-}
 
 // errNothingFound: no config, and no engine on this machine.
 var errNothingFound = errors.New("nothing to watch")
@@ -41,7 +21,7 @@ var errNothingFound = errors.New("nothing to watch")
 // configOrFound reads the config, or makes one of the engines on this machine
 // and tells which. The error wraps errNothingFound where there are none.
 func configOrFound(cmd *cobra.Command, file string) (*config.Config, error) {
-	c, err := loadConfig(cmd, file)
+	c, err := cli.LoadConfig(cmd, file)
 	if !errors.Is(err, config.ErrNotFound) {
 		return c, err
 	}

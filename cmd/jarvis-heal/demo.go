@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/demo"
 )
 
@@ -24,13 +25,13 @@ no configuration, and ends by itself after half a minute.
 
 Exit code 0: all of it happened; 1: something did not; 130: interrupted.`,
 		Example: `  jarvis-heal demo`,
-		Args:    noArgs,
+		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(context.WithoutCancel(cmd.Context()), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			err := demo.Run(ctx, cmd.OutOrStdout())
 			if errors.Is(err, context.Canceled) {
-				return failure{130, errors.New("the demo was interrupted")}
+				return cli.Failure{Code: 130, Err: errors.New("the demo was interrupted")}
 			}
 			return err
 		},

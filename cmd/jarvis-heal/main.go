@@ -4,7 +4,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/version"
 )
 
@@ -23,36 +23,8 @@ func main() {
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// failure is an error with the code to exit with. A nil err prints nothing.
-type failure struct {
-	code int
-	err  error
-}
-
-func (f failure) Error() string {
-	if f.err == nil {
-		return fmt.Sprintf("exit %d", f.code)
-	}
-	return f.err.Error()
-}
-
-func (f failure) Unwrap() error { return f.err }
-
 func execute(args []string, stdout, stderr io.Writer) int {
-	cmd := newRootCommand()
-	cmd.SetArgs(args)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	err := cmd.Execute()
-	if err == nil {
-		return 0
-	}
-	f := failure{code: 1, err: err}
-	errors.As(err, &f)
-	if f.err != nil {
-		fmt.Fprintf(stderr, "jarvis-heal: %v\n", f.err)
-	}
-	return f.code
+	return cli.Execute(newRootCommand(), args, stdout, stderr)
 }
 
 const rootLong = `jarvis-heal keeps a cluster of self-hosted LLM servers (LM Studio, Ollama,
@@ -82,22 +54,15 @@ Exit codes:
 func newRootCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
-		Use:                        "jarvis-heal",
-		Short:                      "Keep a cluster of self-hosted LLM servers serving",
-		Long:                       rootLong,
-		Example:                    rootExample,
-		Version:                    version.Long(),
-		Args:                       unknownCommand,
-		SilenceErrors:              true,
-		SuggestionsMinimumDistance: 2,
-		SilenceUsage:               true,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return runHealer(cmd, file) },
+		Use:     "jarvis-heal",
+		Short:   "Keep a cluster of self-hosted LLM servers serving",
+		Long:    rootLong,
+		Example: rootExample,
+		Version: version.Long(),
+		Args:    unknownCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runHealer(cmd, file) },
 	}
-	cmd.PersistentFlags().StringVar(&file, "config", "", "the config `FILE` (default: jarvis.yaml here, then in your configuration folder)")
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return failure{2, fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-	})
-	cmd.SetHelpTemplate(cmd.HelpTemplate() + exitCodes)
+	cli.Prepare(cmd, &file, exitCodes)
 	cmd.AddCommand(
 		newRunCommand(&file), newDemoCommand(), newStatusCommand(&file), newCheckCommand(&file),
 		newInitCommand(&file), newNotifyTestCommand(&file),
@@ -115,13 +80,5 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = fmt.Sprintf("; did you mean %q?", near[0])
 	}
-	return failure{2, fmt.Errorf("unknown command %q%s; see jarvis-heal --help", args[0], hint)}
-}
-
-// noArgs refuses arguments of a command that takes none.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return failure{2, fmt.Errorf("%s takes no arguments, got %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
-	}
-	return nil
+	return cli.Failure{Code: 2, Err: fmt.Errorf("unknown command %q%s; see jarvis-heal --help", args[0], hint)}
 }

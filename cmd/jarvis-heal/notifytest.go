@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/notify"
 )
 
@@ -24,9 +25,9 @@ alerts, and tells for each whether it took it.
 Exit code 0: all took it; 1: some didn't, or none is named.`,
 		Example: `  export JARVIS_TELEGRAM='telegram://TOKEN@telegram?chats=ID'
   jarvis-heal notify-test`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(cmd, *file)
+			c, err := cli.LoadConfig(cmd, *file)
 			if err != nil {
 				return err
 			}
@@ -52,7 +53,7 @@ Exit code 0: all took it; 1: some didn't, or none is named.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: sent\n", s.Sender.Name())
 			}
 			if failed > 0 {
-				return failure{1, fmt.Errorf("%d of %d services didn't take it", failed, len(services))}
+				return cli.Failure{Code: 1, Err: fmt.Errorf("%d of %d services didn't take it", failed, len(services))}
 			}
 			return nil
 		},

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/console"
 	"github.com/turbone/jarvis/cmd/internal/daemon"
 	"github.com/turbone/jarvis/cmd/internal/version"
@@ -28,7 +25,7 @@ Events go to the console and to the log (healer.log). The status API
 (healer.listen) tells the state: GET /api/v1/status, /api/v1/events, /healthz.`,
 		Example: `  jarvis-heal run
   jarvis-heal run --config /etc/jarvis/jarvis.yaml`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runHealer(cmd, *file) },
 	}
 }
@@ -57,7 +54,12 @@ func runHealer(cmd *cobra.Command, file string) error {
 
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
-	defer stopOnSignal(cancel, d.Repairing, stderr)()
+	defer cli.StopOnSignal(cancel, func() string {
+		if names := d.Repairing(); len(names) > 0 {
+			return fmt.Sprintf("finishing the repair of %s; press Ctrl-C again to leave at once", strings.Join(names, ", "))
+		}
+		return "stopping"
+	}, stderr)()
 	err = d.Run(ctx)
 	if closed := d.Close(); err == nil {
 		err = closed
@@ -66,37 +68,4 @@ func runHealer(cmd *cobra.Command, file string) error {
 		fmt.Fprintln(stderr, "stopped")
 	}
 	return err
-}
-
-// stopOnSignal calls cancel at the first interrupt and ends the process at the
-// second. The function that it returns ends that.
-func stopOnSignal(cancel func(), repairing func() []string, out io.Writer) (end func()) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() { // ended and waited for by end
-		defer close(ended)
-		select {
-		case <-done:
-			return
-		case <-signals:
-		}
-		if names := repairing(); len(names) > 0 {
-			fmt.Fprintf(out, "finishing the repair of %s; press Ctrl-C again to leave at once\n", strings.Join(names, ", "))
-		} else {
-			fmt.Fprintln(out, "stopping")
-		}
-		cancel()
-		select {
-		case <-done:
-		case <-signals:
-			fmt.Fprintln(out, "leaving at once")
-			os.Exit(130)
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-		<-ended
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/cmd/internal/console"
 	"github.com/turbone/jarvis/cmd/internal/statusapi"
@@ -27,23 +28,23 @@ by itself: a probe and a question of one token, changing nothing.
 Exit code 0: all nodes serve; 1: some don't; 2: can't tell.`,
 		Example: `  jarvis-heal status
   jarvis-heal status --json | jq -r .serving`,
-		Args: noArgs,
+		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, source, err := currentStatus(cmd, *file)
 			if err != nil {
-				return failure{2, err}
+				return cli.Failure{Code: 2, Err: err}
 			}
 			if asJSON {
 				out := json.NewEncoder(cmd.OutOrStdout())
 				out.SetIndent("", "  ")
 				if err := out.Encode(s); err != nil {
-					return failure{2, err}
+					return cli.Failure{Code: 2, Err: err}
 				}
 			} else {
 				console.New(cmd.OutOrStdout()).Status(s, source, time.Now())
 			}
 			if !s.AllServe() {
-				return failure{code: 1}
+				return cli.Failure{Code: 1}
 			}
 			return nil
 		},
@@ -55,7 +56,7 @@ Exit code 0: all nodes serve; 1: some don't; 2: can't tell.`,
 // currentStatus asks the healer that runs, or looks once.
 func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source string, err error) {
 	ctx := cmd.Context()
-	c, err := loadConfig(cmd, file)
+	c, err := cli.LoadConfig(cmd, file)
 	if err != nil && !errors.Is(err, config.ErrNotFound) {
 		return s, "", err
 	}

@@ -1,0 +1,182 @@
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// Unfinished is a session that was cut short.
+type Unfinished struct {
+	Session string
+	Node    string
+	// Several: it is one of several candidates.
+	Several             bool
+	Champion, Candidate nodes.Model
+	Started             time.Time
+	// Tests is how many were made.
+	Tests int
+}
+
+// Recover ends what a process that was killed left behind on these nodes: a
+// node without its champion gets it back, and a promotion that was made is
+// recorded. Sessions that can go on stay, and are returned. A node that
+// somebody works on now is left alone.
+//
+// It asks no node that no session was cut short on.
+func (a *Arena) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error) {
+	paths, err := journals(a.config.Journal)
+	if err != nil {
+		return nil, err
+	}
+	var list []Unfinished
+	var errs []error
+	for _, path := range paths {
+		u, err := a.recover(ctx, path, set)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if u != nil {
+			list = append(list, *u)
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfinished, error) {
+	p, restored, err := readJournal(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, nil // its process ended it meanwhile
+	case errors.Is(err, errEmptyJournal):
+		return nil, a.removeIdle(ctx, path)
+	case err != nil:
+		return nil, err
+	}
+	u := &Unfinished{
+		Session: p.ID, Node: p.Node, Several: len(p.Field) > 0, Champion: p.Champion, Candidate: p.Candidate,
+		Started: p.Started, Tests: p.tests(),
+	}
+	node := set.Get(p.Node)
+	if node == nil {
+		return nil, fmt.Errorf("a tournament on %s was cut short, and the config has no such node; name it there again, or remove %s", p.Node, path)
+	}
+	if restored {
+		return u, nil
+	}
+	lease, err := a.config.Leases.Acquire(ctx, node.Name, nodes.Holder{
+		Name: "jarvis-arena", PID: os.Getpid(), Since: time.Now(), Why: "end a tournament that was cut short",
+	})
+	if errors.Is(err, nodes.Leased) {
+		return nil, nil // it is still under way, or the healer is at work
+	}
+	if err != nil {
+		return nil, err
+	}
+	h := &hold{arena: a, node: node, lease: lease, saved: p.Champion, reloads: map[string]int{}}
+	m := a.match(h, p, nil)
+	p.weights = a.weights
+	// While the lease was free the session may have been ended by another.
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, lease.Release()
+	}
+	if m.journal, err = openJournal(path); err != nil {
+		return nil, errors.Join(err, lease.Release())
+	}
+	a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", p.Candidate.Name, p.tests())})
+	crowned, err := m.crowned(ctx)
+	switch {
+	case err != nil:
+		err = errors.Join(err, m.journal.close())
+	case crowned:
+		m.intact = true
+		_, reason := p.outcome()
+		_, err = m.finish(ctx, VerdictPromoted, reason)
+		u = nil
+	default:
+		if err = m.restore(ctx); err == nil {
+			err = m.journal.write(line{Restored: true}, true)
+		}
+		err = errors.Join(err, m.journal.close())
+	}
+	return u, errors.Join(err, h.release(ctx, m.intact))
+}
+
+// removeIdle removes the journal of a process that ended before it did
+// anything. One that is being started holds its node's lease; the file is
+// young then.
+func (a *Arena) removeIdle(_ context.Context, path string) error {
+	info, err := os.Stat(path)
+	if err != nil || time.Since(info.ModTime()) < time.Minute {
+		return nil
+	}
+	return os.Remove(path)
+}
+
+// crowned reports whether the session's candidate was put into service for
+// good before the process ended.
+func (m *match) crowned(ctx context.Context) (bool, error) {
+	if v, _ := m.outcome(); v != VerdictPromoted {
+		return false, nil
+	}
+	keeper := m.hold.arena.config.Keeper
+	if keeper == nil {
+		champion, ok, err := m.hold.arena.config.History.Champion(ctx)
+		return ok && champion.RunID == m.runID(Candidate), err
+	}
+	now, ok, err := keeper.Serving(ctx, m.hold.node)
+	return ok && now.Equal(m.Candidate), err
+}
+
+// resume goes on with the newest session on the node that was cut short.
+func (a *Arena) resume(ctx context.Context, h *hold, r Request, several bool) (*match, error) {
+	paths, err := journals(a.config.Journal)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		p, _, err := readJournal(path)
+		if err != nil || p.Node != h.node.Name || several != (len(p.Field) > 0) || r.Candidate.Name != "" && !h.node.Same(r.Candidate.Name, p.Candidate.Name) {
+			continue
+		}
+		if err := a.resumable(ctx, h, p); err != nil {
+			return nil, err
+		}
+		p.weights = a.weights
+		if err := a.evidence(ctx, h.node, p, p.Evidence); err != nil {
+			return nil, err
+		}
+		j, err := openJournal(path)
+		if err != nil {
+			return nil, err
+		}
+		m := a.match(h, p, j)
+		m.tell(Event{Type: EventResumed, Model: p.Candidate.Name, Role: Candidate, Text: fmt.Sprintf("%s against %s goes on after %d tests", p.Candidate.Name, p.Champion.Name, p.tests())})
+		return m, nil
+	}
+	return nil, fmt.Errorf("%s: %w: no tournament was cut short there", h.node.Name, ErrNothingToResume)
+}
+
+// resumable reports why a session can't go on: what is to be compared must be
+// what it was.
+func (a *Arena) resumable(ctx context.Context, h *hold, p *progress) error {
+	const remedy = "start a new tournament, without --resume"
+	if p.Hash != a.drawn(0).Hash() {
+		return fmt.Errorf("%s: the tasks changed since the tournament was cut short; %s", p.Node, remedy)
+	}
+	if !p.Champion.Equal(h.saved) {
+		return fmt.Errorf("%s: it serves %s now, and served %s when the tournament was cut short; %s", p.Node, h.saved.Name, p.Champion.Name, remedy)
+	}
+	s, err := h.node.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	if now := digestOf(h.node, s, p.Candidate.Name); now != "" && p.Candidate.Digest != "" && now != p.Candidate.Digest {
+		return fmt.Errorf("%s: %s is another file now than when the tournament was cut short; %s", p.Node, p.Candidate.Name, remedy)
+	}
+	return nil
+}

@@ -1,0 +1,478 @@
+package arena
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/sourcegraph/conc/pool"
+
+	"github.com/turbone/jarvis/arena/suite"
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
+)
+
+const (
+	// deadAfter is how many tests in a row without an answer make the arena
+	// look whether the server and its model are still there.
+	deadAfter = 3
+	// afterTests is how many tests of the champion follow the candidate's
+	// before a promotion.
+	afterTests = 20
+	// cyclesUnknown is how many cycles the champion is asked at most whose own
+	// history is too short to count.
+	cyclesUnknown = 3
+	// enoughHistory is from how many runs on it counts.
+	enoughHistory = 4
+	// extendBy is how much longer an extended tournament may be.
+	extendBy = 2
+)
+
+// Hold holds a tournament and blocks until it has ended. Whatever happens, the
+// node serves what it served before, or the promoted candidate, when Hold
+// returns; the error says so where that could not be reached.
+//
+// The error wraps [ErrInterrupted] where ctx ended. A tournament that could
+// not be held (a candidate that doesn't load, a node that died) is no error:
+// its verdict is [VerdictFailed].
+func (a *Arena) Hold(ctx context.Context, r Request) (result Result, err error) {
+	if r.Node == nil {
+		return Result{}, errors.New("arena: no node given")
+	}
+	why := "tournament"
+	if r.Candidate.Name != "" {
+		why += " of " + r.Candidate.Name
+	}
+	h, err := a.take(ctx, r.Node, why)
+	if err != nil {
+		return Result{}, err
+	}
+	m, err := a.open(ctx, h, r)
+	if err != nil {
+		return Result{}, errors.Join(err, h.release(ctx, true)) // nothing was changed
+	}
+	result, err = m.play(ctx)
+	return result, errors.Join(err, h.release(ctx, m.intact))
+}
+
+// match is a tournament under way.
+type match struct {
+	*progress
+	hold *hold
+	// tasks are those of the tournament, fieldTasks those by which the best of
+	// several candidates is chosen.
+	tasks, fieldTasks *suite.Suite
+	journal           *journal
+	// intact: the node serves what it is meant to.
+	intact bool
+	silent int // tests in a row without an answer
+	reload bool
+}
+
+// open begins a session, or goes on with one.
+func (a *Arena) open(ctx context.Context, h *hold, r Request) (*match, error) {
+	if r.Resume {
+		return a.resume(ctx, h, r, false)
+	}
+	s, err := h.node.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	candidate := r.Candidate
+	if r.SelfTest {
+		candidate = h.saved
+	}
+	candidate.Name = h.node.Canonical(candidate.Name)
+	if candidate.Digest == "" {
+		candidate.Digest = digestOf(h.node, s, candidate.Name)
+	}
+	rule := Paired
+	switch {
+	case candidate.Name == "":
+		return nil, errors.New("arena: no candidate given; name a model that is on the node's disk")
+	case r.SelfTest:
+	case candidate.Equal(h.saved):
+		rule = Measuring
+	case r.Plain:
+		rule = Plain
+	}
+	p, err := a.begin(ctx, h, candidate, nil, rule, r)
+	if err != nil {
+		return nil, err
+	}
+	return a.start(h, p)
+}
+
+// drawn are the tasks of all tournaments; with another number others, as far
+// as there are.
+func (a *Arena) drawn(number int) *suite.Suite {
+	return a.config.Suite.Draw(a.figures.Tasks, number)
+}
+
+func (a *Arena) match(h *hold, p *progress, j *journal) *match {
+	return &match{progress: p, hold: h, tasks: a.drawn(0), fieldTasks: a.drawn(1), journal: j}
+}
+
+// begin fixes what has to be fixed before the first test.
+func (a *Arena) begin(ctx context.Context, h *hold, candidate nodes.Model, field []nodes.Model, rule Rule, r Request) (*progress, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("arena: name the session: %w", err)
+	}
+	tasks := a.drawn(0)
+	cycles := a.figures.Cycles
+	switch {
+	case r.Quick:
+		cycles = a.figures.QuickCycles
+	case r.Extend:
+		cycles *= extendBy
+	}
+	n := len(tasks.Tasks())
+	p := newProgress(session{
+		ID: id.String(), Node: h.node.Name, Started: time.Now(), Champion: h.saved, Candidate: candidate,
+		Suite: a.config.Suite.Name(), Hash: tasks.Hash(), Tasks: n, Seed: rand.Uint64() >> 1, Rule: rule,
+		Cap: cycles * n, Before: n, After: min(afterTests, n), Type: runType,
+		Strict: r.Strict, SelfTest: r.SelfTest, Parallel: max(r.Parallel, 1),
+		Field: field, FieldTasks: len(a.drawn(1).Tasks()),
+	})
+	p.weights = a.weights
+	if err := a.evidence(ctx, h.node, p, nil); err != nil {
+		return nil, err
+	}
+	switch {
+	case rule == Measuring:
+		p.Before, p.Cap, p.After = p.Cap, 0, 0
+	case rule == Plain:
+		p.After = 0
+		if p.Before = 0; p.Stored == nil {
+			p.Before = p.Cap // the champion has no score yet
+		}
+	case len(p.history) < enoughHistory:
+		p.Before = n * min(max(cycles/2, 1), cyclesUnknown)
+	}
+	if r.SelfTest {
+		p.After = 0
+	}
+	return p, nil
+}
+
+// start writes the journal's first line.
+func (a *Arena) start(h *hold, p *progress) (*match, error) {
+	j, err := newJournal(a.config.Journal, p.session)
+	if err != nil {
+		return nil, err
+	}
+	m := a.match(h, p, j)
+	text := fmt.Sprintf("%s against %s, at most %d tests", p.Candidate.Name, p.Champion.Name, m.most())
+	switch {
+	case p.SelfTest:
+		text = fmt.Sprintf("%s against itself, %d tests", p.Champion.Name, m.most())
+	case p.Rule == Measuring:
+		text = fmt.Sprintf("measuring %s, %d tests", p.Champion.Name, m.most())
+	case len(p.Field) > 0:
+		text = fmt.Sprintf("%d candidates, the best of them against %s, at most %d tests", len(p.Field), p.Champion.Name, m.most())
+	}
+	m.tell(Event{Type: EventStarted, Model: p.Candidate.Name, Role: Candidate, Text: text})
+	return m, nil
+}
+
+// most is how many tests there may be.
+func (p *progress) most() int { return p.Before + p.Cap + p.After + p.fieldMost() }
+
+func (m *match) tell(e Event) {
+	e.Node, e.Done, e.Most = m.Node, m.tests(), m.most()
+	m.hold.arena.tell(e)
+}
+
+// play does what comes next until the end.
+func (m *match) play(ctx context.Context) (Result, error) {
+	for {
+		s := m.next()
+		var err error
+		switch s.action {
+		case actAsk:
+			err = m.ask(ctx, s)
+		case actLook:
+			look := m.look()
+			err = m.note(line{Look: &look})
+			m.tell(Event{Type: EventLook, Look: &look, Text: lookText(look)})
+		case actConfirm:
+			look := m.confirm()
+			err = m.note(line{Confirm: &look})
+			m.tell(Event{Type: EventLook, Look: &look, Text: "confirmed: " + lookText(look)})
+		case actChoose:
+			err = m.note(line{Chosen: &s.index})
+			m.tell(Event{Type: EventStage, Model: m.Candidate.Name, Role: Candidate, Text: m.Candidate.Name + " is the best of the candidates"})
+		case actEnd:
+			return m.end(ctx)
+		}
+		if err != nil {
+			return m.stop(ctx, err)
+		}
+	}
+}
+
+// note takes what happened, once it is in the journal. What decides survives a
+// power cut.
+func (m *match) note(l line) error {
+	if err := m.journal.write(l, l.Test == nil); err != nil {
+		return err
+	}
+	m.replay(l)
+	return nil
+}
+
+func (m *match) model(r Role) nodes.Model {
+	if r == Candidate {
+		return m.Candidate
+	}
+	return m.Champion
+}
+
+// ask makes the tests of a step, after loading their model where it isn't. A
+// candidate that can't be loaded ends the tournament, and is no error.
+func (m *match) ask(ctx context.Context, s step) error {
+	role := s.block.role()
+	model := m.model(role)
+	if s.block == blockField {
+		model = m.field[s.index].model
+	}
+	if m.hold.serving != model.Name || m.reload {
+		err := m.load(ctx, model, role)
+		if err != nil && role == Candidate && ctx.Err() == nil {
+			return m.drop(s, fmt.Sprintf("%s could not be loaded: %v", model.Name, err))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	asker := asker{m.hold.node, model, m.hold.arena.figures}
+	for at := s.from; at < s.to; {
+		count := min(m.Parallel, s.to-at)
+		tests, err := m.together(ctx, asker, s.block, at, count)
+		if err != nil {
+			return err
+		}
+		for _, t := range tests {
+			if err := m.note(line{Test: &testLine{s.block, s.index, t}}); err != nil {
+				return err
+			}
+			m.tell(Event{Type: EventTest, Model: model.Name, Role: role, Test: &t})
+			if m.silent++; !t.Error() {
+				m.silent = 0
+			}
+		}
+		at += count
+		if m.silent >= deadAfter {
+			m.silent = 0
+			if err := m.alive(ctx, model, role, s); err != nil || m.reload || m.gone(s) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// drop ends the tournament for a candidate, or for one of the field.
+func (m *match) drop(s step, why string) error {
+	m.tell(Event{Type: EventWarning, Role: Candidate, Text: why})
+	if s.block != blockField {
+		return m.note(line{Failure: why})
+	}
+	if err := m.note(line{Out: &outLine{s.index, why}}); err != nil {
+		return err
+	}
+	for _, e := range m.field {
+		if e.out == "" {
+			return nil
+		}
+	}
+	return m.note(line{Failure: "none of the candidates could be measured: " + why})
+}
+
+// gone reports whether the model of a step was dropped.
+func (m *match) gone(s step) bool {
+	return m.failure != "" || s.block == blockField && m.field[s.index].out != ""
+}
+
+// together asks tests side by side.
+func (m *match) together(ctx context.Context, a asker, b block, from, count int) ([]scoring.Test, error) {
+	if count == 1 {
+		t, err := a.ask(ctx, m.slot(m.of(b), b, from))
+		return []scoring.Test{t}, err
+	}
+	tests := make([]scoring.Test, count)
+	p := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError()
+	for i := range count {
+		p.Go(func(ctx context.Context) (err error) {
+			tests[i], err = a.ask(ctx, m.slot(m.of(b), b, from+i))
+			return err
+		})
+	}
+	err := p.Wait()
+	return tests, err
+}
+
+// of are the tasks of a block.
+func (m *match) of(b block) *suite.Suite {
+	if b == blockField {
+		return m.fieldTasks
+	}
+	return m.tasks
+}
+
+// load loads a model and warms it up.
+func (m *match) load(ctx context.Context, model nodes.Model, role Role) error {
+	m.reload = false
+	if err := m.hold.serve(ctx, model, role); err != nil {
+		return err
+	}
+	a := asker{m.hold.node, model, m.hold.arena.figures}
+	slots := func(i int) slot { // not those that follow: nothing is answered from a cache
+		order := m.tasks.Tasks()
+		return slot{task: order[i%len(order)], seed: i + 1}
+	}
+	why, err := a.warm(ctx, slots, func() { m.tell(Event{Type: EventWarming, Model: model.Name, Role: role}) })
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		return nil
+	}
+	m.tell(Event{Type: EventWarning, Model: model.Name, Role: role, Text: model.Name + ": " + why})
+	return m.note(line{Unsteady: &unsteadyLine{role, why}})
+}
+
+// alive looks after some tests without an answer whether the server and its
+// model are there. A model that is gone is loaded again, once.
+func (m *match) alive(ctx context.Context, model nodes.Model, role Role, s step) error {
+	snapshot, err := m.hold.node.Probe(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	there := err == nil && slices.ContainsFunc(snapshot.Loaded, func(i nodes.Instance) bool {
+		return m.hold.node.Same(i.Model, model.Name) && !i.Stopping
+	})
+	if there {
+		return nil // it is there and does not answer: that is what is measured
+	}
+	why := "it is no longer loaded"
+	if err != nil {
+		why = err.Error()
+	}
+	text := fmt.Sprintf("%s: %d tests in a row without an answer: %s", model.Name, deadAfter, why)
+	if m.hold.reloads[model.Name]++; m.hold.reloads[model.Name] <= 1 {
+		m.reload = true
+		m.tell(Event{Type: EventWarning, Model: model.Name, Role: role, Text: text + "; loading it again"})
+		return nil
+	}
+	if role == Candidate {
+		return m.drop(s, text)
+	}
+	return errors.New(text)
+}
+
+// stop ends a tournament that can't go on now, by an error or by ctx. The
+// session stays, to be resumed.
+func (m *match) stop(ctx context.Context, cause error) (Result, error) {
+	if ctx.Err() != nil {
+		cause = fmt.Errorf("%w after %d tests; go on with --resume", ErrInterrupted, m.tests())
+	}
+	err := m.restore(ctx)
+	if err == nil {
+		err = m.journal.write(line{Restored: true}, true)
+	}
+	return m.result(VerdictFailed, cause.Error()), errors.Join(cause, err, m.journal.close())
+}
+
+// restore gives the node back what it served.
+func (m *match) restore(ctx context.Context) error {
+	err := m.hold.restore(ctx, m.tasks, passed(m.champion()))
+	m.intact = err == nil
+	return err
+}
+
+// passed are the tasks that were answered rightly each time.
+func passed(tests []scoring.Test) map[string]bool {
+	known := map[string]bool{}
+	for _, t := range tests {
+		if right, seen := known[t.Task]; !seen || right {
+			known[t.Task] = t.Passed
+		}
+	}
+	return known
+}
+
+// end carries out the verdict.
+func (m *match) end(ctx context.Context) (Result, error) {
+	verdict, reason := m.outcome()
+	if verdict == VerdictPromoted {
+		err := m.crown(ctx)
+		if err == nil {
+			return m.finish(ctx, verdict, reason)
+		}
+		if ctx.Err() != nil {
+			return m.stop(ctx, err)
+		}
+		verdict, reason = VerdictFailed, fmt.Sprintf("%s won and could not be put into service: %v", m.Candidate.Name, err)
+	}
+	if m.hold.serving != m.Champion.Name || m.failure != "" || verdict == VerdictFailed {
+		if err := m.restore(ctx); err != nil {
+			return m.result(VerdictFailed, reason), errors.Join(err, m.journal.close())
+		}
+	}
+	m.intact = true
+	return m.finish(ctx, verdict, reason)
+}
+
+// crown puts the candidate into service for good. From the keeper's word on it
+// is the champion; what follows is done by whoever comes next, if need be.
+func (m *match) crown(ctx context.Context) error {
+	if m.hold.serving != m.Candidate.Name {
+		if err := m.hold.serve(ctx, m.Candidate, Candidate); err != nil {
+			return err
+		}
+	}
+	if err := m.hold.verify(ctx, m.Candidate, m.tasks, passed(m.candidate)); err != nil {
+		return err
+	}
+	if keeper := m.hold.arena.config.Keeper; keeper != nil {
+		if err := keeper.Promote(ctx, m.hold.node, m.promotion()); err != nil {
+			return err
+		}
+	}
+	m.intact = true
+	return nil
+}
+
+func (m *match) promotion() Promotion {
+	sample := scoring.Measure(m.candidate)
+	return Promotion{
+		Model: m.Candidate, Previous: m.Champion,
+		FirstToken: medianFirstToken(m.candidate),
+		ErrorRate:  float64(sample.Errors) / float64(max(sample.Tests, 1)),
+	}
+}
+
+// finish records the runs and the champion, and forgets the session.
+func (m *match) finish(ctx context.Context, verdict Verdict, reason string) (Result, error) {
+	ctx = context.WithoutCancel(ctx)
+	r := m.result(verdict, reason)
+	r.Loaded = m.Champion.Name
+	if verdict == VerdictPromoted {
+		r.Loaded = m.Candidate.Name
+	}
+	if err := m.record(ctx, verdict); err != nil {
+		return r, errors.Join(err, m.journal.close()) // the next start records it
+	}
+	t := EventRetained
+	if verdict == VerdictPromoted {
+		t = EventPromoted
+	}
+	m.tell(Event{Type: t, Model: r.Loaded, Text: r.Sentence()})
+	return r, m.journal.remove()
+}

@@ -1,0 +1,96 @@
+package history
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/scoring"
+)
+
+func TestResultsComeBack(t *testing.T) {
+	tests := []scoring.Test{
+		{Task: "a", Domain: "math", Cycle: 0, Passed: true, Outcome: scoring.Answered, Latency: 1234567 * time.Microsecond, FirstToken: 250 * time.Microsecond, Tokens: 7},
+		{Task: "a", Domain: "math", Cycle: 3, Outcome: scoring.TimedOut, Latency: time.Minute},
+		{Task: "b", Domain: "web", Cycle: 1, Outcome: scoring.Answered, Latency: time.Millisecond, Mark: scoring.MarkCut, Tokens: 4},
+		{Task: "b", Domain: "web", Cycle: 2, Outcome: scoring.Failed},
+	}
+	for name, want := range map[string][]scoring.Test{"all kinds": tests, "answered only": tests[:1], "none": nil} {
+		t.Run(name, func(t *testing.T) {
+			run := Run{ID: "x", Results: want, Session: "s", Crowned: true, Unsteady: "busy", FirstToken: 12 * time.Millisecond}
+			written, err := json.Marshal(run)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got Run
+			if err := json.Unmarshal(written, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got.Results); diff != "" {
+				t.Error(diff)
+			}
+			if got.Session != "s" || !got.Crowned || got.Unsteady != "busy" || got.FirstToken != 12*time.Millisecond {
+				t.Errorf("the other fields came back as %+v", got)
+			}
+		})
+	}
+}
+
+func TestForeignResultsAreKept(t *testing.T) {
+	for _, text := range []string{
+		`{"run_id":"1","results":{"ok":3},"session":5,"crowned":"yes"}`,
+		`{"run_id":"1","results":[{"task":"a","cycle":[0,1],"pass":[1],"latency_ms":[1]}]}`,
+		`{"run_id":"1","results":[{"task":"a","cycle":[0],"pass":[1],"latency_ms":[-5]}]}`,
+	} {
+		var run Run
+		if err := json.Unmarshal([]byte(text), &run); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if run.Results != nil {
+			t.Errorf("%s: read as %v", text, run.Results)
+		}
+		run.PassRate = 50
+		written, err := json.Marshal(run)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after map[string]json.RawMessage
+		_ = json.Unmarshal([]byte(text), &before)
+		_ = json.Unmarshal(written, &after)
+		for name, value := range before {
+			if string(after[name]) != string(value) {
+				t.Errorf("%s: %s became %s", text, name, after[name])
+			}
+		}
+	}
+}
+
+func TestComparable(t *testing.T) {
+	run := Run{Suite: "s", Node: "M1", Type: "arena", Config: map[string]any{"temperature": 0.2, "num_ctx": 8192}}
+	change := func(edit func(*Run)) Run {
+		r := run
+		r.Config = map[string]any{"temperature": json.Number("0.2"), "num_ctx": json.Number("8192.0")}
+		edit(&r)
+		return r
+	}
+	for _, test := range []struct {
+		name string
+		edit func(*Run)
+		want bool
+	}{
+		{"the same, read from a file", func(*Run) {}, true},
+		{"another model", func(r *Run) { r.Model = "x" }, true},
+		{"other tasks", func(r *Run) { r.Suite = "x" }, false},
+		{"another node", func(r *Run) { r.Node = "M2" }, false},
+		{"another type", func(r *Run) { r.Type = "autotest" }, false},
+		{"another temperature", func(r *Run) { r.Config["temperature"] = 1 }, false},
+		{"a setting more", func(r *Run) { r.Config["x"] = true }, false},
+		{"no tasks known", func(r *Run) { r.Suite = "" }, false},
+	} {
+		if got := Comparable(run, change(test.edit)); got != test.want {
+			t.Errorf("%s: %t", test.name, got)
+		}
+	}
+}
