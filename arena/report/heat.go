@@ -1,0 +1,218 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/turbone/jarvis/scoring"
+)
+
+// heat are the single tests of both models: those tasks first on which they
+// differ.
+type heat struct {
+	Flips, Same *chart
+	Count       int
+	Legend      []key
+	Note        string
+}
+
+// What is drawn at most; the rest is said.
+const (
+	maxCycles = 16
+	maxTasks  = 500
+)
+
+type heatTask struct {
+	id, domain string
+	cells      [2]map[int][]scoring.Test
+	share      [2]float64
+	count      [2]int
+}
+
+// change is the candidate's pass share less the champion's.
+func (t *heatTask) change() float64 {
+	if t.count[0] == 0 || t.count[1] == 0 {
+		return 0
+	}
+	return t.share[1] - t.share[0]
+}
+
+func heatOf(sides []side) *heat {
+	tasks, cycles, cut := heatTasks(sides)
+	if len(tasks) == 0 {
+		return nil
+	}
+	var flips, same []*heatTask
+	for _, t := range tasks {
+		if t.change() != 0 {
+			flips = append(flips, t)
+		} else {
+			same = append(same, t)
+		}
+	}
+	slices.SortStableFunc(flips, func(a, b *heatTask) int {
+		return cmp.Compare(math.Abs(b.change()), math.Abs(a.change()))
+	})
+	h := &heat{Count: len(flips), Legend: []key{
+		{"pass", "cell", "passed"}, {"fail", "cell", "wrong"}, {"odd", "cell", "cut or empty"},
+		{"late", "cell", "timed out"}, {"error", "cell", "no answer"},
+	}}
+	var notes []string
+	if len(sides) == 2 {
+		notes = append(notes, "The number is how many of the task's tests passed. A task on which the two differ proves nothing by itself: the verdict counts all.")
+	}
+	if cut != "" {
+		notes = append(notes, cut)
+	}
+	h.Note = strings.Join(notes, " ")
+	h.Flips = heatChart("flips", "Tasks on which the two differ", flips, sides, cycles)
+	title := "Tasks on which both did alike"
+	if len(sides) == 1 {
+		title = "All tasks"
+	}
+	h.Same = heatChart("same", title, same, sides, cycles)
+	return h
+}
+
+func heatTasks(sides []side) (tasks []*heatTask, cycles [2]int, cut string) {
+	named := map[string]*heatTask{}
+	dropped := 0
+	for i, s := range sides {
+		for _, test := range s.Tests {
+			t := named[test.Task]
+			if t == nil {
+				if len(tasks) == maxTasks {
+					dropped++
+					continue
+				}
+				t = &heatTask{id: test.Task, domain: test.Domain}
+				t.cells[0], t.cells[1] = map[int][]scoring.Test{}, map[int][]scoring.Test{}
+				named[test.Task] = t
+				tasks = append(tasks, t)
+			}
+			passed := 0.0
+			if test.Passed && !test.Error() {
+				passed = 1
+			}
+			t.share[i] = (t.share[i]*float64(t.count[i]) + passed) / float64(t.count[i]+1)
+			t.count[i]++
+			if test.Cycle < 0 || test.Cycle >= maxCycles {
+				dropped++
+				continue
+			}
+			t.cells[i][test.Cycle] = append(t.cells[i][test.Cycle], test)
+			cycles[i] = max(cycles[i], test.Cycle+1)
+		}
+	}
+	if dropped > 0 {
+		cut = fmt.Sprintf("%s not drawn: at most %d tasks and %d cycles are.", plural(dropped, "test is", "tests are"), maxTasks, maxCycles)
+	}
+	slices.SortStableFunc(tasks, func(a, b *heatTask) int {
+		return cmp.Or(strings.Compare(a.domain, b.domain), strings.Compare(a.id, b.id))
+	})
+	// A share that is a sum of fractions may miss 1 by a hair.
+	for _, t := range tasks {
+		for i := range t.share {
+			t.share[i] = math.Round(t.share[i]*1e9) / 1e9
+		}
+	}
+	return tasks, cycles, cut
+}
+
+// heatChart draws tasks in two columns of panels where there is the room.
+func heatChart(id, title string, tasks []*heatTask, sides []side, cycles [2]int) *chart {
+	if len(tasks) == 0 {
+		return nil
+	}
+	const (
+		cell, row        = 15.0, 19.0
+		label, count, by = 190.0, 34.0, 14.0
+		width            = 960.0
+	)
+	panel := label
+	for i := range sides {
+		panel += by + cell*float64(max(cycles[i], 1)) + count
+	}
+	columns := 1
+	if 2*panel+30 <= width && len(tasks) > 6 {
+		columns = 2
+	}
+	rows := (len(tasks) + columns - 1) / columns
+	const top = 40.0
+	c := &chart{
+		ID: "heat-" + id, Title: title, W: width, H: px(top + row*float64(rows) + 8),
+		Desc: fmt.Sprintf("%s, one line each; one cell per cycle.", plural(len(tasks), "task", "tasks")),
+	}
+	for column := range columns {
+		x := float64(column)*width/2 + label
+		for i, s := range sides {
+			x += by
+			c.text("head "+s.Class, "start", x, 14, short(s.Model, max(int((cell*float64(cycles[i])+count)/6.4), 12)))
+			for cycle := range cycles[i] {
+				if cycles[i] < 10 || cycle%2 == 0 {
+					c.text("tick", "middle", x+cell*(float64(cycle)+0.5), 32, itoa(cycle+1))
+				}
+			}
+			x += cell*float64(max(cycles[i], 1)) + count
+		}
+	}
+	for n, t := range tasks {
+		column, line := n/rows, n%rows
+		x, y := float64(column)*width/2+label, top+row*float64(line)
+		c.add(mark{
+			Kind: "text", Class: "label", Anchor: "end", X: px(x), Y: px(y + 12), Text: short(clean(t.id), 26),
+			Tip: clean(t.id) + " (" + cleanDomain(t.domain) + ")",
+		})
+		for i, s := range sides {
+			x += by
+			for cycle := range cycles[i] {
+				if tests := t.cells[i][cycle]; len(tests) > 0 {
+					c.cell(x+cell*float64(cycle), y, cell, tests, s.Model, t.id)
+				}
+			}
+			x += cell*float64(max(cycles[i], 1)) + 4
+			if t.count[i] > 0 {
+				c.text("tick", "start", x, y+12, fmt.Sprintf("%.0f/%d", t.share[i]*float64(t.count[i]), t.count[i]))
+			}
+			x += count - 4
+		}
+	}
+	return c
+}
+
+// cell is a task's test in one cycle: colour and sign, for those who don't
+// tell the colours apart. Of several tests the worst is shown.
+func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task string) {
+	worst, class, sign, word := -1, "", "", ""
+	for _, t := range tests {
+		rank, k, g, w := 0, "pass", "", "passed"
+		switch {
+		case t.Outcome == scoring.TimedOut:
+			rank, k, g, w = 3, "late", "t", "timed out"
+		case t.Error():
+			rank, k, g, w = 4, "error", "!", "no answer"
+		case !t.Passed && t.Mark != "":
+			rank, k, g, w = 2, "odd", "–", clean(t.Mark)
+		case !t.Passed:
+			rank, k, g, w = 1, "fail", "×", "wrong"
+		}
+		if rank > worst {
+			worst, class, sign = rank, k, g
+			word = w
+			if timed(t) {
+				word += " after " + seconds(t.Latency.Seconds())
+			}
+		}
+	}
+	tip := fmt.Sprintf("%s, cycle %d, %s: %s", clean(task), tests[0].Cycle+1, model, word)
+	if len(tests) > 1 {
+		tip += fmt.Sprintf(" (the worst of %d)", len(tests))
+	}
+	c.add(mark{Kind: "rect", Class: "cell " + class, X: px(x), Y: px(y), W: px(size - 2), H: px(size - 2), Tip: tip, Rounded: true})
+	if sign != "" {
+		c.text("sign "+class, "middle", x+(size-2)/2, y+10.5, sign)
+	}
+}

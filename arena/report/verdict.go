@@ -1,0 +1,236 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/turbone/jarvis/scoring"
+)
+
+// verdict is the sentence on top.
+type verdict struct {
+	Word, Class string
+	Sentence    string
+	Reason      string
+	Caution     string // where the interval doesn't say what the word does
+	Guards      []string
+	Other       string // on other tasks like these
+}
+
+func verdictOf(t Tournament) *verdict {
+	champion := cmp.Or(clean(t.Champion), "the champion")
+	candidate := cmp.Or(clean(t.Candidate), "the candidate")
+	v := &verdict{Word: cmp.Or(clean(t.Verdict), "no verdict yet"), Reason: clean(t.Reason), Class: "open"}
+	gap, after := "", ""
+	look, judged := t.last()
+	if judged {
+		gap = fmt.Sprintf(": %s points [%s … %s]", signed(look.Estimate), signed(look.Low), signed(look.High))
+		after = " after " + plural(look.Tests, "test", "tests") + " of the candidate"
+		v.Other = fmt.Sprintf("On other tasks like these: %s … %s.", signed(look.OtherLow), signed(look.OtherHigh))
+		if look.OtherLow == 0 && look.OtherHigh == 0 || !finite(look.OtherLow, look.OtherHigh) {
+			v.Other = ""
+		}
+		for _, g := range look.Guards {
+			v.Guards = append(v.Guards, clean(g))
+		}
+	}
+	above := judged && look.Low > 0
+	switch strings.ToLower(t.Verdict) {
+	case "promoted":
+		v.Class = "promoted"
+		v.Sentence = fmt.Sprintf("%s takes over from %s%s%s.", candidate, champion, gap, after)
+		if !above {
+			v.Class = "open"
+			v.Caution = noClaim + " The interval does not show that it is better."
+		}
+	case "retained":
+		v.Class = "retained"
+		v.Sentence = fmt.Sprintf("%s stays; %s is not shown to be better by as much as is worth a change%s%s.", champion, candidate, gap, after)
+		if judged && look.High < 0 {
+			v.Sentence = fmt.Sprintf("%s stays; %s is worse%s%s.", champion, candidate, gap, after)
+		} else if above {
+			v.Sentence = fmt.Sprintf("%s stays although %s scored higher%s%s.", champion, candidate, gap, after)
+		}
+	case "inconclusive":
+		v.Sentence = fmt.Sprintf("No difference shown between %s and %s%s%s. %s stays.", champion, candidate, gap, after, champion)
+		if judged && look.Low <= 0 && look.High >= 0 {
+			v.Caution = noClaim
+		} else if judged {
+			v.Sentence = fmt.Sprintf("Not decided between %s and %s%s%s. %s stays.", champion, candidate, gap, after, champion)
+		}
+		if judged && look.More > 0 {
+			v.Sentence += fmt.Sprintf(" About %d more tests would settle it.", look.More)
+		}
+	case "failed":
+		v.Class = "failed"
+		v.Sentence = fmt.Sprintf("The tournament of %s against %s was not held to its end.", candidate, champion)
+	default:
+		v.Sentence = fmt.Sprintf("%s against %s%s%s.", candidate, champion, gap, after)
+	}
+	return v
+}
+
+// gapChart is the verdict's interval as a bar, beside zero.
+func gapChart(t Tournament) *chart {
+	look, ok := t.last()
+	if !ok {
+		return nil
+	}
+	c := &chart{
+		ID: "gap", Title: "The gap between the two models", W: 960, H: 150,
+		Desc: fmt.Sprintf("Candidate less champion: %s points of the composite, interval %s to %s.", signed(look.Estimate), signed(look.Low), signed(look.High)),
+		Note: "Points of the composite, candidate less champion. An interval across zero shows no difference.",
+	}
+	other := (look.OtherLow != 0 || look.OtherHigh != 0) && finite(look.OtherLow, look.OtherHigh)
+	low, high := min(look.Low, 0), max(look.High, 0, t.worth())
+	if other {
+		low, high = min(low, look.OtherLow), max(high, look.OtherHigh)
+	}
+	low, high = widen(low, high, 0.5)
+	f := framed(960, 150, 200, 24, 26, 46)
+	f.scales(low, high, 0, 1)
+	f.axes(c, f.x.ticks(9), nil, signed, plain, "points, candidate less champion", "")
+	zero := f.x.at(0)
+	c.line("zero", zero, f.top, zero, f.bottom, "")
+	c.text("small", "middle", zero, f.top-8, "no difference")
+	worth := f.x.at(t.worth())
+	c.line("worth", worth, f.top, worth, f.bottom, "the gap that is worth a change: "+figure(t.worth()))
+	if label := "worth a change"; worth-zero > widthOf(label+"no difference")/2+14 {
+		c.text("small", "middle", worth, f.top-8, label)
+	}
+	bar := func(y float64, class, name string, i interval) {
+		tip := fmt.Sprintf("%s: %s [%s … %s]", name, signed(i.Value), signed(i.Low), signed(i.High))
+		c.text("label", "end", f.left-12, y+4, name)
+		c.rect(class, f.x.at(i.Low), y-7, f.x.at(i.High)-f.x.at(i.Low), 14, tip)
+		c.circle("estimate", f.x.at(i.Value), y, 5, tip)
+	}
+	class := "bar none"
+	switch (interval{look.Low, look.Estimate, look.High}).shown() {
+	case 1:
+		class = "bar better"
+	case -1:
+		class = "bar worse"
+	}
+	name := "on these tasks"
+	if !look.Rerun {
+		name = "the verdict's interval"
+	}
+	bar(f.top+20, class, name, interval{look.Low, look.Estimate, look.High})
+	if other {
+		bar(f.top+54, "bar none", "on other tasks like these", interval{look.OtherLow, look.Estimate, look.OtherHigh})
+	}
+	return c
+}
+
+// usable are the looks that can be drawn.
+func usable(looks []scoring.Look) []scoring.Look {
+	var list []scoring.Look
+	for _, l := range looks {
+		if finite(l.Z, l.Upper, l.Futility, l.Lower, l.Estimate, l.Low, l.High) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// lowerZ is where z must fall to for "not better". The test asks whether
+// futility reaches its bound; as z and futility add up to a figure of the
+// standard error alone, that is the same.
+func lowerZ(l scoring.Look) float64 { return l.Z + l.Futility - l.Lower }
+
+// pathChart is z at each look, between its bounds.
+func pathChart(t Tournament) *chart {
+	looks := usable(t.Looks)
+	if len(looks) == 0 {
+		return nil
+	}
+	last := looks[len(looks)-1]
+	c := &chart{
+		ID: "path", Title: "The test’s path between its bounds", W: 480, H: 330,
+		Desc: fmt.Sprintf("%s; at the last one, after %d tests, z is %s, the upper bound %s, the lower %s.",
+			plural(len(looks), "look", "looks"), last.Tests, figure(last.Z), figure(last.Upper), figure(lowerZ(last))),
+		Legend: []key{
+			{"path", "dot", "z, the evidence"}, {"upper", "line", "above: promoted"}, {"lower", "line", "below: stays"},
+		},
+		Note: "Between the bounds the test goes on. Both were chosen before it began.",
+	}
+	low, high := 0.0, 0.0
+	for _, l := range looks {
+		low, high = min(low, l.Z, lowerZ(l)), max(high, l.Z, l.Upper)
+	}
+	// A hopeless candidate's z and bound would press the rest flat.
+	low, high = max(low, -12), min(high, 12)
+	low, high = widen(low-0.3, high+0.3, 2)
+	f := framed(480, 330, 50, 18, 16, 48)
+	f.scales(0, float64(last.Tests)*1.04, low, high)
+	if len(looks) > 0 && last.Tests <= 0 {
+		f.scales(0, 1, low, high)
+	}
+	var upper, lower, path []place
+	for _, l := range looks {
+		x := f.x.at(float64(l.Tests))
+		upper = append(upper, place{x, f.y.kept(l.Upper)})
+		lower = append(lower, place{x, f.y.kept(lowerZ(l))})
+		path = append(path, place{x, f.y.kept(l.Z)})
+	}
+	if len(looks) > 1 {
+		first, end := upper[0].x, upper[len(upper)-1].x
+		c.path("zone promote", area([]place{{first, f.top}, {end, f.top}}, upper), "promoted")
+		c.path("zone retain", area(lower, []place{{first, f.bottom}, {end, f.bottom}}), "stays")
+	}
+	f.axes(c, f.x.ticks(6), f.y.ticks(7), plain, plain, "tests of the candidate", "z")
+	c.line("zero", f.left, f.y.at(0), f.right, f.y.at(0), "")
+	c.path("bound upper", polyline(upper), "")
+	c.path("bound lower", polyline(lower), "")
+	c.path("trace", polyline(path), "")
+	for i, l := range looks {
+		c.circle("look", path[i].x, path[i].y, 4.5, fmt.Sprintf("%d tests: z %s, bounds %s and %s; gap %s [%s … %s]",
+			l.Tests, figure(l.Z), figure(lowerZ(l)), figure(l.Upper), signed(l.Estimate), signed(l.Low), signed(l.High)))
+		for _, b := range []struct {
+			class string
+			at    place
+			v     float64
+		}{{"stop upper", upper[i], l.Upper}, {"stop lower", lower[i], lowerZ(l)}} {
+			c.circle(b.class, b.at.x, b.at.y, 2.5, fmt.Sprintf("the bound after %d tests: %s", l.Tests, figure(b.v)))
+		}
+	}
+	return c
+}
+
+// stepsChart is the gap with its interval at each look.
+func stepsChart(t Tournament) *chart {
+	looks := usable(t.Looks)
+	if len(looks) == 0 {
+		return nil
+	}
+	last := looks[len(looks)-1]
+	c := &chart{
+		ID: "steps", Title: "The gap at each look", W: 480, H: 330,
+		Desc: fmt.Sprintf("The gap with its interval at each look; at the last one %s [%s … %s].", signed(last.Estimate), signed(last.Low), signed(last.High)),
+		Legend: []key{
+			{"path", "dot", "gap, with its interval"}, {"zero", "line", "no difference"}, {"worth", "dash", "worth a change"},
+		},
+		Note: "The intervals hold at all looks together.",
+	}
+	low, high := 0.0, t.worth()
+	for _, l := range looks {
+		low, high = min(low, l.Low), max(high, l.High)
+	}
+	low, high = widen(max(low, -8), min(high, 8), 1)
+	f := framed(480, 330, 56, 18, 16, 48)
+	f.scales(0, max(float64(last.Tests)*1.04, 1), low, high)
+	f.axes(c, f.x.ticks(6), f.y.ticks(7), plain, func(v float64) string { return signed(v) }, "tests of the candidate", "points")
+	c.line("zero", f.left, f.y.at(0), f.right, f.y.at(0), "")
+	c.line("worth", f.left, f.y.kept(t.worth()), f.right, f.y.kept(t.worth()), "")
+	for _, l := range looks {
+		x := f.x.at(float64(l.Tests))
+		tip := fmt.Sprintf("%d tests: %s [%s … %s]", l.Tests, signed(l.Estimate), signed(l.Low), signed(l.High))
+		c.line("whisker path", x, f.y.kept(l.Low), x, f.y.kept(l.High), tip)
+		c.circle("look", x, f.y.kept(l.Estimate), 4.5, tip)
+	}
+	return c
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
