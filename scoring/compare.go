@@ -158,23 +158,29 @@ func (p Plan) Judge(e Evidence) Look {
 }
 
 // more is about how many more tests would settle it, if the estimate stayed as
-// it is: as many as bring the error down to where one of the bounds of the cap
-// is reached. The error goes down with the root of the tests.
+// it is and the error went down with the root of the tests: as many as until
+// the first look that decides, or, beyond the cap, until a bound of the cap is
+// reached.
 func (p Plan) more(l Look, b bounds) int {
 	if l.Tasks < 2 || l.Tests == 0 {
 		return 0
 	}
+	settled := func(errors, upper, lower float64) bool {
+		return l.Estimate >= upper*errors || p.worth()-l.Estimate >= lower*errors
+	}
+	for i, look := range b.looks {
+		if look > l.Tests && settled(l.Error*math.Sqrt(float64(l.Tests)/float64(look)), b.upper[i], b.lower[i]) {
+			return look - l.Tests
+		}
+	}
 	last := len(b.looks) - 1
 	target := max(l.Estimate/b.upper[last], (p.worth()-l.Estimate)/b.lower[last])
-	if target <= leastError || l.Error <= target {
-		return 0
+	if target <= leastError {
+		return 0 // not with any number
 	}
 	ratio := l.Error / target
-	tests := float64(l.Tests) * (ratio*ratio - 1)
-	if tests > 1e6 {
-		return 0
-	}
-	return 10 * int(math.Ceil(tests/10))
+	tests := min(float64(l.Tests)*(ratio*ratio-1), 1e6)
+	return 10 * int(math.Ceil(max(tests, 1)/10))
 }
 
 func (p Plan) worth() float64 {

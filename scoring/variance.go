@@ -2,6 +2,8 @@ package scoring
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -13,9 +15,9 @@ const (
 	// leastError is the least standard error: a machine that gave the same
 	// figures each time so far may still give others.
 	leastError = 0.05
-	// leastDrift is the least standard deviation of a run's mean latency
-	// between runs, as a share.
-	leastDrift = 0.01
+	// leastDrift is the least standard deviation of the logarithm of a run's
+	// mean latency between runs, mostDrift the greatest.
+	leastDrift, mostDrift = 0.01, 1.0
 	// enoughRuns is how many runs of its own a champion needs for them to count.
 	enoughRuns = 4
 )
@@ -78,6 +80,8 @@ type answers struct {
 	// value is of the points for passing and for answering, seconds the
 	// latency where it counts, cut at the longest.
 	value, seconds series
+	// raw is the sum of the same latencies, uncut.
+	raw            float64
 	passed, failed float64
 }
 
@@ -94,12 +98,15 @@ func (a *answers) add(t Test, w Composite) {
 	}
 	a.value.add(points)
 	if t.timed() {
-		a.seconds.add(min(max(t.Latency.Seconds(), 0), longest))
+		seconds := max(t.Latency.Seconds(), 0)
+		a.seconds.add(min(seconds, longest))
+		a.raw += seconds
 	}
 }
 
 // pair is what is known of both models on one task.
 type pair struct {
+	task                string
 	champion, candidate answers
 	// earlier are all tests of the champion's own runs, runs the same run by
 	// run.
@@ -147,7 +154,7 @@ func compare(e Evidence, w Composite) comparison {
 		if !ok {
 			i = len(all)
 			places[t.Task] = i
-			all = append(all, pair{})
+			all = append(all, pair{task: t.Task})
 		}
 		all[i].champion.add(t, w)
 	}
@@ -170,12 +177,14 @@ func compare(e Evidence, w Composite) comparison {
 			c.runs = min(c.runs, len(p.runs))
 		}
 	}
+	// In one order, whatever that of the tests, down to the last digit.
+	slices.SortFunc(c.pairs, func(a, b pair) int { return strings.Compare(a.task, b.task) })
 	if c.runs < enoughRuns || len(c.pairs) == 0 {
 		c.runs = 0
 	}
 	c.drift = leastDrift
 	if len(logs) > 1 {
-		c.drift = max(c.drift, stat.StdDev(logs, nil))
+		c.drift = min(max(c.drift, stat.StdDev(logs, nil)), mostDrift)
 	}
 	c.finish(w)
 	return c
@@ -194,7 +203,7 @@ func addRun(all []pair, places map[string]int, run []Test, w Composite) (seconds
 		ok = true
 		one[i].add(t, w)
 		if t.timed() {
-			latency.add(max(t.Latency.Seconds(), 0))
+			latency.add(min(max(t.Latency.Seconds(), 0), longest))
 		}
 	}
 	for i, a := range one {
@@ -255,17 +264,18 @@ func (c *comparison) finish(w Composite) {
 // speedOf sums up a model's latencies. Whether they are worth anything follows
 // from the raw mean, as in the composite.
 func speedOf(pairs []pair, w Composite, of func(pair) answers) speed {
-	var seconds series
+	var seconds, raw series
 	answered := false
 	for _, p := range pairs {
 		a := of(p)
 		if a.seconds.count > 0 {
 			seconds.add(a.seconds.mean())
+			raw.add(a.raw / a.seconds.count)
 		}
 		answered = answered || a.failed < a.value.count
 	}
 	s := speed{seconds: seconds.mean()}
-	if answered && s.seconds < 10 {
+	if answered && raw.mean() < 10 {
 		s.weight = w.Speed
 	}
 	return s
@@ -337,8 +347,7 @@ func (c comparison) variances(p pair) (championValue, candidateValue, championSp
 // freedom, for a number of the candidate's tests of each task; 0 stands for
 // those there were. It needs the champion's own runs.
 func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
-	var sum, between, inside, squares, total float64
-	byRun := make([]float64, c.runs+1)
+	var sum, between, inside, shares float64
 	for _, p := range c.pairs {
 		championValue, candidateValue, championSpeed, candidateSpeed := c.variances(p)
 		count := p.candidate.value.count
@@ -353,24 +362,21 @@ func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
 		// all tests of a run.
 		means := make([]float64, len(p.runs))
 		var inverse float64
+		squares := p.champion.value.count * p.champion.value.count
 		for r, run := range p.runs {
 			means[r] = run.mean()
 			inverse += 1 / run.count
-			byRun[min(r, c.runs-1)] += run.count
+			squares += run.count * run.count
 		}
-		byRun[c.runs] += p.champion.value.count
+		shares += squares / (own * own)
 		between += stat.Variance(means, nil)
 		inside += championValue * inverse / float64(len(p.runs))
 	}
-	for _, count := range byRun {
-		total += count
-		squares += count * count
-	}
 	tau := max(0, between-inside)
 	n := float64(len(c.pairs))
-	// The candidate has one run, the champion's mean is of as many as its runs
-	// weigh: of equal ones 1/(R+1) is left.
-	variance := (sum + tau*(1+squares/(total*total))) / (n * n)
+	// All of it is in the candidate's one run; of the champion's runs, by their
+	// shares in its tests, less is left: of equal ones 1/(R+1).
+	variance := (sum + tau*(1+shares/n)) / (n * n)
 	if !c.interleaved {
 		champion := c.championSpeed.weight * c.drift * c.championSpeed.seconds
 		candidate := c.candidateSpeed.weight * c.drift * c.candidateSpeed.seconds
