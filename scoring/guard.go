@@ -13,6 +13,9 @@ const (
 	mostLost, mostErrors, mostSlower = 0.05, 0.02, 2.0
 	// certain is the normal deviate from which on a breach is no accident.
 	certain = 2.326
+	// unfelt is a delay that nobody notices: an answer that takes a millisecond
+	// instead of half of one is not slow.
+	unfelt = 100 * time.Millisecond
 )
 
 // guard is a rail that forbids a promotion, whatever the composite says: points
@@ -58,7 +61,7 @@ func (c comparison) guards(e Evidence, w Composite) []guard {
 	}
 	champion, candidate := of(e.Champion, common), of(e.Candidate, common)
 	before, after := LatencyQuantile(champion, 0.95), LatencyQuantile(candidate, 0.95)
-	if before > 0 && float64(after) > mostSlower*float64(before) {
+	if before > 0 && after-before > unfelt && float64(after) > mostSlower*float64(before) {
 		_, most := slowest(champion)
 		least, _ := slowest(candidate)
 		found = append(found, guard{
