@@ -161,6 +161,13 @@ func changed(c contrast) Change { return Change{c.known, c.before, c.after, c.z}
 // describe says what runs show against a baseline.
 func (w *watch) describe(kind AlarmKind, shown []aspect, runs, base []*measured) Alarm {
 	c := w.contrast(runs, base)
+	if slices.ContainsFunc(runs, func(r *measured) bool { return isOutage(r, base) }) {
+		// An outage is told by itself; what is told here is about its answers.
+		fell := c[qualityAspect]
+		c[wholeAspect].after = c[wholeAspect].before - 10*w.weights.Quality*(fell.before-fell.after)
+		c[wholeAspect].fall = share(c[wholeAspect].before, c[wholeAspect].after)
+		c[speedAspect], c[errorsAspect] = contrast{}, contrast{}
+	}
 	first, last := runs[0].from, runs[len(runs)-1].from
 	alarm := Alarm{
 		Kind: kind, ID: last.ID, Time: last.Time, Since: first.Time, Runs: len(runs),
@@ -261,7 +268,7 @@ func (w *watch) fallen(runs, base []*measured) []DomainChange {
 	var list []DomainChange
 	for _, domain := range domains {
 		c := w.quality(runs, base, domain)
-		if c.known && c.z < qualityAspect.limits().suspect && c.fall > suspectFall {
+		if c.known && c.z < qualityAspect.limits().suspect && c.fall > qualityAspect.limits().suspectFall {
 			list = append(list, DomainChange{Domain: domain, From: c.before, To: c.after, Z: c.z})
 		}
 	}

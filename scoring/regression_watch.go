@@ -12,9 +12,6 @@ const (
 	// sumRuns and sumLag: a slow decline is held against that many runs before
 	// that many last ones, which it has not reached yet.
 	sumRuns, sumLag = 20, 5
-	// suspectFall, confirmFall and slowFall are the least falls for a suspicion,
-	// for a regression, and for a slow one.
-	suspectFall, confirmFall, slowFall = 0.02, 0.03, 0.02
 	// majorFall is from where on a regression is a major one.
 	majorFall = 0.1
 	// outageShare is the share of tests without an answer from where on a run
@@ -22,20 +19,29 @@ const (
 	outageShare = 0.2
 )
 
-// limits are the bounds for z.
+// limits are what makes a difference count.
 type limits struct {
-	// suspect is that for a run, together for it and the second one, alone for
-	// the second one by itself.
+	// suspect is the bound for z of a run, together for it and the second one,
+	// alone for the second one by itself.
 	suspect, together, alone float64
+	// suspectFall, confirmFall and slowFall are the least falls for a suspicion,
+	// for a regression, and for a slow one.
+	suspectFall, confirmFall, slowFall float64
 }
 
-// limits returns the aspect's limits: stricter for the parts, since four
-// aspects are looked at.
+// limits returns the aspect's: stricter for the parts, since four aspects are
+// looked at. A run's latency has the widest tails, because a machine that is
+// busy for an hour slows a whole run: its second run must be suspicious by
+// itself, and less than a tenth of the speed isn't worth an alarm of its own.
 func (a aspect) limits() limits {
-	if a == wholeAspect {
-		return limits{suspect: -2, together: -3, alone: -1.5}
+	switch a {
+	case wholeAspect:
+		return limits{suspect: -2, together: -3, alone: -1.5, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
+	case speedAspect:
+		return limits{suspect: -2.3, together: -3.4, alone: -2.3, suspectFall: 0.1, confirmFall: 0.1, slowFall: 0.1}
+	default:
+		return limits{suspect: -2.3, together: -3.4, alone: -1.5, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
 	}
-	return limits{suspect: -2.3, together: -3.4, alone: -1.5}
 }
 
 // look is what is known of one aspect.
@@ -74,8 +80,8 @@ type watch struct {
 	rise  *measured
 	risen bool
 
-	last   *Observation
-	outage int // the number of the outage's alarm while one lasts, else -1
+	model, version string // the last that were known
+	outage         int    // the number of the outage's alarm while one lasts, else -1
 
 	points               []Point
 	alarms, improvements []Alarm
@@ -105,12 +111,11 @@ func tail(runs []*measured, n int) []*measured { return runs[max(0, len(runs)-n)
 func (w *watch) add(o *Observation) {
 	run := w.measure(o)
 	point := Point{ID: o.ID, Time: o.Time, Score: run.score, Mark: MarkLearning}
-	if w.last != nil && (o.Reset || o.Crowned || o.Model != w.last.Model || o.Version != w.last.Version) {
+	if w.changed(o) {
 		w.endAlarms(o)
 		w.restart()
-		point.Fresh = true
+		point.Fresh = len(w.points) > 0
 	}
-	w.last = o
 
 	base := tail(w.clean, baselineRuns)
 	broken := isOutage(run, base)
@@ -138,6 +143,20 @@ func (w *watch) add(o *Observation) {
 	}
 	point.Decline = w.looks[wholeAspect].decline.sum
 	w.note(point, run, broken, now)
+}
+
+// changed reports whether the baseline starts anew with a run. A model or a
+// version that isn't known is no other one.
+func (w *watch) changed(o *Observation) bool {
+	other := o.Model != "" && w.model != "" && o.Model != w.model ||
+		o.Version != "" && w.version != "" && o.Version != w.version
+	if o.Model != "" {
+		w.model = o.Model
+	}
+	if o.Version != "" {
+		w.version = o.Version
+	}
+	return other || o.Reset || o.Crowned
 }
 
 // note records a run's point, and the outage where it is one.
@@ -210,7 +229,7 @@ func (w *watch) suspect(a aspect, run *measured, now, slow contrast, slowBase []
 	if slow.known {
 		l.decline.add(run, slow.z)
 	}
-	l.quick = now.z < a.limits().suspect && now.fall > suspectFall
+	l.quick = now.z < a.limits().suspect && now.fall > a.limits().suspectFall
 	l.slow = l.decline.sum > sumLimit
 	if l.quick || l.slow {
 		l.state, l.first, l.point, l.slowBase = Suspect, run, len(w.points), slowBase
@@ -222,14 +241,14 @@ func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast)
 	l := &w.looks[a]
 	if l.quick {
 		both := w.contrast([]*measured{l.first, run}, base)[a]
-		if both.z < a.limits().together && both.fall >= confirmFall && now.z < a.limits().alone {
+		if both.z < a.limits().together && both.fall >= a.limits().confirmFall && now.z < a.limits().alone {
 			return true
 		}
 	}
 	if !l.slow || w.contrast([]*measured{run}, l.slowBase)[a].z >= sumConfirm {
 		return false
 	}
-	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= slowFall
+	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= a.limits().slowFall
 }
 
 // clear takes a suspicion back.
@@ -309,13 +328,13 @@ func (w *watch) improve(run *measured, base []*measured, now contrast) {
 	w.rise = nil
 	if first != nil && !w.risen {
 		both := w.contrast([]*measured{first, run}, base)[wholeAspect]
-		if both.z > -bound.together && both.fall <= -confirmFall && now.z > -bound.alone {
+		if both.z > -bound.together && both.fall <= -bound.confirmFall && now.z > -bound.alone {
 			w.improvements = append(w.improvements, w.describe(Improvement, []aspect{wholeAspect}, []*measured{first, run}, base))
 			w.risen = true
 			return
 		}
 	}
-	if now.z > -bound.suspect && now.fall < -suspectFall {
+	if now.z > -bound.suspect && now.fall < -bound.suspectFall {
 		w.rise = run
 	} else if now.z < 1 {
 		w.risen = false

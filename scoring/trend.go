@@ -1,0 +1,62 @@
+package scoring
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Trend returns by how much the scores, oldest first, change from one run to
+// the next: the median of the slopes between all pairs of runs (Theil–Sen),
+// which a few wild runs don't move. Low and high are its 95 % interval (Sen
+// 1968); of fewer than four runs the least and the greatest slope. Figures that
+// are no numbers are left out; fewer than two give zeros.
+func Trend(scores []float64) (slope, low, high float64) {
+	type run struct{ at, score float64 }
+	var runs []run
+	for i, score := range scores {
+		if finite(score) {
+			runs = append(runs, run{float64(i), score})
+		}
+	}
+	n := len(runs)
+	if n < 2 {
+		return 0, 0, 0
+	}
+	slopes := make([]float64, 0, n*(n-1)/2)
+	for i, one := range runs {
+		for _, other := range runs[i+1:] {
+			slopes = append(slopes, (other.score-one.score)/(other.at-one.at))
+		}
+	}
+	slices.Sort(slopes)
+	slope = (slopes[(len(slopes)-1)/2] + slopes[len(slopes)/2]) / 2
+	if n < enoughRuns {
+		return slope, slopes[0], slopes[len(slopes)-1]
+	}
+
+	// The variance of Kendall's S, the count of rises less that of falls, less
+	// what equal scores take from it.
+	count := float64(n)
+	variance := count * (count - 1) * (2*count + 5)
+	values := make([]float64, n)
+	for i, r := range runs {
+		values[i] = r.score
+	}
+	slices.Sort(values)
+	for i := 0; i < n; {
+		j := i
+		for j < n && values[j] == values[i] {
+			j++
+		}
+		equal := float64(j - i)
+		variance -= equal * (equal - 1) * (2*equal + 5)
+		i = j
+	}
+	half := distuv.UnitNormal.Quantile(0.975) * math.Sqrt(max(variance, 0)/18)
+	pairs := float64(len(slopes))
+	first := int(math.Floor((pairs - half) / 2))
+	last := int(math.Ceil((pairs + half) / 2))
+	return slope, slopes[max(first, 0)], slopes[min(last, len(slopes)-1)]
+}
