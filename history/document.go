@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -201,6 +202,53 @@ func (s style) format(value json.RawMessage, depth int) ([]byte, error) {
 	return bytes.ReplaceAll(out.Bytes(), []byte("\n"), []byte(s.newline)), nil
 }
 
+// formatRun lays out a run as format does, its tests a line for each task: with
+// a line for each figure a run would take hundreds.
+func (s style) formatRun(run json.RawMessage) ([]byte, error) {
+	const depth = 2
+	members, err := parseObject(run)
+	if err != nil || s.newline == "" || len(members) == 0 {
+		return s.format(run, depth)
+	}
+	var out bytes.Buffer
+	for i, m := range members {
+		key, err := encode(m.key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := s.formatMember(m, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(s.line(depth + 1))
+		out.Write(key)
+		out.WriteString(": ")
+		out.Write(value)
+	}
+	return slices.Concat([]byte{'{'}, out.Bytes(), []byte(s.line(depth)), []byte{'}'}), nil
+}
+
+func (s style) formatMember(m member, depth int) ([]byte, error) {
+	var tasks []json.RawMessage
+	if m.key != resultsKey || json.Unmarshal(m.value, &tasks) != nil || len(tasks) == 0 {
+		return s.format(m.value, depth)
+	}
+	var out bytes.Buffer
+	for i, task := range tasks {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(s.line(depth + 1))
+		if err := json.Compact(&out, task); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat([]byte{'['}, out.Bytes(), []byte(s.line(depth)), []byte{']'}), nil
+}
+
 // splice returns the text with a stretch replaced.
 func (d *document) splice(at place, parts ...string) []byte {
 	out := append([]byte(nil), d.text[:at.from]...)
@@ -230,7 +278,7 @@ func (d *document) withMember(key string, value []byte) []byte {
 // withRun returns the text with another row at the end, or in the place of the
 // row with this index.
 func (d *document) withRun(run json.RawMessage, replace int) ([]byte, error) {
-	row, err := d.style.format(run, 2)
+	row, err := d.style.formatRun(run)
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,7 @@ func (r *Run) read(written object) error {
 		"session":         into(&r.Session, orForeign(text)),
 		"crowned":         into(&r.Crowned, orForeign(boolean)),
 		"unsteady":        into(&r.Unsteady, orForeign(text)),
-		"results":         into(&r.Results, orForeign(results)),
+		resultsKey:        into(&r.Results, orForeign(results)),
 	})
 }
 
@@ -182,7 +182,7 @@ func (r Run) members() (object, error) {
 	}
 	w.some("unsteady", r.Unsteady)
 	if r.Results != nil {
-		w.put("results", groupResults(r.Results))
+		w.put(resultsKey, groupResults(r.Results))
 	}
 	w.extra(r.Extra)
 	return w.object, w.err

@@ -40,6 +40,15 @@ func (c *Config) Build() (*nodes.Set, error) {
 // them shares; "" where no state is kept.
 func (c *Config) LeaseDir() string { return besideState(c.Healer.State, ".leases") }
 
+// SessionDir is the folder of the journals of tournaments: beside the state,
+// else beside the history.
+func (c *Config) SessionDir() string {
+	if c.Healer.State == "" {
+		return besideState(c.History.Path, ".sessions")
+	}
+	return besideState(c.Healer.State, ".sessions")
+}
+
 // LockFile is held by the one healer that runs on a state file; "" where no
 // state is kept.
 func (c *Config) LockFile() string { return besideState(c.Healer.State, ".lock") }

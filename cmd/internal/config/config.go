@@ -17,6 +17,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
 )
 
 // FileName is the name the file is looked for by.
@@ -105,6 +106,12 @@ type Arena struct {
 	// Suite is "builtin" or a file's path.
 	Suite                                      string
 	Cycles, QuickCycles, TasksPerCycle, Warmup int
+	// Temperature of all questions, MaxTokens of an answer, Timeout of a test.
+	Temperature float64
+	MaxTokens   int
+	Timeout     time.Duration
+	// Weights are the composite's.
+	Weights scoring.Composite
 }
 
 // Alert is one service that is told what happens.
@@ -125,7 +132,10 @@ func Default(dir string) *Config {
 			State: filepath.Join(dir, DefaultState), Listen: DefaultListen,
 		},
 		History: History{Path: filepath.Join(dir, DefaultHistory), Keep: 500},
-		Arena:   Arena{Suite: "builtin", Cycles: 5, QuickCycles: 2, TasksPerCycle: 40, Warmup: 3},
+		Arena: Arena{
+			Suite: "builtin", Cycles: 5, QuickCycles: 2, TasksPerCycle: 40, Warmup: 3,
+			Temperature: 0.2, MaxTokens: 1024, Timeout: time.Minute, Weights: scoring.Default(),
+		},
 	}
 }
 

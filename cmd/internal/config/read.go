@@ -27,7 +27,11 @@ var (
 	questionKeys  = []string{"prompt", "expect"}
 	backoffKeys   = []string{"initial", "max"}
 	historyKeys   = []string{"path", "keep"}
-	arenaKeys     = []string{"node", "candidates", "suite", "cycles", "quick_cycles", "tasks_per_cycle", "warmup"}
+	arenaKeys     = []string{
+		"node", "candidates", "suite", "cycles", "quick_cycles", "tasks_per_cycle", "warmup", "temperature", "max_tokens",
+		"timeout", "weights",
+	}
+	weightKeys    = []string{"quality", "speed", "reliability"}
 	candidateKeys = []string{"model", "load"}
 	alertKeys     = []string{"url", "events"}
 )
@@ -39,6 +43,7 @@ var groups = []struct {
 }{
 	{"the top of the file", rootKeys}, {"a node", nodeKeys}, {"healer", healerKeys}, {"arena", arenaKeys},
 	{"history", historyKeys}, {"healer.mini_benchmark", benchmarkKeys}, {"healer.backoff", backoffKeys},
+	{"arena.weights", weightKeys},
 }
 
 // otherNames are what other programs call our keys.

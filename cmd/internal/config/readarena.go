@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
 )
 
 func (r *reader) arena(v value, a *Arena, list []Node) {
@@ -38,11 +39,42 @@ func (r *reader) arena(v value, a *Arena, list []Node) {
 		name  string
 		into  *int
 		least int
-	}{{"cycles", &a.Cycles, 1}, {"quick_cycles", &a.QuickCycles, 1}, {"tasks_per_cycle", &a.TasksPerCycle, 1}, {"warmup", &a.Warmup, 0}} {
+	}{{"cycles", &a.Cycles, 1}, {"quick_cycles", &a.QuickCycles, 1}, {"tasks_per_cycle", &a.TasksPerCycle, 1}, {"warmup", &a.Warmup, 0}, {"max_tokens", &a.MaxTokens, 1}} {
 		if v, ok := m.get(figure.name); ok {
 			*figure.into = orZero(v.integer(figure.least))
 		}
 	}
+	m.durations([]durationKey{{"timeout", &a.Timeout, shortest}})
+	if v, ok := m.get("temperature"); ok {
+		a.Temperature = orZero(v.figure(2))
+	}
+	if v, ok := m.get("weights"); ok {
+		a.Weights = r.weights(v)
+	}
+}
+
+// weights are those of the composite, made to add up to 1. One that is left out
+// is 0.
+func (r *reader) weights(v value) scoring.Composite {
+	m, ok := v.mapping(weightKeys)
+	if !ok {
+		return scoring.Default()
+	}
+	var w scoring.Composite
+	for _, part := range []struct {
+		name string
+		into *float64
+	}{{"quality", &w.Quality}, {"speed", &w.Speed}, {"reliability", &w.Reliability}} {
+		if v, ok := m.get(part.name); ok {
+			*part.into = orZero(v.figure(100))
+		}
+	}
+	sum := w.Quality + w.Speed + w.Reliability
+	if sum == 0 {
+		v.mistake("all weights are 0", "give at least one, such as {quality: 0.6, speed: 0.3, reliability: 0.1}")
+		return scoring.Default()
+	}
+	return scoring.Composite{Quality: w.Quality / sum, Speed: w.Speed / sum, Reliability: w.Reliability / sum}
 }
 
 func (r *reader) candidates(v value, engine string) []nodes.Model {

@@ -228,6 +228,21 @@ func (v value) share() (float64, bool) {
 	return f, true
 }
 
+// figure takes a number from 0 up to most.
+func (v value) figure(most float64) (float64, bool) {
+	fix := fmt.Sprintf("write a number from 0 to %g, such as 0.2", most)
+	s, ok := v.scalar("a number", fix)
+	if !ok {
+		return 0, false
+	}
+	parsed, err := strconv.ParseFloat(s.text, 64)
+	if err != nil || math.IsNaN(parsed) || parsed < 0 || parsed > most {
+		v.mistake(fmt.Sprintf("%s is no number from 0 to %g", clip(s.written), most), fix)
+		return 0, false
+	}
+	return parsed, true
+}
+
 // boolean reads true or false.
 func (v value) boolean() (is, ok bool) {
 	s, ok := v.scalar("true or false", "write true or false")

@@ -1,0 +1,159 @@
+// Package progress shows a tournament as it goes: one line that changes on a
+// terminal, plain lines elsewhere.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"github.com/turbone/jarvis/arena"
+	"github.com/turbone/jarvis/scoring"
+)
+
+const (
+	// barWidth is that of the bar itself.
+	barWidth = 20
+	// plainEvery is after how many tests a plain line tells how far it is.
+	plainEvery = 20
+)
+
+// Printer is an [arena.Sink]. Safe for concurrent use.
+type Printer struct {
+	mu      sync.Mutex
+	w       io.Writer
+	columns func() int // nil where it is no terminal
+	now     func() time.Time
+
+	model   string
+	tests   []scoring.Test
+	verdict string
+	began   time.Time
+	first   int // tests made before began
+	shown   bool
+}
+
+// New makes a printer, with a line that changes where w is a terminal.
+func New(w io.Writer) *Printer {
+	p := &Printer{w: w, now: time.Now}
+	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
+		p.columns = func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		}
+	}
+	return p
+}
+
+// Emit shows an event.
+func (p *Printer) Emit(e arena.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e.Type {
+	case arena.EventWarming:
+		return
+	case arena.EventTest:
+		p.test(e)
+		return
+	case arena.EventLook:
+		p.verdict = fmt.Sprintf("gap %+.2f [%+.2f … %+.2f] z %.1f/%.1f", e.Look.Estimate, e.Look.Low, e.Look.High, e.Look.Z, e.Look.Upper)
+	case arena.EventPromoted, arena.EventRetained:
+		p.clear()
+		return // the command tells it
+	}
+	p.line(e.String())
+}
+
+// Note prints a line of the command's own.
+func (p *Printer) Note(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("note: " + fmt.Sprintf(format, args...))
+}
+
+// Clear takes the line that changes away.
+func (p *Printer) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+func (p *Printer) clear() {
+	if p.shown {
+		_, _ = io.WriteString(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+func (p *Printer) line(text string) {
+	p.clear()
+	_, _ = fmt.Fprintln(p.w, text)
+}
+
+// test counts a test and shows how far it is.
+func (p *Printer) test(e arena.Event) {
+	if e.Model != p.model {
+		p.model, p.tests, p.began, p.first = e.Model, nil, p.now(), e.Done-1
+	}
+	p.tests = append(p.tests, *e.Test)
+	if p.columns == nil {
+		if len(p.tests)%plainEvery == 0 {
+			p.line(fmt.Sprintf("%s: %s", e.Node, p.text(e)))
+		}
+		return
+	}
+	filled := barWidth * e.Done / max(e.Most, 1)
+	bar := strings.Repeat("█", min(filled, barWidth)) + strings.Repeat("░", max(barWidth-filled, 0))
+	line := bar + " " + p.text(e)
+	if width := p.columns() - 1; utf8.RuneCountInString(line) > width {
+		line = string([]rune(line)[:max(width, 0)])
+	}
+	_, _ = io.WriteString(p.w, "\r\x1b[K"+line)
+	p.shown = true
+}
+
+func (p *Printer) text(e arena.Event) string {
+	sample := scoring.Measure(p.tests)
+	score := scoring.Default().Score(sample)
+	text := fmt.Sprintf("%d/%d %s %.0f %% passed, score %.2f", e.Done, e.Most, e.Model, 100*float64(sample.Passed)/float64(sample.Tests), score.Composite)
+	if sample.Errors > 0 {
+		text += fmt.Sprintf(", %d errors", sample.Errors)
+	}
+	if made := e.Done - p.first; made > 2 {
+		left := p.now().Sub(p.began) / time.Duration(made) * time.Duration(max(e.Most-e.Done, 0))
+		text += ", at most " + left.Round(time.Second).String() + " more"
+	}
+	if p.verdict != "" {
+		text += ", " + p.verdict
+	}
+	return text
+}
+
+// Table prints rows in columns; the first row is the head.
+func Table(w io.Writer, rows [][]string) {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}

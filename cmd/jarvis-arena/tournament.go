@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turbone/jarvis/arena"
+	"github.com/turbone/jarvis/cmd/internal/cli"
+	"github.com/turbone/jarvis/cmd/internal/progress"
+	"github.com/turbone/jarvis/nodes"
+)
+
+// longTournament is how long one may take without a warning.
+const longTournament = 10 * time.Minute
+
+// holdTournament ends what was cut short before, and does what the flags ask
+// for.
+func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
+	stderr := cmd.ErrOrStderr()
+	printer := progress.New(stderr)
+	b, err := openBench(cmd, o, printer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	node, err := b.node(o.node)
+	if err != nil {
+		return err
+	}
+	candidate, err := b.candidate(node, model, o.load)
+	if err != nil {
+		return err
+	}
+	request := arena.Request{
+		Node: node, Candidate: candidate, Quick: o.quick, Extend: o.extend, Strict: o.strict, Plain: o.rule == "plain",
+		SelfTest: o.selftest, Parallel: o.parallel, Resume: o.resume,
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	defer cli.StopOnSignal(cancel, func() string {
+		printer.Clear()
+		return "giving the node its model back; press Ctrl-C again to leave at once"
+	}, stderr)()
+
+	if o.dryRun {
+		return b.dryRun(cmd, o, request)
+	}
+	unfinished, err := b.arena.Recover(ctx, b.set)
+	if err != nil {
+		return err
+	}
+	several := o.all
+	for _, u := range unfinished {
+		switch {
+		case u.Node != node.Name:
+		case o.resume:
+			several = several || u.Several && model == ""
+		default:
+			printer.Note("a tournament of %s on %s was cut short after %d tests; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
+		}
+	}
+	if !o.resume {
+		if err := b.warn(ctx, printer, request, o.all); err != nil {
+			return err
+		}
+	}
+	if several {
+		ranking, err := b.arena.HoldAll(ctx, request, b.config.Arena.Candidates)
+		printer.Clear()
+		return b.tell(cmd, o, ranking.Final, ranking, err)
+	}
+	result, err := b.arena.Hold(ctx, request)
+	printer.Clear()
+	return b.tell(cmd, o, result, nil, err)
+}
+
+func orSeveral(u arena.Unfinished) string {
+	if u.Candidate.Name == "" {
+		return "several models"
+	}
+	return u.Candidate.Name
+}
+
+// field are the candidates of --all, none otherwise.
+func (b *bench) field(all bool) []nodes.Model {
+	if all {
+		return b.config.Arena.Candidates
+	}
+	return nil
+}
+
+// warn tells that the node will be out of service, and for how long.
+func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request, all bool) error {
+	if all && len(b.config.Arena.Candidates) == 0 {
+		return usage("the config lists no candidates; add arena.candidates")
+	}
+	e, err := b.arena.Estimate(ctx, r, b.field(all)...)
+	if err != nil {
+		return err
+	}
+	if e.Most > longTournament && !r.SelfTest {
+		out.Note("%s is out of service for about %s, up to %s; --quick takes less, --dry-run tells more", r.Node.Name, brief(e.Least), brief(e.Most))
+	}
+	if b.set.Len() == 1 {
+		out.Note("%s is the only node: nobody answers %s's requests meanwhile", r.Node.Name, e.Champion)
+	}
+	return nil
+}
+
+func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
+	e, err := b.arena.Estimate(cmd.Context(), r, b.field(o.all)...)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), e)
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "on %s, against %s\n", e.Node, e.Champion)
+	fmt.Fprintf(out, "  tests     %d at most, %d where the case is clear\n", e.Tests, e.Early)
+	fmt.Fprintf(out, "  time      %s at most, %s where the case is clear\n", brief(e.Most), brief(e.Least))
+	fmt.Fprintf(out, "  can find  a gap of %.2f points of the composite, or larger\n", e.Smallest)
+	if e.Measured {
+		fmt.Fprintf(out, "  from      %d runs of the champion under the same conditions\n", e.Evidence)
+	} else {
+		fmt.Fprintln(out, "  from      typical figures: the champion has no runs of its own yet")
+	}
+	return nil
+}
+
+// tell prints how it ended.
+func (b *bench) tell(cmd *cobra.Command, o options, r arena.Result, ranking any, failed error) error {
+	if failed != nil && r.Node == "" {
+		return failed // it never began
+	}
+	if o.report != "" {
+		if err := b.report(cmd.Context(), o.report, &r); err != nil {
+			return errors.Join(failed, err)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", o.report)
+	}
+	out := cmd.OutOrStdout()
+	switch {
+	case o.json && ranking != nil:
+		if err := printJSON(out, ranking); err != nil {
+			return errors.Join(failed, err)
+		}
+	case o.json:
+		if err := printJSON(out, r); err != nil {
+			return errors.Join(failed, err)
+		}
+	default:
+		if table, ok := ranking.(arena.Ranking); ok {
+			printRanking(out, table)
+		}
+		printResult(out, r)
+	}
+	if failed != nil {
+		return failed
+	}
+	if r.Verdict == arena.VerdictFailed {
+		return errTold
+	}
+	return nil
+}
+
+func printRanking(out io.Writer, r arena.Ranking) {
+	rows := [][]string{{"CANDIDATE", "SCORE", "PASSED", "LATENCY", ""}}
+	for _, s := range r.Table {
+		rows = append(rows, []string{s.Model, fmt.Sprintf("%.2f", s.Score), fmt.Sprintf("%d/%d", s.Pass, s.Tests), fmt.Sprintf("%d ms", s.LatencyMS), s.Out})
+	}
+	progress.Table(out, rows)
+	fmt.Fprintln(out)
+}
+
+func printResult(out io.Writer, r arena.Result) {
+	if r.Champion.Tests > 0 {
+		rows := [][]string{{"", "MODEL", "SCORE", "QUALITY", "SPEED", "RELIABILITY", "PASSED", "ERRORS", "LATENCY", "P95"}}
+		for _, s := range []struct {
+			role string
+			arena.Side
+		}{{"champion", r.Champion}, {"candidate", r.Candidate}} {
+			if s.Tests == 0 || s.role == "candidate" && r.Rule == arena.Measuring {
+				continue
+			}
+			rows = append(rows, []string{
+				s.role, s.Model, fmt.Sprintf("%.2f", s.Score), fmt.Sprintf("%.2f", s.Quality), fmt.Sprintf("%.2f", s.Speed),
+				fmt.Sprintf("%.2f", s.Reliability), fmt.Sprintf("%d/%d", s.Pass, s.Tests), fmt.Sprint(s.Errors),
+				fmt.Sprintf("%d ms", s.LatencyMS), fmt.Sprintf("%d ms", s.P95MS),
+			})
+		}
+		progress.Table(out, rows)
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out, r.Sentence())
+	if g := r.Gap; g != nil && g.OtherHigh != g.OtherLow {
+		fmt.Fprintf(out, "On other tasks like these: %+.2f … %+.2f.\n", g.OtherLow, g.OtherHigh)
+	}
+	if r.Loaded != "" {
+		fmt.Fprintf(out, "%s serves %s.\n", r.Node, r.Loaded)
+	}
+}
+
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+// brief is a duration for people.
+func brief(d time.Duration) string {
+	switch {
+	case d < 90*time.Second:
+		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
+	case d < 90*time.Minute:
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
+	}
+	return fmt.Sprintf("%.1f h", d.Hours())
+}
+
+// writeFile writes a report as a whole or not at all.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	temporary := path + ".part"
+	f, err := os.Create(temporary)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	err = errors.Join(write(f), f.Close())
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write the report: %w", err), os.Remove(temporary))
+	}
+	return nil
+}
