@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/sourcegraph/conc/pool"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/scoring"
 )
 
 // Conformance runs the test. Open returns a new, empty store that keeps at
@@ -31,6 +33,7 @@ func Conformance(t *testing.T, open func(*testing.T) (store history.HistoryStore
 		{"a run without an ID is given one", identity},
 		{"a run with the ID of another replaces it in its place", replacement},
 		{"members that nobody knows are kept", unknown},
+		{"the tests of a run come back", results},
 		{"the champion is replaced", champion},
 		{"what cannot be recorded changes nothing", unrecordable},
 		{"an ended context changes nothing", cancelled},
@@ -44,7 +47,8 @@ func Conformance(t *testing.T, open func(*testing.T) (store history.HistoryStore
 	}
 }
 
-// Run returns a run with all its fields set, different for each number.
+// Run returns a run, different for each number, with its fields set but for those
+// of a tournament; see [Results].
 func Run(number int) history.Run {
 	errorCount, latency := number%3, time.Duration(number)*time.Millisecond
 	return history.Run{
@@ -62,6 +66,31 @@ func Run(number int) history.Run {
 		Node:     "M1", Errors: &errorCount, Suite: "5f1c", Digest: "sha256:ab", Quantization: "Q4_K_M",
 		Engine: "lmstudio", EngineVersion: "0.4.2", P95: 4 * time.Second,
 	}
+}
+
+// Results returns the tests of a run of so many, with all that can be odd about a
+// test, different for each number.
+func Results(number, tests int) []scoring.Test {
+	domains := []string{"code", "math", "système"}
+	var list []scoring.Test
+	for i := range tests {
+		task := (number + i) % 40
+		t := scoring.Test{
+			Task: fmt.Sprintf("task-%02d", task), Domain: domains[task%len(domains)], Cycle: i / 40, Outcome: scoring.Answered,
+			Passed:  (i+number)%7 > 0,
+			Latency: 2*time.Second + time.Duration(i*1234567+number)*time.Microsecond%(3*time.Second), FirstToken: time.Duration(250_123+i) * time.Microsecond, Tokens: 100 + i,
+		}
+		switch i % 50 {
+		case 17:
+			t = scoring.Test{Task: t.Task, Domain: t.Domain, Cycle: t.Cycle, Outcome: scoring.TimedOut, Latency: 30 * time.Second}
+		case 33:
+			t = scoring.Test{Task: t.Task, Domain: t.Domain, Cycle: t.Cycle, Outcome: scoring.Failed}
+		case 44:
+			t.Passed, t.Mark, t.Latency = false, scoring.MarkCut, 250*time.Microsecond
+		}
+		list = append(list, t)
+	}
+	return list
 }
 
 func empty(t *testing.T, store history.HistoryStore, _ func() history.HistoryStore) {
@@ -142,6 +171,40 @@ func unknown(t *testing.T, store history.HistoryStore, reopen func() history.His
 	got := text(t, runs[0])
 	if start := strings.TrimSuffix(row, "}"); !strings.HasPrefix(got, start) {
 		t.Errorf("the row isn't kept (-want +got):\n%s", cmp.Diff(start, got))
+	}
+}
+
+func results(t *testing.T, store history.HistoryStore, reopen func() history.HistoryStore) {
+	whole := Run(0)
+	whole.FirstToken, whole.Session, whole.Crowned, whole.Unsteady = 251*time.Millisecond, "2026-03-07-M1", true, "the warm-up didn't settle"
+	whole.Results = Results(0, 200)
+	// One that was cut short: cycles are missing, and the last is not whole.
+	partial := Run(1)
+	for _, t := range Results(1, 97) {
+		if t.Cycle != 1 {
+			partial.Results = append(partial.Results, t)
+		}
+	}
+	want := []history.Run{whole, partial, Run(2)}
+	for _, run := range want {
+		appended(t, store, run)
+	}
+	same(t, reopen(), want)
+	runs, err := reopen().Runs(t.Context())
+	if err != nil || len(runs) != len(want) {
+		t.Fatalf("Runs = %d, %v", len(runs), err)
+	}
+	for i, run := range runs {
+		// The tests of a task keep their order.
+		byTask := func(tests []scoring.Test) []scoring.Test {
+			return slices.SortedStableFunc(slices.Values(tests), func(a, b scoring.Test) int { return strings.Compare(a.Task, b.Task) })
+		}
+		if diff := cmp.Diff(byTask(want[i].Results), byTask(run.Results)); diff != "" {
+			t.Errorf("tests of run %d (-want +got):\n%s", i, diff)
+		}
+		if diff := cmp.Diff([]any{want[i].FirstToken, want[i].Session, want[i].Crowned, want[i].Unsteady}, []any{run.FirstToken, run.Session, run.Crowned, run.Unsteady}); diff != "" {
+			t.Errorf("run %d (-want +got):\n%s", i, diff)
+		}
 	}
 }
 
