@@ -90,7 +90,7 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 	var rows []domainRow
 	for i, d := range list {
 		y := f.top + 19 + 38*float64(i)
-		c.text("label", "end", f.left-12, y+4, short(cleanDomain(d.name), 22))
+		c.text("label", "end", f.left-12, y+4, fit(cleanDomain(d.name), f.left-14))
 		if i > 0 {
 			c.line("grid", f.left, y-19, f.right, y-19, "")
 		}

@@ -60,6 +60,9 @@ func heatOf(sides []side) *heat {
 		{"pass", "cell", "passed"}, {"fail", "cell", "wrong"}, {"odd", "cell", "cut or empty"},
 		{"late", "cell", "timed out"}, {"error", "cell", "no answer"},
 	}}
+	for _, s := range sides {
+		h.Legend = append(h.Legend, key{s.Class, "dot", s.Role + ": " + short(s.Model, 50)})
+	}
 	var notes []string
 	if len(sides) == 2 {
 		notes = append(notes, "The number is how many of the task's tests passed. A task on which the two differ proves nothing by itself: the verdict counts all.")
@@ -129,15 +132,18 @@ func heatChart(id, title string, tasks []*heatTask, sides []side, cycles [2]int)
 	}
 	const (
 		cell, row        = 15.0, 19.0
-		label, count, by = 190.0, 34.0, 14.0
+		label, count, by = 170.0, 34.0, 16.0
+		head             = 66.0
 		width            = 960.0
 	)
+	// A block is as wide as its cells with their count, or its head.
+	block := func(side int) float64 { return by + max(cell*float64(cycles[side])+count, head) }
 	panel := label
 	for i := range sides {
-		panel += by + cell*float64(max(cycles[i], 1)) + count
+		panel += block(i)
 	}
 	columns := 1
-	if 2*panel+30 <= width && len(tasks) > 6 {
+	if 2*panel <= width && len(tasks) > 6 {
 		columns = 2
 	}
 	rows := (len(tasks) + columns - 1) / columns
@@ -149,35 +155,32 @@ func heatChart(id, title string, tasks []*heatTask, sides []side, cycles [2]int)
 	for column := range columns {
 		x := float64(column)*width/2 + label
 		for i, s := range sides {
-			x += by
-			c.text("head "+s.Class, "start", x, 14, short(s.Model, max(int((cell*float64(cycles[i])+count)/6.4), 12)))
+			c.add(mark{Kind: "text", Class: "head " + s.Class, Anchor: "start", X: px(x + by), Y: 14, Text: s.Role, Tip: s.Model})
 			for cycle := range cycles[i] {
 				if cycles[i] < 10 || cycle%2 == 0 {
-					c.text("tick", "middle", x+cell*(float64(cycle)+0.5), 32, itoa(cycle+1))
+					c.text("tick", "middle", x+by+cell*(float64(cycle)+0.5), 32, itoa(cycle+1))
 				}
 			}
-			x += cell*float64(max(cycles[i], 1)) + count
+			x += block(i)
 		}
 	}
 	for n, t := range tasks {
 		column, line := n/rows, n%rows
 		x, y := float64(column)*width/2+label, top+row*float64(line)
 		c.add(mark{
-			Kind: "text", Class: "label", Anchor: "end", X: px(x), Y: px(y + 12), Text: short(clean(t.id), 26),
-			Tip: clean(t.id) + " (" + cleanDomain(t.domain) + ")",
+			Kind: "text", Class: "label", Anchor: "end", X: px(x), Y: px(y + 12), Text: fit(taskName(t.id), label-8),
+			Tip: taskName(t.id) + " (" + cleanDomain(t.domain) + ")",
 		})
 		for i, s := range sides {
-			x += by
 			for cycle := range cycles[i] {
 				if tests := t.cells[i][cycle]; len(tests) > 0 {
-					c.cell(x+cell*float64(cycle), y, cell, tests, s.Model, t.id)
+					c.cell(x+by+cell*float64(cycle), y, cell, tests, s.Model, t.id)
 				}
 			}
-			x += cell*float64(max(cycles[i], 1)) + 4
 			if t.count[i] > 0 {
-				c.text("tick", "start", x, y+12, fmt.Sprintf("%.0f/%d", t.share[i]*float64(t.count[i]), t.count[i]))
+				c.text("tick", "start", x+by+cell*float64(cycles[i])+4, y+12, fmt.Sprintf("%.0f/%d", t.share[i]*float64(t.count[i]), t.count[i]))
 			}
-			x += count - 4
+			x += block(i)
 		}
 	}
 	return c
@@ -207,7 +210,7 @@ func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task strin
 			}
 		}
 	}
-	tip := fmt.Sprintf("%s, cycle %d, %s: %s", clean(task), tests[0].Cycle+1, model, word)
+	tip := fmt.Sprintf("%s, cycle %d, %s: %s", taskName(task), tests[0].Cycle+1, model, word)
 	if len(tests) > 1 {
 		tip += fmt.Sprintf(" (the worst of %d)", len(tests))
 	}
@@ -215,4 +218,11 @@ func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task strin
 	if sign != "" {
 		c.text("sign "+class, "middle", x+(size-2)/2, y+10.5, sign)
 	}
+}
+
+func taskName(id string) string {
+	if id = clean(id); id == "" {
+		return "a task without a name"
+	}
+	return id
 }

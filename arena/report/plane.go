@@ -100,7 +100,7 @@ func placeLabels(c *chart, f frame, shown []side) {
 		if y+up > f.bottom-4 {
 			up = -12
 		}
-		name := short(s.Model, 44)
+		name := fit(s.Model, 330)
 		anchor, at := "start", x+11
 		if at+widthOf(name) > f.right-4 {
 			anchor, at = "end", x-11

@@ -70,6 +70,9 @@ type place struct{ x, y float64 }
 
 // polyline is the path through places.
 func polyline(list []place) string {
+	if len(list) < 2 {
+		return ""
+	}
 	var b strings.Builder
 	for i, p := range list {
 		if i == 0 {
@@ -84,7 +87,7 @@ func polyline(list []place) string {
 
 // area is the closed path between an upper and a lower line.
 func area(upper, lower []place) string {
-	if len(upper) == 0 {
+	if len(upper) < 2 {
 		return ""
 	}
 	whole := append([]place(nil), upper...)
@@ -228,5 +231,29 @@ func plain(v float64) string {
 	return strings.Replace(strconv.FormatFloat(zeroed(v, 6), 'g', 6, 64), "-", minus, 1)
 }
 
-// widthOf is about how wide a text of the charts' size is.
-func widthOf(text string) float64 { return 6.4 * float64(len([]rune(text))) }
+// widthOf is about how wide a text of the charts' size is, in the widest of the
+// usual fonts.
+func widthOf(text string) float64 {
+	width := 0.0
+	for _, r := range text {
+		if r >= 0x1100 {
+			width += 13
+		} else {
+			width += 7
+		}
+	}
+	return width
+}
+
+// fit cuts a name to a width.
+func fit(name string, width float64) string {
+	if widthOf(name) <= width {
+		return name
+	}
+	for limit := len([]rune(name)) - 1; limit >= 3; limit-- {
+		if cut := short(name, limit); widthOf(cut) <= width {
+			return cut
+		}
+	}
+	return "…"
+}

@@ -238,7 +238,7 @@ func reigns(c *chart, f frame, d Data) bool {
 		tip := fmt.Sprintf("%s, champion since %s", r.model, r.text)
 		c.line("crowning", x, f.top, x, y, "")
 		c.rect("reign "+colours[r.model], x, y, end-x, 18, tip)
-		if name := short(r.model, int((end-x-20)/6.4)); end-x > 60 {
+		if name := fit(r.model, end-x-20); end-x > 60 {
 			c.text("name reignname", "start", x+10, y+13, name)
 		}
 		c.path("crown", crown(x, f.top-8), tip)
