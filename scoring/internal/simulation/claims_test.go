@@ -1,0 +1,82 @@
+//go:build !race
+
+// The detector makes thousands of tournaments take minutes, and finds nothing
+// in them that it doesn't find in the few of the other tests.
+
+package simulation
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// claim is what is said of a figure: how many of 100 are promoted, and how many
+// tests the candidate takes at most on average, 0 where nothing is said.
+type claim struct {
+	line        string
+	gap         float64
+	least, most float64
+	tests       float64
+}
+
+// TestWhatTournamentsAchieve plays 2,000 tournaments for each figure that
+// something is claimed of, some for the others, and prints the table:
+//
+//	go test -v -run TestWhatTournamentsAchieve ./scoring/internal/simulation
+func TestWhatTournamentsAchieve(t *testing.T) {
+	const claimed, shown = 2000, 200
+	claims := []claim{
+		// Who tosses a coin crowns every second equal.
+		{line: "typical, managed: plain rule", gap: 0, least: 45, most: 55},
+
+		{line: "typical, managed: cap 200", gap: 0, most: 6.5},
+		{line: "typical, managed: cap 400", gap: 0, most: 6.5},
+		{line: "typical, managed: cap 80", gap: 0, most: 6.5},
+		{line: "typical, managed: its runs of one cycle, cap 200", gap: 0, most: 6.5},
+		{line: "typical, managed: unknown champion, cap 200", gap: 0, most: 4},
+		{line: "typical, managed: unknown champion, cap 400", gap: 0, most: 4},
+		{line: "typical, managed: unknown champion, cap 80", gap: 0, most: 4},
+		{line: "typical, managed: cap 200", gap: 0.5, least: 78, most: 100},
+		{line: "typical, managed: cap 400", gap: 0.5, least: 88, most: 100},
+		{line: "typical, managed: cap 200", gap: 1, least: 97, most: 100, tests: 60},
+		{line: "typical, managed: cap 400", gap: 1, least: 97, most: 100, tests: 60},
+		{line: "typical, managed: cap 200", gap: -0.5, most: 1},
+
+		{line: "steady: cap 200", gap: 0, most: 7},
+		{line: "steady: cap 400", gap: 0, most: 7},
+		{line: "typical: cap 200", gap: 0, most: 7},
+		{line: "typical: cap 400", gap: 0, most: 7},
+		{line: "noisy: cap 200", gap: 0, most: 7},
+		{line: "noisy: cap 400", gap: 0, most: 7},
+		{line: "noisy, managed: cap 200", gap: 0, most: 7},
+		{line: "noisy, managed: cap 400", gap: 0, most: 7},
+		{line: "typical, managed, half of them drifting by 30 %: cap 200", gap: 0, most: 7},
+
+		{line: "typical, managed: best of 8, cap 200", gap: 0, most: 7},
+	}
+	checked := 0
+	for _, line := range Lines() {
+		for _, gap := range line.Gaps {
+			number, made := shown, claim{most: 100}
+			for _, c := range claims {
+				if c.line == line.String() && cmp.Equal(c.gap, gap) {
+					number, made = claimed, c
+					checked++
+					break
+				}
+			}
+			f := line.Cell(gap, number)
+			t.Logf("%-70s gap %+.2f  %s  (%d tournaments)", line, gap, f, number)
+			if promoted := 100 * f.Promoted; promoted < made.least || promoted > made.most {
+				t.Errorf("%s, gap %+.2f: %.2f %% promoted, not %v to %v", line, gap, promoted, made.least, made.most)
+			}
+			if made.tests > 0 && f.Tests > made.tests {
+				t.Errorf("%s, gap %+.2f: %.1f tests on average, more than %v", line, gap, f.Tests, made.tests)
+			}
+		}
+	}
+	if checked != len(claims) {
+		t.Errorf("%d of %d claims were checked", checked, len(claims))
+	}
+}
