@@ -214,7 +214,9 @@ func (p *progress) look() scoring.Look {
 	if p.Rule == Plain {
 		return p.plainLook()
 	}
-	return p.plan().Judge(scoring.Evidence{Champion: p.before, Candidate: p.candidate, History: p.history})
+	return p.plan().Judge(scoring.Evidence{
+		Champion: p.before, Candidate: p.candidate, History: p.history, Interleaved: p.After > 0,
+	})
 }
 
 // confirm judges them once more, with the champion's second block.
