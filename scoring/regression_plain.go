@@ -66,7 +66,7 @@ type plainWatch struct {
 // which a fifth of the tests or more got no answer is an outage; it is judged
 // by the share of right answers among its answers alone.
 func PlainRegressions(rows []PlainRow) Report {
-	w := plainWatch{alarm: -1, outage: -1}
+	w := newPlainWatch()
 	for i := range rows {
 		w.add(rows[i])
 	}
@@ -85,6 +85,8 @@ func PlainRegressions(rows []PlainRow) Report {
 	}
 	return r
 }
+
+func newPlainWatch() *plainWatch { return &plainWatch{alarm: -1, outage: -1} }
 
 func (w *plainWatch) add(row PlainRow) {
 	point := Point{ID: row.ID, Time: row.Time, Score: row.Score, Mark: MarkNormal}

@@ -372,6 +372,20 @@ func (w *watch) baseline(base []*measured, c contrast) Baseline {
 	return b
 }
 
+// rerun reports whether a run is wanted now. A node that is down is not asked
+// again at once, only to be down again.
+func (w *watch) rerun() bool {
+	if w.outage >= 0 {
+		return false
+	}
+	for i := range w.looks {
+		if w.looks[i].state == Suspect {
+			return true
+		}
+	}
+	return false
+}
+
 // report sums up the fold.
 func (w *watch) report() Report {
 	base := tail(w.clean, baselineRuns)
@@ -379,11 +393,7 @@ func (w *watch) report() Report {
 	if r.State == Normal && len(base) < enoughRuns {
 		r.State = TooFewRuns
 	}
-	for i := range w.looks {
-		r.Rerun = r.Rerun || w.looks[i].state == Suspect
-	}
-	// A node that is down is not asked again at once, only to be down again.
-	r.Rerun = r.Rerun && !r.Outage
+	r.Rerun = w.rerun()
 	var next contrast
 	if len(base) >= enoughRuns {
 		next = w.contrast(base[len(base)-1:], base)[wholeAspect]
