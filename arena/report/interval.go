@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"sort"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -199,19 +200,24 @@ func timed(t scoring.Test) bool {
 	return t.Outcome == scoring.Answered || t.Outcome == scoring.TimedOut
 }
 
-// quantile is a quantile of sorted figures by nearest rank, with the interval
-// between two other ranks (binomial, in its normal approximation). High is +Inf
-// where the sample is too small to bound it.
+// quantile is a quantile of sorted times by nearest rank, with the exact
+// interval between two other ranks: how many of n lie below the quantile is
+// binomial. Where there are too few to bound it, Low is 0 and High +Inf.
 func quantile(sorted []float64, p float64) interval {
-	n := float64(len(sorted))
+	n := len(sorted)
 	if n == 0 {
 		return interval{}
 	}
-	at := func(rank float64) float64 { return sorted[int(inside(rank, 1, n))-1] }
-	half := twoSided(confidence) * math.Sqrt(n*p*(1-p))
-	q := interval{at(math.Floor(n*p - half)), at(math.Ceil(n*p - 1e-9)), math.Inf(1)}
-	if rank := math.Ceil(n*p+half) + 1; rank <= n {
-		q.High = at(rank)
+	below := distuv.Binomial{N: float64(n), P: p}
+	const tail = (1 - confidence) / 2
+	rank := int(inside(math.Ceil(float64(n)*p-1e-9), 1, float64(n)))
+	q := interval{0, sorted[rank-1], math.Inf(1)}
+	// Ranks are sought by halves: n may be large.
+	if low := sort.Search(n, func(i int) bool { return below.CDF(float64(i)) > tail }); low > 0 {
+		q.Low = sorted[low-1]
+	}
+	if high := 1 + sort.Search(n, func(i int) bool { return 1-below.CDF(float64(i)) <= tail }); high <= n {
+		q.High = sorted[high-1]
 	}
 	return q
 }

@@ -15,10 +15,14 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 		class, tip string
 	}
 	var spots []spot
+	outages := 0
 	for _, r := range d.Runs {
 		m := sampleOf(r)
-		if r.Tests <= 0 || m.Errors >= r.Tests {
-			continue // an outage has neither quality nor speed
+		if 2*m.Errors > r.Tests {
+			outages++ // tells of the node, not of the model
+		}
+		if r.Tests <= 0 || 2*m.Errors > r.Tests {
+			continue
 		}
 		s := d.Weights.Score(m)
 		spots = append(spots, spot{r.Latency.Seconds(), s.Quality, colours[clean(r.Model)],
@@ -48,6 +52,9 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 		ID: "plane", Title: "Quality against speed", W: 960, H: 430,
 		Desc: fmt.Sprintf("%s and %s; up and left is better.", plural(len(spots), "run", "runs"), plural(len(shown), "measured model", "measured models")),
 		Note: "Up is better, left is faster. On a thin line every point has the same score, with no test left unanswered. Crosses are 95 % intervals.",
+	}
+	if outages > 0 {
+		c.Note += fmt.Sprintf(" Left out: %s in which most tests got no answer.", plural(outages, "run", "runs"))
 	}
 	if slow > 10 {
 		c.Note += " Beyond 10 s a slowdown no longer shows in the score: there the lines run level."

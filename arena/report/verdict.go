@@ -210,7 +210,7 @@ func stepsChart(t Tournament) *chart {
 		ID: "steps", Title: "The gap at each look", W: 480, H: 330,
 		Desc: fmt.Sprintf("The gap with its interval at each look; at the last one %s [%s … %s].", signed(last.Estimate), signed(last.Low), signed(last.High)),
 		Legend: []key{
-			{"path", "dot", "gap, with its interval"}, {"zero", "line", "no difference"}, {"worth", "dash", "worth a change"},
+			{"path", "dot", "gap, with its interval"}, {"zero", "dash", "no difference"}, {"worth", "dash", "worth a change"},
 		},
 		Note: "The intervals hold at all looks together.",
 	}

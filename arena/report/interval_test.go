@@ -1,0 +1,122 @@
+package report
+
+import (
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/turbone/jarvis/scoring"
+)
+
+var close3 = cmpopts.EquateApprox(0, 0.0006)
+
+// The figures are Newcombe's (1998, Statistics in Medicine 17, 857 and 873).
+func TestIntervalsOfTheLiterature(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		got, want interval
+	}{
+		{"81 of 263", wilson(81.0/263, 263, 0.95), interval{0.2553, 81.0 / 263, 0.3662}},
+		{"15 of 148", wilson(15.0/148, 148, 0.95), interval{0.0624, 15.0 / 148, 0.1605}},
+		{"0 of 20", wilson(0, 20, 0.95), interval{0, 0, 0.1611}},
+		{"1 of 29", wilson(1.0/29, 29, 0.95), interval{0.0061, 1.0 / 29, 0.1718}},
+		{"56 of 70 less 48 of 80", difference(wilson(48.0/80, 80, 0.95), wilson(56.0/70, 70, 0.95)), interval{0.0524, 0.2, 0.3339}},
+		{"9 of 10 less 3 of 10", difference(wilson(0.3, 10, 0.95), wilson(0.9, 10, 0.95)), interval{0.1705, 0.6, 0.8090}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.got, close3); diff != "" {
+				t.Errorf("interval (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Five repeats of 40 tasks that never change are worth 40 tests, not 200; five
+// that are drawn anew each time are worth nearly 200.
+func TestRepeatsAreWorthWhatTheyAre(t *testing.T) {
+	passed := func(t scoring.Test) bool { return t.Passed }
+	tests := func(same bool) []scoring.Test {
+		r := rand.New(rand.NewPCG(1, 2))
+		var list []scoring.Test
+		for task := range 40 {
+			first := r.Float64() < 0.7
+			for cycle := range 5 {
+				pass := first
+				if !same {
+					pass = r.Float64() < 0.7
+				}
+				list = append(list, scoring.Test{Task: strconv.Itoa(task), Cycle: cycle, Outcome: scoring.Answered, Passed: pass})
+			}
+		}
+		return list
+	}
+	width := func(i interval) float64 { return i.High - i.Low }
+	same, fresh := share(tests(true), passed, 0.95), share(tests(false), passed, 0.95)
+	if want := width(wilson(same.Value, 40, 0.95)); math.Abs(width(same)-want) > 1e-9 {
+		t.Errorf("repeats of the same: %v, want the width %.3f of 40 tests", same, want)
+	}
+	if want := width(wilson(fresh.Value, 200, 0.95)); width(fresh) > 1.25*want {
+		t.Errorf("fresh repeats: %v, want about the width %.3f of 200 tests", fresh, want)
+	}
+}
+
+// 95 % intervals of the composite hold the truth in about 95 % of the runs.
+func TestCompositeIntervalCovers(t *testing.T) {
+	const runs = 2000
+	held := 0
+	truth := 0.6*10*0.75 + 0.3*(10-2) + 0.1*10
+	for seed := range uint64(runs) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var list []scoring.Test
+		for task := range 80 {
+			list = append(list, scoring.Test{
+				Task: strconv.Itoa(task), Outcome: scoring.Answered, Passed: r.Float64() < 0.75,
+				Latency: time.Second + time.Duration(r.ExpFloat64()*float64(time.Second)),
+			})
+		}
+		if c := measure(list, scoring.Default()).Composite; c.Low <= truth && truth <= c.High {
+			held++
+		}
+	}
+	if share := float64(held) / runs; share < 0.94 || share > 0.99 {
+		t.Errorf("the intervals of %.1f %% of the runs hold the truth", 100*share)
+	} else {
+		t.Logf("held in %.1f %%", 100*share)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	list := make([]float64, 100)
+	for i := range list {
+		list[i] = float64(i + 1)
+	}
+	got := []interval{quantile(list, 0.5), quantile(list, 0.95), quantile(list, 0.99), quantile(list[:1], 0.5)}
+	want := []interval{{40, 50, 61}, {90, 95, 100}, {97, 99, math.Inf(1)}, {0, 1, math.Inf(1)}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("quantiles (-want +got):\n%s", diff)
+	}
+}
+
+func TestTicks(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		scale scale
+		want  []float64
+	}{
+		{"to ten", scale{from: 0, to: 10}, []float64{0, 2, 4, 6, 8, 10}},
+		{"across zero", scale{from: -0.4, to: 0.9}, []float64{0, 0.5}},
+		{"nothing", scale{from: 3, to: 3}, nil},
+		{"decades", scale{from: 0.1, to: 30, log: true}, []float64{0.1, 0.2, 0.5, 1, 2, 5, 10, 20}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.scale.ticks(6), cmpopts.EquateApprox(0, 1e-9), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("ticks (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
