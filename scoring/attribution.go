@@ -119,7 +119,9 @@ func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 	}
 	for _, a := range confirmed {
 		l := &w.looks[a]
-		w.points[l.point].Mark = MarkRegressed
+		if point := &w.points[l.point]; point.Mark == MarkSuspect {
+			point.Mark = MarkRegressed
+		}
 		*l = look{state: Regressed, alarm: number}
 	}
 	if slow {
@@ -184,8 +186,8 @@ func (w *watch) describe(kind AlarmKind, shown []aspect, runs, base []*measured)
 	if kind != Regression {
 		return alarm
 	}
-	alarm.Major = c[wholeAspect].fall >= majorFall || c[qualityAspect].fall >= majorFall ||
-		c[errorsAspect].fall >= majorFall || c[speedAspect].fall >= 1.0/3
+	alarm.Major = c[wholeAspect].fall >= majorFall-tiny || c[qualityAspect].fall >= majorFall-tiny ||
+		c[errorsAspect].fall >= majorFall-tiny || c[speedAspect].fall >= 1.0/3-tiny
 	alarm.Tasks = w.flipped(runs, base)
 	alarm.Domains = w.fallen(runs, base)
 	alarm.Prefill, alarm.Decoding = slower(runs, base)

@@ -174,8 +174,9 @@ func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
 	c.deviation = drift
 	// A deviation estimated from few runs is often too small by half: the
 	// quotient has the wide tails of a t distribution. The median absolute
-	// deviation knows as much as the usual one from about half as many figures.
-	c.z = bounded(-wallace(slower.mean()/drift, (slower.count-1)/2))
+	// deviation knows as much as the usual one from half as many figures; below
+	// three, not even half the speed could ever be told.
+	c.z = bounded(-wallace(slower.mean()/drift, max(3, (slower.count-1)/2)))
 	return c, drift
 }
 

@@ -217,7 +217,7 @@ func (w *plainWatch) describe(first, second PlainRow, b Baseline) Alarm {
 		alarm.Cause = CauseErrors
 	}
 	alarm.Drop = share(alarm.From, alarm.To)
-	alarm.Major = alarm.Drop >= majorFall || share(alarm.Quality.From, alarm.Quality.To) >= majorFall
+	alarm.Major = alarm.Drop >= majorFall-tiny || share(alarm.Quality.From, alarm.Quality.To) >= majorFall-tiny
 	return alarm
 }
 

@@ -14,6 +14,8 @@ const (
 	sumRuns, sumLag = 20, 5
 	// majorFall is from where on a regression is a major one.
 	majorFall = 0.1
+	// tiny is what sums of many figures may be off by.
+	tiny = 1e-9
 	// outageShare is the share of tests without an answer from where on a run
 	// is an outage, if that is also twice what is usual.
 	outageShare = 0.2
@@ -200,20 +202,20 @@ func (w *watch) judge(run *measured, base []*measured, now contrasts) Mark {
 		}
 		switch l.state {
 		case Regressed:
-			w.recover(a, run, base)
+			w.recovers(a, run, base)
 		case Suspect:
 			if w.confirm(a, run, base, now[a]) {
 				confirmed = append(confirmed, a)
-				continue
+			} else {
+				w.clear(l, run, slow[a])
 			}
-			kept := l.slow
-			w.clear(l)
-			if kept {
-				continue // this run has had its say on the decline
-			}
-			fallthrough
 		default:
 			w.suspect(a, run, now[a], slow[a], slowBase)
+		}
+	}
+	for number := range w.alarms {
+		if w.open(number) {
+			w.alarms[number].Runs++
 		}
 	}
 	if len(confirmed) > 0 {
@@ -241,31 +243,32 @@ func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast)
 	l := &w.looks[a]
 	if l.quick {
 		both := w.contrast([]*measured{l.first, run}, base)[a]
-		if both.z < a.limits().together && both.fall >= a.limits().confirmFall && now.z < a.limits().alone {
+		if both.z < a.limits().together && both.fall >= a.limits().confirmFall-tiny && now.z < a.limits().alone {
 			return true
 		}
 	}
 	if !l.slow || w.contrast([]*measured{run}, l.slowBase)[a].z >= sumConfirm {
 		return false
 	}
-	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= a.limits().slowFall
+	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= a.limits().slowFall-tiny
 }
 
-// clear takes a suspicion back.
-func (w *watch) clear(l *look) {
+// clear takes a suspicion back. The run that cleared it isn't suspicious in its
+// turn, or a model that is worse by too little for an alarm would be run again
+// and again; but it counts as part of a decline.
+func (w *watch) clear(l *look, run *measured, slow contrast) {
 	if l.slow {
 		l.decline.restart(sumKept)
+	} else if slow.known {
+		l.decline.add(run, slow.z)
 	}
 	l.state, l.first, l.quick, l.slow, l.slowBase = Normal, nil, false, false, nil
 }
 
-// recover ends a regression when the last two runs together don't show it.
-func (w *watch) recover(a aspect, run *measured, base []*measured) {
+// recovers ends a regression when the last two runs together don't show it.
+func (w *watch) recovers(a aspect, run *measured, base []*measured) {
 	l := &w.looks[a]
 	l.after = tail(append(l.after, run), 2)
-	if l.alarm >= 0 {
-		w.alarms[l.alarm].Runs++
-	}
 	if len(l.after) < 2 {
 		return
 	}
@@ -274,14 +277,19 @@ func (w *watch) recover(a aspect, run *measured, base []*measured) {
 	}
 	alarm := l.alarm
 	*l = look{state: Normal, alarm: -1}
-	for i := range w.looks {
-		if w.looks[i].alarm == alarm {
-			return
-		}
-	}
-	if alarm >= 0 {
+	if !w.open(alarm) {
 		w.alarms[alarm].Ended = run.from.Time
 	}
+}
+
+// open reports whether an aspect still shows the alarm of that number.
+func (w *watch) open(number int) bool {
+	for i := range w.looks {
+		if w.looks[i].alarm == number {
+			return true
+		}
+	}
+	return false
 }
 
 // settle takes the run into the baseline, unless anything is suspicious, and
@@ -293,7 +301,7 @@ func (w *watch) settle(run *measured) Mark {
 	}
 	switch state {
 	case Regressed:
-		w.pending = tail(w.pending, 2)
+		w.pending = tail(w.pending, 1) // if the next one ends it, both are good
 		return MarkRegressed
 	case Suspect:
 		return MarkSuspect
@@ -328,7 +336,7 @@ func (w *watch) improve(run *measured, base []*measured, now contrast) {
 	w.rise = nil
 	if first != nil && !w.risen {
 		both := w.contrast([]*measured{first, run}, base)[wholeAspect]
-		if both.z > -bound.together && both.fall <= -bound.confirmFall && now.z > -bound.alone {
+		if both.z > -bound.together && both.fall <= tiny-bound.confirmFall && now.z > -bound.alone {
 			w.improvements = append(w.improvements, w.describe(Improvement, []aspect{wholeAspect}, []*measured{first, run}, base))
 			w.risen = true
 			return
