@@ -2,7 +2,7 @@ package history
 
 import (
 	"maps"
-	"reflect"
+	"math"
 	"slices"
 	"time"
 )
@@ -59,12 +59,15 @@ func grew(run, row Run) bool {
 	}
 	pause := row.Time.Sub(run.Time)
 	switch {
-	case run.Type != row.Type || run.Model != row.Model || !sameConfig(run.Config, row.Config):
+	case !sameKind(run, row):
 		return false
 	case pause < 0 || pause > growthPause || row.Tests < run.Tests:
 		return false
 	case row.Tests == run.Tests:
 		return pause == 0 && row.Score == run.Score && sameTallies(run.ByNode, row.ByNode) && sameTallies(run.ByDomain, row.ByDomain)
+	}
+	if passed(row) < passed(run) || row.Tests-passed(row) < run.Tests-passed(run) {
+		return false
 	}
 	return talliesGrew(run.ByNode, row.ByNode) && talliesGrew(run.ByDomain, row.ByDomain)
 }
@@ -74,16 +77,43 @@ func grew(run, row Run) bool {
 func talliesGrew(before, after map[string]Tally) bool {
 	for name, was := range before {
 		is, ok := after[name]
-		if !ok || is.Pass < was.Pass || is.Total-is.Pass < was.Total-was.Pass {
+		if !ok || is.Pass < was.Pass || is.Total-is.Pass < was.Total-was.Pass || !longer(was, is) {
 			return false
 		}
 	}
 	return true
 }
 
+// longer reports whether the tests of a part can have taken more time, or just
+// as much where there are no new ones.
+func longer(was, is Tally) bool {
+	if was.Latency == nil || is.Latency == nil {
+		return true
+	}
+	// Means are recorded in whole milliseconds, rounded or cut.
+	const rounded = time.Millisecond
+	if was.Total == is.Total {
+		return (*was.Latency - *is.Latency).Abs() <= rounded
+	}
+	least := float64(was.Total) * float64(*was.Latency-rounded)
+	most := float64(is.Total) * float64(*is.Latency+rounded)
+	return most >= least
+}
+
+// sameKind reports whether rows are about the same thing.
+func sameKind(a, b Run) bool {
+	return a.Type == b.Type && a.Model == b.Model && a.Node == b.Node && a.Suite == b.Suite && sameConfig(a.Config, b.Config)
+}
+
+// passed is how many tests of a run passed.
+func passed(r Run) int { return int(math.Round(r.PassRate / 100 * float64(r.Tests))) }
+
 func sameTallies(a, b map[string]Tally) bool {
 	return maps.EqualFunc(a, b, func(x, y Tally) bool {
-		return x.Pass == y.Pass && x.Total == y.Total && reflect.DeepEqual(x.Latency, y.Latency)
+		if x.Pass != y.Pass || x.Total != y.Total || x.Latency == nil || y.Latency == nil {
+			return x.Pass == y.Pass && x.Total == y.Total && x.Latency == y.Latency
+		}
+		return x.Latency.Round(time.Millisecond) == y.Latency.Round(time.Millisecond) // as they are recorded
 	})
 }
 
