@@ -1,0 +1,78 @@
+package history
+
+import (
+	"github.com/turbone/jarvis/scoring"
+)
+
+// ChampionRuns returns the champion's own runs since it was crowned, in their
+// order: those with single results, made under the same conditions as each
+// other and with the settings that it was crowned with. The run that crowned it
+// is left out: who is crowned was lucky, too. These runs are evidence in a
+// tournament; rows that tell of one run should have been folded before, see
+// [Fold].
+//
+// The conditions are those of the crowning run, where it is among the runs, or
+// else of the latest that counts.
+func ChampionRuns(runs []Run, c Champion) []Run {
+	var own []Run
+	var like *Run
+	for i, run := range runs {
+		if run.Model != c.Model || len(run.Results) == 0 || c.Node != "" && run.Node != c.Node {
+			continue
+		}
+		if c.RunID != "" && run.ID == c.RunID {
+			like = &runs[i]
+			continue
+		}
+		if run.Crowned || run.Time.Before(c.Since) || !holds(run.Config, c.Config) {
+			continue
+		}
+		own = append(own, run)
+	}
+	if like == nil && len(own) > 0 {
+		like = &own[len(own)-1]
+	}
+	var list []Run
+	for _, run := range own {
+		if Comparable(run, *like) && (run.Digest == like.Digest || run.Digest == "" || like.Digest == "") {
+			list = append(list, run)
+		}
+	}
+	return list
+}
+
+// holds reports whether a run was made with these settings, others beside.
+func holds(config, settings map[string]any) bool {
+	for name, value := range settings {
+		if now, there := config[name]; !there || !sameValue(now, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// ChampionScore is how good the champion is, by its runs since it was crowned.
+type ChampionScore struct {
+	// Mean is the mean of the runs' composites, between Low and High with 95 %.
+	// Without runs it is the score that the champion was crowned with, which is
+	// higher than the true one more often than lower; Low and High are then 0
+	// and 10, as they are for a single run.
+	Mean, Low, High float64
+	// Runs is how many there are.
+	Runs int
+}
+
+// ScoreChampion returns how good the champion is, by its [ChampionRuns]. The
+// weights are the composite's; the zero value means [scoring.Default].
+func ScoreChampion(runs []Run, c Champion, weights scoring.Composite) ChampionScore {
+	var list []float64
+	for _, run := range ChampionRuns(runs, c) {
+		list = append(list, weights.Score(scoring.Measure(run.Results)).Composite)
+	}
+	if len(list) == 0 {
+		return ChampionScore{Mean: c.Score, High: 10}
+	}
+	score := ChampionScore{Runs: len(list)}
+	score.Mean, score.Low, score.High = scoring.MeanInterval(list)
+	return score
+}

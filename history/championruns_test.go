@@ -1,0 +1,84 @@
+package history_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/historytest"
+	"github.com/turbone/jarvis/scoring"
+)
+
+func TestChampionRuns(t *testing.T) {
+	crowned := time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC)
+	champion := history.Champion{Model: "m", Score: 9.2, Since: crowned, Node: "M1", RunID: "crowning", Config: map[string]any{"context_length": json.Number("8192")}}
+	run := func(id string, change func(*history.Run)) history.Run {
+		r := history.Run{
+			ID: id, Time: crowned.Add(time.Hour), Type: "arena", Model: "m", Node: "M1", Suite: "s", Digest: "d",
+			Config: map[string]any{"context_length": 8192, "temperature": 0.2}, Results: historytest.Results(0, 20),
+		}
+		change(&r)
+		return r
+	}
+	as := func(*history.Run) {}
+	runs := []history.Run{
+		run("before", func(r *history.Run) { r.Time = crowned.Add(-time.Hour) }),
+		run("crowning", func(r *history.Run) { r.Crowned = true }),
+		run("one", as),
+		run("other model", func(r *history.Run) { r.Model = "n" }),
+		run("other node", func(r *history.Run) { r.Node = "M2" }),
+		run("other tasks", func(r *history.Run) { r.Suite = "t" }),
+		run("other type", func(r *history.Run) { r.Type = "autotest" }),
+		run("other settings", func(r *history.Run) { r.Config = map[string]any{"context_length": 4096, "temperature": 0.2} }),
+		run("other temperature", func(r *history.Run) { r.Config = map[string]any{"context_length": 8192, "temperature": 1} }),
+		run("other file", func(r *history.Run) { r.Digest = "e" }),
+		run("without tests", func(r *history.Run) { r.Results = nil }),
+		run("crowned again", func(r *history.Run) { r.Crowned = true }),
+		run("two", as),
+	}
+	ids := func(list []history.Run) (names []string) {
+		for _, r := range list {
+			names = append(names, r.ID)
+		}
+		return names
+	}
+	for _, test := range []struct {
+		name string
+		runs []history.Run
+		want []string
+	}{
+		{"all", runs, []string{"one", "two"}},
+		{"the crowning run is archived", runs[2:], []string{"one", "two"}},
+		{"none since", runs[:2], nil},
+		{"no runs", nil, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, ids(history.ChampionRuns(test.runs, champion))); diff != "" {
+				t.Errorf("runs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestScoreChampion(t *testing.T) {
+	champion := history.Champion{Model: "m", Score: 9.2}
+	if diff := cmp.Diff(history.ChampionScore{Mean: 9.2, High: 10}, history.ScoreChampion(nil, champion, scoring.Composite{})); diff != "" {
+		t.Errorf("without runs (-want +got):\n%s", diff)
+	}
+	var runs []history.Run
+	var scores []float64
+	for i := range 5 {
+		tests := historytest.Results(i, 80)
+		runs = append(runs, history.Run{ID: fmt.Sprint(i), Model: "m", Suite: "s", Results: tests, Score: 1})
+		scores = append(scores, scoring.Default().Score(scoring.Measure(tests)).Composite)
+	}
+	mean, low, high := scoring.MeanInterval(scores)
+	got := history.ScoreChampion(runs, champion, scoring.Composite{})
+	if diff := cmp.Diff(history.ChampionScore{Mean: mean, Low: low, High: high, Runs: 5}, got); diff != "" || low >= mean || high <= mean {
+		t.Errorf("five runs (-want +got):\n%s", diff)
+	}
+}
