@@ -121,6 +121,8 @@ func (a Alarm) outage() string {
 		text += fmt.Sprintf(" in %d runs", a.Runs)
 	}
 	switch {
+	case !a.Quality.Known && a.Tests-a.Unanswered >= leastTests*a.Runs:
+		return text + "; nothing yet to compare the answers with"
 	case !a.Quality.Known:
 		return text + "; says nothing of the model: too few answers to judge"
 	case a.Quality.Z < qualityAspect.limits().suspect:

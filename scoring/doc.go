@@ -17,6 +17,11 @@
 //
 //	go run ./scoring/internal/simulation/tournaments
 //
+// Whether a model got worse is told by [Regressions] from its runs, task by
+// task, with a second run to confirm it; by [PlainRegressions] where only the
+// sums of the runs are known. An [Alarm] says what got worse, by how much, and
+// how sure it is.
+//
 // The package is pure: no clock, no network, no files, no state. Everything in
 // it may be used from any number of goroutines at once.
 package scoring

@@ -36,8 +36,12 @@ func (r PlainRow) outage() bool {
 	return r.Errors > 0 && float64(r.Errors) >= outageShare*float64(r.Tests)
 }
 
-// right is the share of right answers among the answers.
+// right is the share of right answers among the answers; where nobody counted
+// the tests, among the tests.
 func (r PlainRow) right() float64 {
+	if r.Tests <= 0 {
+		return min(max(r.PassRate/100, 0), 1)
+	}
 	if r.answers() == 0 {
 		return 0
 	}

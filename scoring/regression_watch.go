@@ -77,10 +77,11 @@ type watch struct {
 	// not decided yet.
 	clean, pending []*measured
 	looks          [aspects]look
-	// rise is a run that was better than chance explains; risen says that the
-	// improvement was told.
-	rise  *measured
-	risen bool
+	// rise is a run that was better than chance explains, riseBase what it was
+	// compared with; risen says that the improvement was told.
+	rise     *measured
+	riseBase []*measured
+	risen    bool
 
 	model, version string // the last that were known
 	outage         int    // the number of the outage's alarm while one lasts, else -1
@@ -100,7 +101,7 @@ func newWatch(weights Composite) *watch {
 
 // restart forgets all that the baseline rests on.
 func (w *watch) restart() {
-	w.clean, w.pending, w.rise, w.risen = nil, nil, nil, false
+	w.clean, w.pending, w.rise, w.riseBase, w.risen = nil, nil, nil, nil, false
 	for i := range w.looks {
 		w.looks[i] = look{state: Normal, alarm: -1}
 	}
@@ -332,18 +333,19 @@ func (w *watch) improve(run *measured, base []*measured, now contrast) {
 		return
 	}
 	bound := wholeAspect.limits()
-	first := w.rise
-	w.rise = nil
+	first, before := w.rise, w.riseBase
+	w.rise, w.riseBase = nil, nil
 	if first != nil && !w.risen {
-		both := w.contrast([]*measured{first, run}, base)[wholeAspect]
-		if both.z > -bound.together && both.fall <= tiny-bound.confirmFall && now.z > -bound.alone {
-			w.improvements = append(w.improvements, w.describe(Improvement, []aspect{wholeAspect}, []*measured{first, run}, base))
+		both := w.contrast([]*measured{first, run}, before)[wholeAspect]
+		alone := w.contrast([]*measured{run}, before)[wholeAspect]
+		if both.z > -bound.together && both.fall <= tiny-bound.confirmFall && alone.z > -bound.alone {
+			w.improvements = append(w.improvements, w.describe(Improvement, []aspect{wholeAspect}, []*measured{first, run}, before))
 			w.risen = true
 			return
 		}
 	}
 	if now.z > -bound.suspect && now.fall < -bound.suspectFall {
-		w.rise = run
+		w.rise, w.riseBase = run, base
 	} else if now.z < 1 {
 		w.risen = false
 	}
