@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -49,7 +50,7 @@ func (c Champion) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a champion.
 func (c *Champion) UnmarshalJSON(text []byte) error {
 	*c = Champion{}
-	written, err := parseObject(text)
+	written, err := members(bytes.Clone(text))
 	if err != nil {
 		return err
 	}

@@ -316,7 +316,7 @@ func (d *document) withRuns(replaced map[int]json.RawMessage, added []json.RawMe
 	var out bytes.Buffer
 	at := 0
 	for _, i := range slices.Sorted(maps.Keys(replaced)) {
-		row, err := d.style.format(replaced[i], 2)
+		row, err := d.style.formatRun(replaced[i])
 		if err != nil {
 			return nil, err
 		}
@@ -331,7 +331,7 @@ func (d *document) withRuns(replaced map[int]json.RawMessage, added []json.RawMe
 		before = " "
 	}
 	for _, run := range added {
-		row, err := d.style.format(run, 2)
+		row, err := d.style.formatRun(run)
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 )
@@ -73,8 +72,9 @@ func parse(text []byte) (*document, error) {
 		// Nothing, or the zeros of a file whose blocks never reached the disk.
 		return nil, &syntaxError{torn: true, err: errEmpty}
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(body, &whole); err != nil {
+	if !json.Valid(body) {
+		var whole json.RawMessage
+		err := json.Unmarshal(body, &whole)
 		offset := len(text)
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
@@ -82,43 +82,27 @@ func parse(text []byte) (*document, error) {
 		}
 		return nil, &syntaxError{offset, true, err}
 	}
-	if err := d.scan(body); err != nil {
+	if err := d.scan(); err != nil {
 		return nil, err
 	}
 	d.style = d.layout()
 	return d, nil
 }
 
-func (d *document) scan(body []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	at := func() int { return d.from + int(decoder.InputOffset()) }
-	fail := func(err error) error { return &syntaxError{offset: at(), err: err} }
-	start, err := decoder.Token()
-	if err != nil {
-		return fail(err)
+// scan finds the places in valid JSON.
+func (d *document) scan() error {
+	d.open = blank(d.text, d.from)
+	if d.text[d.open] != '{' {
+		return &syntaxError{offset: d.open, err: fmt.Errorf(`want an object with "runs", found %s`, brief(d.text[d.from:]))}
 	}
-	if start != json.Delim('{') {
-		return fail(fmt.Errorf(`want an object with "runs", found %s`, brief(body)))
-	}
-	d.open = at() - 1
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return fail(err)
-		}
-		value, err := d.value(decoder)
-		if err != nil {
-			return fail(err)
-		}
+	end, err := eachMember(d.text, d.open, func(key string, value place) error {
 		d.last = value.to
 		switch key {
 		case "runs":
 			d.list, d.hasList, d.runs = value, true, nil
 			switch d.text[value.from] {
 			case '[':
-				if d.runs, err = elements(d.text, value); err != nil {
-					return fail(err)
-				}
+				eachElement(d.text, value.from, func(row place) { d.runs = append(d.runs, row) })
 			case 'n':
 			default:
 				return &syntaxError{offset: value.from, err: errRunList}
@@ -126,43 +110,17 @@ func (d *document) scan(body []byte) error {
 		case "champion":
 			d.champion, d.hasChampion = value, true
 		}
-	}
-	if _, err := decoder.Token(); err != nil {
-		return fail(err)
-	}
-	d.end = at() - 1
-	return nil
-}
-
-// value reads over the value that comes next.
-func (d *document) value(decoder *json.Decoder) (place, error) {
-	var raw json.RawMessage
-	if err := decoder.Decode(&raw); err != nil {
-		return place{}, err
-	}
-	end := d.from + int(decoder.InputOffset())
-	return place{end - len(raw), end}, nil
-}
-
-// elements returns the places of an array's values.
-func elements(text []byte, list place) ([]place, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text[list.from:list.to]))
-	if _, err := decoder.Token(); err != nil {
-		return nil, err
-	}
-	var places []place
-	for decoder.More() {
-		var raw json.RawMessage
-		if err := decoder.Decode(&raw); err != nil {
-			return nil, err
+		return nil
+	})
+	if err != nil {
+		var syntax *syntaxError
+		if errors.As(err, &syntax) {
+			return err
 		}
-		end := list.from + int(decoder.InputOffset())
-		places = append(places, place{end - len(raw), end})
+		return &syntaxError{offset: end, err: err}
 	}
-	if _, err := decoder.Token(); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	return places, nil
+	d.end = end - 1
+	return nil
 }
 
 // layout reads the style off the white space before the first member.

@@ -21,27 +21,26 @@ type object []member
 
 // parseObject reads an object without interpreting its values.
 func parseObject(text []byte) (object, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	token, err := decoder.Token()
-	if err != nil {
-		return nil, err
+	if !json.Valid(text) {
+		var anything json.RawMessage
+		if err := json.Unmarshal(text, &anything); err != nil {
+			return nil, err
+		}
 	}
-	if token != json.Delim('{') {
+	return members(text)
+}
+
+// members reads an object of valid JSON. The values are stretches of the text.
+func members(text []byte) (object, error) {
+	start := blank(text, 0)
+	if start == len(text) || text[start] != '{' {
 		return nil, fmt.Errorf("want an object, found %s", brief(text))
 	}
 	list := object{}
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return nil, err
-		}
-		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			return nil, err
-		}
-		list = append(list, member{fmt.Sprint(key), value})
-	}
-	_, err = decoder.Token()
+	_, err := eachMember(text, start, func(key string, value place) error {
+		list = append(list, member{key, text[value.from:value.to:value.to]})
+		return nil
+	})
 	return list, err
 }
 

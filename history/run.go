@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -111,7 +112,7 @@ func (r Run) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a run. A member that is missing or null is zero.
 func (r *Run) UnmarshalJSON(text []byte) error {
 	*r = Run{}
-	written, err := parseObject(text)
+	written, err := members(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
 	if err != nil {
 		return err
 	}
@@ -210,7 +211,7 @@ func (t Tally) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a tally.
 func (t *Tally) UnmarshalJSON(text []byte) error {
 	*t = Tally{}
-	written, err := parseObject(text)
+	written, err := members(bytes.Clone(text))
 	if err != nil {
 		return err
 	}
