@@ -1,0 +1,142 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/sourcegraph/conc/pool"
+)
+
+// BoardName is the benchmark: the averages of the Open LLM Leaderboard, which
+// was closed in 2025. Newer models are not in it.
+const BoardName = "the Open LLM Leaderboard"
+
+const (
+	boardData = "open-llm-leaderboard/contents"
+	boardPage = 100
+	// maxBoard bounds how many rows are read; the closed board has about 4,600.
+	maxBoard = 20_000
+)
+
+// Board are a benchmark's averages.
+type Board struct {
+	full map[string]entry // by author/name in small letters
+	bare map[string]entry // by name alone, where only one author has it
+}
+
+type entry struct {
+	name  string
+	score float64
+	many  bool // of a bare name: several authors have it
+}
+
+// boardRows is a page of the data sets' server.
+type boardRows struct {
+	Rows []struct {
+		Row map[string]json.RawMessage `json:"row"`
+	} `json:"rows"`
+	Total int `json:"num_rows_total"`
+}
+
+// Board reads the published benchmark: about fifty requests, a few at once. It
+// blocks until they are done or ctx ends; the error is an [Error].
+func (c *Client) Board(ctx context.Context) (Board, error) {
+	b := Board{full: map[string]entry{}, bare: map[string]entry{}}
+	first, err := c.boardPage(ctx, 0)
+	if err != nil {
+		return Board{}, err
+	}
+	b.add(first)
+	var mu sync.Mutex
+	work := pool.New().WithContext(ctx).WithMaxGoroutines(3).WithCancelOnError().WithFirstError()
+	if len(first.Rows) > 0 {
+		for at := len(first.Rows); at < min(first.Total, maxBoard); at += boardPage {
+			work.Go(func(ctx context.Context) error {
+				page, err := c.boardPage(ctx, at)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				b.add(page)
+				return nil
+			})
+		}
+	}
+	if err := work.Wait(); err != nil {
+		return Board{}, err
+	}
+	if len(b.full) == 0 {
+		return Board{}, &Error{Action: "benchmark", Kind: ErrProtocol, Detail: "no row has a model's name and an average"}
+	}
+	return b, nil
+}
+
+func (c *Client) boardPage(ctx context.Context, offset int) (boardRows, error) {
+	var page boardRows
+	_, err := c.get(ctx, request{
+		action: "benchmark", base: c.board, path: []string{"rows"},
+		query: url.Values{
+			"dataset": {boardData}, "config": {"default"}, "split": {"train"},
+			"offset": {strconv.Itoa(offset)}, "length": {strconv.Itoa(boardPage)},
+		},
+	}, &page)
+	return page, err
+}
+
+// add takes a page's rows. A model stands in it once for each precision; the
+// best counts. Rows that the board itself flagged are left out.
+func (b Board) add(page boardRows) {
+	for _, r := range page.Rows {
+		name, score, flagged := "", 0.0, false
+		for column, value := range r.Row {
+			switch {
+			case column == "fullname":
+				_ = json.Unmarshal(value, &name) // of another type: no name
+			case strings.HasPrefix(column, "Average"):
+				_ = json.Unmarshal(value, &score)
+			case column == "Flagged":
+				_ = json.Unmarshal(value, &flagged)
+			}
+		}
+		if flagged || checkRepository(name) != nil || score <= 0 || score > 100 {
+			continue
+		}
+		full := strings.ToLower(name)
+		if had, ok := b.full[full]; !ok || score > had.score {
+			b.full[full] = entry{name: name, score: score}
+		}
+		bare := full[strings.IndexByte(full, '/')+1:]
+		had, ok := b.bare[bare]
+		switch {
+		case !ok:
+			b.bare[bare] = b.full[full]
+		case !strings.EqualFold(had.name, name):
+			b.bare[bare] = entry{many: true}
+		case !had.many:
+			b.bare[bare] = b.full[full]
+		}
+	}
+}
+
+// Find returns the average of a model, 0 to 100: that of the base model that its
+// authors name, else that of the only model whose name the repository has.
+func (b Board) Find(m Model) (name string, score float64, ok bool) {
+	if m.BaseModel != "" {
+		e, ok := b.full[strings.ToLower(m.BaseModel)]
+		return e.name, e.score, ok
+	}
+	bare := strings.ToLower(m.Repository[strings.IndexByte(m.Repository, '/')+1:])
+	for _, end := range []string{"-gguf", ".gguf", "_gguf", "-i1"} {
+		bare = strings.TrimSuffix(bare, end)
+	}
+	e, ok := b.bare[bare]
+	if !ok || e.many {
+		return "", 0, false
+	}
+	return e.name, e.score, true
+}
