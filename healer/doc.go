@@ -18,6 +18,12 @@
 // run in seconds. The shell around it (healer.go, work.go) does what was
 // decided, one goroutine for each node, and tells the result back.
 //
+// Who else works on a node takes its lease: the healer keeps off within a
+// second, and looks at the node anew when the lease is free. What a tournament
+// wants the healer to know, it writes into the [StateFile]: what must come back
+// if it is killed, and what it promoted. A promoted model is on [Trial] for its
+// first real answers.
+//
 // What happened is an [Event]. The log, the console, the status API and the
 // alerts all read the same events.
 package healer

@@ -66,15 +66,19 @@ func playSchedule(t *testing.T, seed uint64) {
 		leases := &nodes.MemoryLeases{}
 		policy := DefaultPolicy()
 		policy.Settle = 3 * time.Minute
+		tournaments := seed/4%4 == 0 // the shards get as many each
 		state := &inMemory{}
-		h, err := newHealer(Config{Nodes: set, Policy: policy, Leases: leases, Sinks: []Sink{events}}, state)
+		var kept medium
+		if tournaments {
+			kept = state
+		}
+		h, err := newHealer(Config{Nodes: set, Policy: policy, Leases: leases, Sinks: []Sink{events}}, kept)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range servers {
 			s.watchedBy(h)
 		}
-		tournaments := seed/4%4 == 0 // the shards get as many each
 		if !tournaments {
 			h.attendEvery = 5 * time.Second // nobody there is in a hurry
 		}

@@ -218,6 +218,31 @@ func TestPromotionWithoutAHealer(t *testing.T) {
 	})
 }
 
+// TestPromotionOfAnotherConfig is made by a tournament that read a config which
+// asks for another model: the healer's own config wins, and that is told once.
+func TestPromotionOfAnotherConfig(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state.json")
+	synctest.Test(t, func(t *testing.T) {
+		c := newSimCluster(t, false, false)
+		c.state = state
+		c.start()
+		elsewhere := *c.nodes[0]
+		elsewhere.Wanted = nodes.Model{Name: simThird}
+		if err := OpenState(state).Promote(t.Context(), &elsewhere, Promotion{Model: simWon}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		c.stop()
+		c.start()
+		time.Sleep(5 * time.Minute)
+		want := []string{"[PROMOTION] other won in place of third, and the config asks for good: the config wins"}
+		if diff := cmp.Diff(want, c.texts("M1", EventDegraded, EventPromoted)); diff != "" || c.servers[0].served() != simModel {
+			t.Errorf("%s serves; told (-want +got):\n%s", c.servers[0].served(), diff)
+		}
+		c.end()
+	})
+}
+
 // TestPromotionBehindTheHealersBack lets a whole tournament pass between two
 // looks at the leases: what it promoted is no drift, and is asked its questions
 // all the same.

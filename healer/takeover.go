@@ -36,11 +36,12 @@ func (n *nodeState) dropOld(at time.Time) []Event {
 		return nil
 	}
 	n.kept.Override, n.kept.Trial = nil, nil
-	if o.Why != OverridePromoted || n.wanted.Name == "" {
+	if o.Why != OverridePromoted || o.Told {
 		return nil
 	}
-	return []Event{{Time: at, Node: n.name, Type: EventRetained, Text: fmt.Sprintf(
-		"%s was promoted in place of %s, and the config asks for %s since: the config wins", o.Name, nameOr(o.Replaces, "whatever was loaded"), n.wanted.Name)}}
+	return []Event{{Time: at, Node: n.name, Type: EventDegraded, Text: fmt.Sprintf(
+		"[PROMOTION] %s won in place of %s, and the config asks for %s: the config wins",
+		o.Name, nameOr(o.Replaces, "whatever was loaded"), nameOr(n.wanted, "whatever is loaded"))}}
 }
 
 // tellPromotion tells of a promotion, once.
