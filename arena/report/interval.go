@@ -183,11 +183,12 @@ func share(tests []scoring.Test, is func(scoring.Test) bool, confidence float64)
 	return wilson(p, worth, confidence)
 }
 
-// meanLatency is the mean time with the interval of Student's t over the tasks.
+// meanLatency is the mean time with the interval of Student's t over the tasks;
+// one task says nothing of how much they vary.
 func meanLatency(tests []scoring.Test, mean float64) interval {
 	means := byTask(tests, func(t scoring.Test) (float64, bool) { return t.Latency.Seconds(), timed(t) })
 	if len(means) < 2 {
-		return interval{mean, mean, mean}
+		return interval{0, mean, math.Inf(1)}
 	}
 	n := float64(len(means))
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(1 - (1-confidence)/2)

@@ -126,6 +126,27 @@ func TestNothingIsBetterWithoutAnInterval(t *testing.T) {
 	}
 }
 
+// One task may be fast by chance; a mean without its spread is no evidence.
+func TestOneTaskShowsNoDifference(t *testing.T) {
+	one := func(latency time.Duration, pass bool) []scoring.Test {
+		return []scoring.Test{{Task: "a", Outcome: scoring.Answered, Passed: pass, Latency: latency}}
+	}
+	page := write(t, report.Data{Tournament: &report.Tournament{ChampionTests: one(9*time.Second, false), CandidateTests: one(time.Second, true)}})
+	if found := regexp.MustCompile(`<td class="(?:better|worse)">[^<]*`).FindAllString(page, -1); len(found) > 0 {
+		t.Errorf("after one test: %q", found)
+	}
+}
+
+func TestWhatWasNotRecordedIsSaid(t *testing.T) {
+	run := sample.Run(time.Unix(0, 0), "m", sample.Tests(1, 40, 1, 0.8, 2*time.Second), false)
+	page := write(t, report.Data{Runs: []history.Run{run}})
+	for _, want := range []string{"how it varied is not recorded", "of the pass rate and the errors alone"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page doesn't say %q", want)
+		}
+	}
+}
+
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }

@@ -87,6 +87,10 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 				row.Cells = append(row.Cells, "not measured")
 				continue
 			}
+			if v := of(s); len(s.Tests) == 0 && v.Low == v.High {
+				row.Cells = append(row.Cells, show(v.Value)+" (how it varied is not recorded)")
+				continue
+			}
 			row.Cells = append(row.Cells, ranged(of(s), show))
 		}
 		if len(sides) == 2 && sides[0].Sample.Tests > 0 && sides[1].Sample.Tests > 0 {
