@@ -63,6 +63,18 @@ func sampleOf(r history.Run) scoring.Sample {
 	}
 }
 
+// leastTasks is how many tasks a difference is judged on: the intervals are
+// approximations that a handful of tests doesn't bear.
+const leastTasks = 5
+
+func (s side) tasks() int {
+	named := map[string]bool{}
+	for _, t := range s.Tests {
+		named[t.Task] = true
+	}
+	return len(named)
+}
+
 // sideHead is how a side is shown in the head of a table.
 type sideHead struct{ Model, Class, Role string }
 
@@ -93,7 +105,11 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 			}
 			row.Cells = append(row.Cells, ranged(of(s), show))
 		}
-		if len(sides) == 2 && sides[0].Sample.Tests > 0 && sides[1].Sample.Tests > 0 {
+		switch {
+		case len(sides) < 2 || sides[0].Sample.Tests == 0 || sides[1].Sample.Tests == 0:
+		case min(sides[0].tasks(), sides[1].tasks()) < leastTasks:
+			row.Difference, row.Class, row.Interval = noClaim, "none", "too few tasks"
+		default:
 			row.differ(difference(of(sides[0]), of(sides[1])), showDifference, sign)
 		}
 		rows = append(rows, row)
