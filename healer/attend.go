@@ -52,6 +52,7 @@ func (h *Healer) attend(ctx context.Context) {
 		}
 		told = text
 		h.noticeAnswers()
+		h.heed()
 		select {
 		case <-ctx.Done():
 			return

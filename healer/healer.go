@@ -64,7 +64,8 @@ type Healer struct {
 	mu      sync.Mutex
 	fleet   *fleet
 	desks   []desk
-	version uint64 // of the kept state
+	word    []Judgement // the history's, nil before its first
+	version uint64      // of the kept state
 	alive   time.Time
 }
 

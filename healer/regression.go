@@ -10,8 +10,12 @@ import (
 
 // Judgement is what the history says of a node that got worse.
 type Judgement struct {
-	// Node got worse.
+	// Node got worse; "" is the first node, in the order of the fallback, that
+	// is to serve Model.
 	Node string
+	// Model is what was measured. An alarm for another than the node is to serve
+	// now is passed over; "" is any.
+	Model string
 	// Alarm tells this alarm from every other: the run's ID, or its time. Each
 	// is told once, however often it is judged, and whatever is restarted.
 	Alarm string
@@ -71,15 +75,25 @@ type wish struct {
 // got worse goes on serving, as degraded, and an alarm that was not told yet is
 // told.
 func (h *Healer) Judge(list []Judgement) {
-	named := map[string]Judgement{}
-	for _, j := range list {
-		named[j.Node] = j
-	}
+	h.mu.Lock()
+	h.word = append([]Judgement{}, list...)
+	h.mu.Unlock()
+	h.heed()
+}
+
+// heed marks the nodes that the history's latest word is about, which changes
+// with what they serve.
+func (h *Healer) heed() {
 	changed := false
 	h.mu.Lock()
+	if h.word == nil {
+		h.mu.Unlock()
+		return
+	}
+	named := h.fleet.judged(h.word)
 	for i := range h.fleet.nodes {
 		n, d := &h.fleet.nodes[i], &h.desks[i]
-		j, worse := named[n.name]
+		j, worse := named[i]
 		before := n.worse.history
 		n.worse.history, d.wish = "", wish{}
 		if !worse {
@@ -112,6 +126,35 @@ func (h *Healer) Judge(list []Judgement) {
 	if changed {
 		h.keep("")
 	}
+}
+
+// judged is what the history says of which node. Of a suspicion and a
+// confirmed regression of one node the latter counts.
+func (f *fleet) judged(list []Judgement) map[int]Judgement {
+	named := map[int]Judgement{}
+	for _, j := range list {
+		for _, i := range f.order {
+			n := &f.nodes[i]
+			if j.Node != "" && j.Node != n.name || j.Node == "" && j.Model == "" || j.Model != "" && !n.isToServe(j.Model) {
+				continue
+			}
+			if before, ok := named[i]; !ok || before.Suspected {
+				named[i] = j
+			}
+			break
+		}
+	}
+	return named
+}
+
+// isToServe reports whether a model is what the node is to serve, or serves
+// where none is named.
+func (n *nodeState) isToServe(model string) bool {
+	if goal := n.goal().Name; goal != "" {
+		return n.same(goal, model)
+	}
+	m, ok := n.inService()
+	return ok && n.same(m.Name, model)
 }
 
 // SetHistory tells that the history says a node got worse, or, with an empty

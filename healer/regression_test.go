@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // TestAlarmIsToldOnce judges the same run again and again, and after a restart:
@@ -53,6 +55,40 @@ func TestAlarmIsToldOnce(t *testing.T) {
 		}
 		c.end()
 	})
+}
+
+// TestJudged: which node an alarm is about.
+func TestJudged(t *testing.T) {
+	f := newFleet(DefaultPolicy(), []nodeState{
+		newNodeState(newSimServer("M1").node(false), kept{}),
+		newNodeState(newSimServer("M2").node(false), kept{}),
+		newNodeState(newSimServer("M3").node(false), kept{Override: &Override{Model: simWon, Replaces: nodes.Model{Name: simModel}}}),
+	}, []int{1, 0, 2})
+	for _, c := range []struct {
+		name string
+		list []Judgement
+		want map[int]string
+	}{
+		{"none", nil, map[int]string{}},
+		{"by its node", []Judgement{{Node: "M1", Alarm: "a"}}, map[int]string{0: "a"}},
+		{"of the model that it serves", []Judgement{{Node: "M1", Model: simModel, Alarm: "a"}, {Node: "M3", Model: simOther, Alarm: "b"}}, map[int]string{0: "a", 2: "b"}},
+		{"of a model that it served before", []Judgement{{Node: "M3", Model: simModel, Alarm: "a"}}, map[int]string{}},
+		{"of a node that is gone", []Judgement{{Node: "M9", Alarm: "a"}}, map[int]string{}},
+		{"of several nodes: the first that serves it", []Judgement{{Model: simModel, Alarm: "a"}, {Model: simOther, Alarm: "b"}}, map[int]string{1: "a", 2: "b"}},
+		{"of nothing", []Judgement{{Alarm: "a"}}, map[int]string{}},
+		{"suspected and confirmed", []Judgement{{Node: "M1", Alarm: "a", Suspected: true}, {Node: "M1", Alarm: "b"}}, map[int]string{0: "b"}},
+		{"confirmed and suspected", []Judgement{{Node: "M1", Alarm: "b"}, {Node: "M1", Alarm: "a", Suspected: true}}, map[int]string{0: "b"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := map[int]string{}
+			for i, j := range f.judged(c.list) {
+				got[i] = j.Alarm
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("judged (-want +got):\n%s", diff)
+			}
+		})
+	}
 }
 
 // TestRerun: what is asked for after which alarm, by the setting, and how often.

@@ -130,6 +130,7 @@ type store struct {
 
 	mu   sync.Mutex
 	done uint64            // the version that is on the medium
+	odd  bool              // what is there is unreadable, and that was told
 	base map[string]string // the common parts that were last seen there
 }
 
@@ -201,6 +202,10 @@ func (s *store) refresh() error {
 		return fmt.Errorf("state file: %w; correct the file's permissions", err)
 	}
 	theirs, err := parseState(content)
+	if err != nil && s.odd {
+		return nil
+	}
+	s.odd = err != nil
 	if err != nil {
 		return fmt.Errorf("the state file was changed, and is unreadable now: %w; going on with what was read before", err)
 	}
@@ -284,6 +289,7 @@ func (s *store) save(version uint64, snapshot func() (map[string]kept, uint64)) 
 		return warning, err
 	}
 	s.seen.Store(held{s.medium.stamp()})
+	s.odd = false
 	s.base = commons(written)
 	s.done = current
 	return warning, nil

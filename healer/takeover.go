@@ -19,6 +19,9 @@ func (n *nodeState) take(k kept, at time.Time) []Event {
 	if changed || noted {
 		n.unasked = true
 	}
+	if changed {
+		n.worse.history = "" // that was another model
+	}
 	return append(events, n.tellPromotion(at)...)
 }
 
