@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,16 +144,15 @@ func TestRerunWaits(t *testing.T) {
 		c := newSimCluster(t, false, false, false)
 		c.policy.MaxRepairs = 1
 		c.onRegression = OnRegressionTournament
-		running, calls := 0, 0
+		var running, calls atomic.Int32
 		c.rerun = func(ctx context.Context, _ string, _ Rerun) error {
-			running++
-			calls++
-			defer func() { running-- }()
-			if running > 1 {
-				t.Errorf("%d at once", running)
+			now := calls.Add(1)
+			defer running.Add(-1)
+			if running.Add(1) > 1 {
+				t.Error("two at once")
 			}
 			pause(ctx, 6*time.Minute)
-			if calls == 1 {
+			if now == 1 {
 				return errors.New("memory is full")
 			}
 			panic("oh")
@@ -163,27 +163,27 @@ func TestRerunWaits(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		c.healer.Judge([]Judgement{{Node: "M1", Alarm: "a", Reason: "worse"}, {Node: "M2", Alarm: "b", Reason: "worse"}})
 		time.Sleep(5 * time.Minute)
-		if calls != 0 {
+		if calls.Load() != 0 {
 			t.Error("the only node that serves was taken for a rerun")
 		}
 		c.servers[1].set(simHostDown, false)
 		time.Sleep(5 * time.Minute)
-		if calls != 1 {
-			t.Errorf("%d calls with two that serve", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls with two that serve", n)
 		}
 		c.servers[2].loadTime = 2 * time.Minute
 		c.servers[2].set(simHostDown, false)
 		from := time.Now()
 		c.until("M3", EventRepair, from, 10*time.Minute)
 		for c.healer.countUnderRepair() > 0 {
-			if calls != 1 {
-				t.Fatalf("%d calls while a node is under repair", calls)
+			if n := calls.Load(); n != 1 {
+				t.Fatalf("%d calls while a node is under repair", n)
 			}
 			time.Sleep(time.Second)
 		}
 		time.Sleep(20 * time.Minute)
-		if calls != 2 {
-			t.Errorf("%d calls in the end", calls)
+		if n := calls.Load(); n != 2 {
+			t.Errorf("%d calls in the end", n)
 		}
 		if got := c.texts("M1", EventDegraded); len(got) != 2 || got[1] != "tournament: memory is full" {
 			t.Errorf("told %q", got)

@@ -361,6 +361,7 @@ type simCluster struct {
 
 	rerun        func(context.Context, string, Rerun) error
 	onRegression OnRegression
+	oneByOne     bool // the leases can't tell of all at once
 }
 
 // newSimCluster makes servers M1, M2, …; canRestart says which have a restart
@@ -383,8 +384,12 @@ func (c *simCluster) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	leases := nodes.Leases(c.leases)
+	if c.oneByOne {
+		leases = struct{ nodes.Leases }{c.leases}
+	}
 	c.healer, err = New(Config{
-		Nodes: set, Policy: c.policy, Leases: c.leases, StateFile: c.state, Sinks: []Sink{c.events},
+		Nodes: set, Policy: c.policy, Leases: leases, StateFile: c.state, Sinks: []Sink{c.events},
 		Rerun: c.rerun, OnRegression: c.onRegression,
 	})
 	if err != nil {

@@ -386,8 +386,8 @@ func TestLeaseEndsTheCheck(t *testing.T) {
 func TestLeasesOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t, false, false)
+		c.oneByOne = true
 		c.start()
-		c.healer.leases = struct{ nodes.Leases }{c.leases}
 		lease := c.lease("M2")
 		if _, took := c.until("M2", EventMaintenance, time.Now(), time.Minute); took > attendEvery {
 			t.Errorf("after %s", took)

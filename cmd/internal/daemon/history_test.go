@@ -65,6 +65,7 @@ func TestHistoryIsJudged(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if diff := cmp.Diff([]string{"fine", "fine", "M1 score 7.0", "fine"}, words); diff != "" || reads != 4 {
 			t.Errorf("after %d reads (-want +got):\n%s", reads, diff)
 		}
@@ -80,6 +81,7 @@ func TestHistoryIsJudged(t *testing.T) {
 				t.Error(err)
 			}
 			time.Sleep(time.Minute)
+			synctest.Wait()
 		}
 		if diff := cmp.Diff([]string{"spoiled"}, failures); diff != "" || len(words) != 5 {
 			t.Errorf("%d words, failures (-want +got):\n%s", len(words), diff)
