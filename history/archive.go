@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // archivedFrom is a member that each archived row has in addition: a hash of
@@ -45,20 +46,22 @@ func (f *File) archive(before, after *document, rows int) (err error) {
 	if err != nil {
 		return err
 	}
-	there := len(marked)
-	for i := range min(there, rows) {
-		if !bytes.Equal(marked[i], lines[i]) {
-			there = 0 // another list that began alike, such as an empty one
-			break
-		}
+	// What a crash, or several, left there of this very list isn't added again.
+	there := map[string]int{}
+	for _, line := range marked {
+		there[string(line)]++
 	}
-	if there >= rows {
+	lines = slices.DeleteFunc(lines, func(line []byte) bool {
+		there[string(line)]--
+		return there[string(line)] >= 0
+	})
+	if len(lines) == 0 {
 		return nil
 	}
 	if err := file.Truncate(end.keep); err != nil {
 		return err
 	}
-	text := append(bytes.Join(lines[there:], []byte{'\n'}), '\n')
+	text := append(bytes.Join(lines, []byte{'\n'}), '\n')
 	if end.open {
 		text = append([]byte{'\n'}, text...)
 	}

@@ -104,7 +104,7 @@ func Text(value json.Marshaler) ([]byte, error) {
 // Content returns all that the file and its archive hold; see [Movable].
 func (f *File) Content(ctx context.Context) (Content, error) {
 	for range turnLimit {
-		d, err := f.read(ctx)
+		d, err := f.current(ctx)
 		if err != nil {
 			return Content{}, err
 		}
@@ -113,7 +113,7 @@ func (f *File) Content(ctx context.Context) (Content, error) {
 			return Content{}, err
 		}
 		// Had a run moved to the archive meanwhile, it would be twice in here.
-		if same, err := f.unchanged(d.text); err != nil {
+		if same, err := f.unchanged(d); err != nil {
 			return Content{}, err
 		} else if same {
 			return content, nil
@@ -184,12 +184,10 @@ func common(one, other []Run) (int, error) {
 // isn't replaced any more.
 func (f *File) Import(ctx context.Context, content Content) (Imported, error) {
 	var done Imported
-	err := f.change(ctx, func(d *document) ([]byte, error) {
-		var text []byte
-		var err error
+	err := f.change(ctx, edit{text: func(d *document) (text []byte, err error) {
 		text, done, err = f.imported(ctx, d, content)
 		return text, err
-	}, func(*document) {})
+	}})
 	if err != nil {
 		return Imported{}, fmt.Errorf("import a history: %w", err)
 	}

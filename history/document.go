@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // document is the text of a history file and where things stand in it. Changes
@@ -29,6 +30,9 @@ type document struct {
 	hasChampion bool
 	// style is how the file is laid out.
 	style style
+	// absent says that there was no file; modified is when it was written.
+	absent   bool
+	modified time.Time
 }
 
 // place is a stretch of a document, from up to to.
@@ -63,11 +67,7 @@ var (
 
 // parse finds the places in a text.
 func parse(text []byte) (*document, error) {
-	d := &document{text: text}
-	if bytes.HasPrefix(text, byteOrderMark) {
-		d.from = len(byteOrderMark)
-	}
-	body := text[d.from:]
+	body := bytes.TrimPrefix(text, byteOrderMark)
 	if len(bytes.Trim(body, " \t\r\n\x00")) == 0 {
 		// Nothing, or the zeros of a file whose blocks never reached the disk.
 		return nil, &syntaxError{torn: true, err: errEmpty}
@@ -78,10 +78,16 @@ func parse(text []byte) (*document, error) {
 		offset := len(text)
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			offset = d.from + int(syntax.Offset)
+			offset = len(text) - len(body) + int(syntax.Offset)
 		}
 		return nil, &syntaxError{offset, true, err}
 	}
+	return places(text)
+}
+
+// places is parse for valid JSON.
+func places(text []byte) (*document, error) {
+	d := &document{text: text, from: len(text) - len(bytes.TrimPrefix(text, byteOrderMark))}
 	if err := d.scan(); err != nil {
 		return nil, err
 	}

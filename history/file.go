@@ -6,17 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/gofrs/flock"
 	"github.com/google/uuid"
-	"github.com/moby/sys/atomicwriter"
 )
 
 const (
@@ -28,9 +27,18 @@ const (
 
 	// lockPoll is how often a taken lock is tried again.
 	lockPoll = 5 * time.Millisecond
-	// turnLimit is how often a change starts over because somebody else, who takes
+	// turnLimit is how often a read starts over because somebody else, who takes
 	// no lock, changed the file meanwhile.
 	turnLimit = 20
+	// contention is for how long a change insists on being made at once though
+	// somebody else goes on changing the file, deferment for how long the next
+	// ones are put off then without trying.
+	contention = 500 * time.Millisecond
+	deferment  = 200 * time.Millisecond
+	// longestPatience is how long somebody is waited for who never ends writing.
+	longestPatience = time.Minute
+	// pollFirst and pollLast are how soon a file is read again.
+	pollFirst, pollLast = time.Millisecond, 25 * time.Millisecond
 	// renameTries is for Windows, where a file that somebody reads can't be
 	// replaced until they close it.
 	renameTries = 20
@@ -84,7 +92,7 @@ func (f *File) ArchivePath() string {
 // Runs returns the kept runs, oldest first. The error is an [UnreadableError]
 // for a broken file or a row that is no run.
 func (f *File) Runs(ctx context.Context) ([]Run, error) {
-	d, err := f.read(ctx)
+	d, err := f.current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +111,7 @@ func (f *File) decode(d *document) ([]Run, error) {
 
 // Champion returns the champion, false where there is none.
 func (f *File) Champion(ctx context.Context) (Champion, bool, error) {
-	d, err := f.read(ctx)
+	d, err := f.current(ctx)
 	if err != nil {
 		return Champion{}, false, err
 	}
@@ -131,16 +139,25 @@ func (f *File) Append(ctx context.Context, run Run) (Appended, error) {
 		}
 		run.ID = id.String()
 	}
-	row, err := json.Marshal(run)
+	row, err := Text(run)
 	if err != nil {
 		return Appended{}, fmt.Errorf("append a run: %w", err)
 	}
 	done := Appended{ID: run.ID}
-	err = f.change(ctx, func(d *document) ([]byte, error) {
-		index := d.find(run.ID)
-		done.Replaced = index >= 0
-		return d.withRun(row, index)
-	}, func(d *document) { done.Total = len(d.runs) })
+	var was []string
+	err = f.change(ctx, edit{
+		text: func(d *document) ([]byte, error) {
+			index := d.find(run.ID)
+			done.Replaced, was = index >= 0, nil
+			if index >= 0 {
+				was = []string{canonical(d.row(index))}
+			}
+			return d.withRun(row, index)
+		},
+		line:     func() entry { return entry{Run: row, Was: was} },
+		done:     func(d *document) { done.Total = len(d.runs) },
+		deferred: func(there bool, rows int) { done.Replaced, done.Total = there, rows },
+	})
 	if err != nil {
 		return Appended{}, fmt.Errorf("append a run: %w", err)
 	}
@@ -149,9 +166,18 @@ func (f *File) Append(ctx context.Context, run Run) (Appended, error) {
 
 // SetChampion replaces the champion.
 func (f *File) SetChampion(ctx context.Context, champion Champion) error {
-	value, err := json.Marshal(champion)
+	value, err := Text(champion)
 	if err == nil {
-		err = f.change(ctx, func(d *document) ([]byte, error) { return d.withChampion(value) }, func(*document) {})
+		before := json.RawMessage("null")
+		err = f.change(ctx, edit{
+			text: func(d *document) ([]byte, error) {
+				if d.hasChampion {
+					before = d.text[d.champion.from:d.champion.to]
+				}
+				return d.withChampion(value)
+			},
+			line: func() entry { return entry{Champion: value, Before: before} },
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("record the champion: %w", err)
@@ -198,100 +224,348 @@ func (d *document) runID(index int) (string, bool) {
 	return id, err == nil && id != ""
 }
 
-// read reads the file, again and again while it looks half written.
-func (f *File) read(ctx context.Context) (*document, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 5*time.Millisecond, 200*time.Millisecond
-	options := []backoff.RetryOption{backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(f.patience)}
-	if f.patience <= 0 {
-		options = append(options, backoff.WithMaxTries(1))
-	}
-	return backoff.Retry(ctx, func() (*document, error) {
-		text, err := os.ReadFile(f.path)
+// read reads the file, again and again while it looks half written. Somebody
+// who goes on writing is waited for longer than for a file that just lies there.
+func (f *File) read(ctx context.Context, patience time.Duration) (*document, error) {
+	begun := time.Now()
+	still, pause := begun, pollFirst
+	var before []byte
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		text, modified, err := f.load()
 		if errors.Is(err, fs.ErrNotExist) {
-			text, err = []byte(emptyText), nil
+			d, err := parse([]byte(emptyText))
+			if err == nil {
+				d.absent = true
+			}
+			return d, err
 		}
 		if err != nil {
-			return nil, backoff.Permanent(fmt.Errorf("read the history: %w", err))
+			return nil, fmt.Errorf("read the history: %w", err)
 		}
-		d, err := parse(text)
-		if err == nil {
-			return d, nil
+		now := time.Now()
+		if !bytes.Equal(text, before) {
+			still, pause = now, pollFirst
 		}
-		var syntax *syntaxError
-		if !errors.As(err, &syntax) {
-			return nil, backoff.Permanent(err)
+		before = text
+		last := now.Sub(still) >= patience || patience < f.patience && now.Sub(begun) >= patience || now.Sub(begun) >= max(patience, longestPatience)
+		if last || whole(text) {
+			d, err := parse(text)
+			if err == nil {
+				d.modified = modified
+				return d, nil
+			}
+			var syntax *syntaxError
+			if !errors.As(err, &syntax) {
+				return nil, err
+			}
+			if last || !syntax.torn {
+				return nil, unreadable(f.path, text, syntax.offset, syntax.err)
+			}
 		}
-		broken := unreadable(f.path, text, syntax.offset, syntax.err)
-		if !syntax.torn {
-			return nil, backoff.Permanent(broken)
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
 		}
-		return nil, broken
-	}, options...)
+		pause = min(2*pause, pollLast)
+	}
 }
 
-// change replaces the file's text with an edited one; done is told what is
-// written. The edit is made again where somebody changed the file meanwhile.
-func (f *File) change(ctx context.Context, edit func(*document) ([]byte, error), done func(*document)) (err error) {
+// load reads the file as it is.
+func (f *File) load() (text []byte, modified time.Time, err error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer file.Close() // it is only read
+	text, err = io.ReadAll(file)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return text, info.ModTime(), nil
+}
+
+// whole says that a text may be whole: it has its end.
+func whole(text []byte) bool {
+	text = bytes.TrimRight(text, " \t\r\n")
+	return len(text) > 0 && text[len(text)-1] == '}' || len(bytes.TrimLeft(text, "\xef\xbb\xbf \t\r\n")) > 0 && !bytes.ContainsRune(text, '{')
+}
+
+// current is the file with what another program overwrote put back, in the file
+// itself, too, if that can be done.
+func (f *File) current(ctx context.Context) (*document, error) {
+	d, err := f.read(ctx, f.patience)
+	if err != nil {
+		return nil, err
+	}
+	back, err := f.restore(d)
+	if err != nil || !back.changed {
+		return d, err
+	}
+	// Who may only read reads it all the same.
+	if err := f.change(ctx, edit{}); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return back.document, nil
+	}
+	if d, err = f.read(ctx, f.patience); err != nil {
+		return nil, err
+	}
+	back, err = f.restore(d)
+	return back.document, err
+}
+
+// edit is a change of the file.
+type edit struct {
+	// text makes the new text, nil for none.
+	text func(*document) ([]byte, error)
+	// line is that for the journal, nil for none. It is asked for after the text
+	// was made.
+	line func() entry
+	// done is told what the file holds now, deferred whether the row is there
+	// already and how many rows there will be; both may be nil.
+	done     func(*document)
+	deferred func(there bool, rows int)
+}
+
+// change changes the file's text. The edit is made again where somebody changed
+// the file meanwhile. Where that goes on, the change stands in the journal, from
+// where the next one to read or change the file takes it.
+func (f *File) change(ctx context.Context, e edit) (err error) {
 	unlock, err := f.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	for range turnLimit {
-		before, err := f.read(ctx)
-		if err != nil {
-			return err
-		}
-		text, err := edit(before)
-		if err != nil {
-			return err
-		}
-		after, err := parse(text)
-		if err != nil {
-			return fmt.Errorf("the changed history would be unreadable, so it isn't written: %w", err)
-		}
-		if same, err := f.unchanged(before.text); err != nil {
-			return err
-		} else if !same {
-			continue
-		}
-		if extra := len(after.runs) - f.keep; f.keep > 0 && extra > 0 {
-			if err := f.archive(before, after, extra); err != nil {
-				return err
-			}
-			if after, err = parse(after.withoutFirst(extra)); err != nil {
-				return fmt.Errorf("the shortened history would be unreadable, so it isn't written: %w", err)
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		// Once more: moving old runs took a while.
-		if same, err := f.unchanged(before.text); err != nil {
-			return err
-		} else if !same {
-			continue
-		}
-		if err := f.write(ctx, after.text); err != nil {
-			return err
-		}
-		done(after)
-		return nil
+	if err := clearAbandoned(f.target()); err != nil {
+		return err
 	}
-	return fmt.Errorf("another program changed %s %d times while it was being changed here: stop that one, or let it keep a file of its own", f.path, turnLimit)
+	var inJournal noted
+	defer func() {
+		if err != nil && inJournal.id != "" { // it was not recorded, and must not come back
+			err = errors.Join(err, f.note(f.mode(), entry{At: time.Now(), Dropped: []string{inJournal.id}}))
+		}
+	}()
+	last, _, err := f.left()
+	if err != nil {
+		return err
+	}
+	// Where the change before this one was put off, this one doesn't insist
+	// either: then all go into the file together.
+	insist, patience := contention, f.patience
+	if e.line != nil && !last.Deferred.IsZero() {
+		if since := time.Since(last.Deferred); since >= 0 && since < deferment {
+			return f.putOff(e, last)
+		}
+		insist, patience = 0, min(patience, deferment/4)
+	}
+	for begun := time.Now(); ; {
+		t := turnOf{File: f, edit: e, noted: &inJournal}
+		finished, err := t.take(ctx, patience)
+		if e.line != nil && errors.Is(err, ErrUnreadable) && patience < f.patience && !finished {
+			break // half written, and nobody waits for its end
+		}
+		if err != nil {
+			return err
+		}
+		if finished {
+			if e.done != nil {
+				e.done(t.after)
+			}
+			return f.tidy(time.Now())
+		}
+		if time.Since(begun) >= insist {
+			break
+		}
+		// Out of step with whoever goes round and round.
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Duration(rand.Int64N(int64(pollLast)))):
+		}
+	}
+	if e.line == nil {
+		return fmt.Errorf("another program changes %s again and again while it is being changed here: stop that one, or let it keep a file of its own", f.path)
+	}
+	last.Deferred = time.Now()
+	return f.putOff(e, last)
+}
+
+// putOff notes a change that can't be made now.
+func (f *File) putOff(e edit, last entry) error {
+	line := e.line()
+	line.At = time.Now()
+	rows := last.Rows
+	if e.deferred != nil {
+		there, err := f.mentioned(idOf(line.Run))
+		if err != nil {
+			return err
+		}
+		if !there {
+			rows++
+		}
+		if f.keep > 0 {
+			rows = min(rows, f.keep)
+		}
+		e.deferred(there, rows)
+	}
+	return f.note(f.mode(), line, entry{Deferred: last.Deferred, Rows: rows})
+}
+
+// mentioned says whether the file or the journal has a row with this ID, though
+// neither may be whole.
+func (f *File) mentioned(id string) (bool, error) {
+	name, err := encode(id)
+	if err != nil {
+		return false, err
+	}
+	for _, path := range []string{f.path, f.journalPath()} {
+		text, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("look for run %s: %w", id, err)
+		}
+		if bytes.Contains(text, name) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// turnOf is one try of a change.
+type turnOf struct {
+	*File
+	edit
+	noted *noted
+	after *document
+}
+
+// take makes the change, unless somebody else changed the file meanwhile.
+func (t *turnOf) take(ctx context.Context, patience time.Duration) (finished bool, err error) {
+	before, err := t.read(ctx, patience)
+	if err != nil {
+		return false, err
+	}
+	base, err := t.restore(before)
+	if err != nil {
+		return false, err
+	}
+	text, notes := base.text, base.notes
+	if t.edit.text != nil {
+		if text, err = t.edit.text(base.document); err != nil {
+			return false, err
+		}
+	}
+	if t.after, err = parse(text); err != nil {
+		return false, fmt.Errorf("the changed history would be unreadable, so it isn't written: %w", err)
+	}
+	if bytes.Equal(text, before.text) && len(notes) == 0 && t.line == nil && !before.absent {
+		return true, nil
+	}
+	if same, err := t.unchanged(before); err != nil || !same {
+		return false, err
+	}
+	moved, err := t.shorten(before)
+	if err != nil {
+		return false, err
+	}
+	if err := ctx.Err(); err != nil {
+		return false, context.Cause(ctx)
+	}
+	if err := t.journalise(before, notes, moved); err != nil {
+		return false, err
+	}
+	ready, err := prepare(t.target(), t.after.text, t.mode())
+	if err != nil {
+		return false, fmt.Errorf("write the history: %w", err)
+	}
+	// The last look: from here on nothing takes time.
+	if same, err := t.unchanged(before); err != nil || !same {
+		return false, errors.Join(err, ready.discard())
+	}
+	if err := ready.commit(); err != nil {
+		return false, fmt.Errorf("write the history: %w", err)
+	}
+	return true, nil
+}
+
+// shorten moves rows beyond the limit to the archive, and returns their IDs.
+func (t *turnOf) shorten(before *document) (moved []string, err error) {
+	extra := len(t.after.runs) - t.keep
+	if t.keep < 1 || extra < 1 {
+		return nil, nil
+	}
+	if err := t.archive(before, t.after, extra); err != nil {
+		return nil, err
+	}
+	for i := range extra {
+		if id, ok := t.after.runID(i); ok {
+			moved = append(moved, id)
+		}
+	}
+	if t.after, err = parse(t.after.withoutFirst(extra)); err != nil {
+		return nil, fmt.Errorf("the shortened history would be unreadable, so it isn't written: %w", err)
+	}
+	return moved, nil
+}
+
+// journalise notes the change before it is made.
+func (t *turnOf) journalise(before *document, notes []entry, moved []string) error {
+	if before.absent {
+		// A new history begins, and nothing of the one before belongs to it.
+		if err := os.Remove(t.journalPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("begin a new journal: %w", err)
+		}
+		*t.noted = noted{}
+	}
+	if line, new := t.newLine(); new {
+		notes = append(notes, line)
+	}
+	if len(moved) > 0 {
+		notes = append(notes, entry{At: time.Now(), Moved: moved})
+	}
+	return t.note(t.mode(), append(notes, entry{Left: hash(t.after.text), Rows: len(t.after.runs)})...)
+}
+
+// newLine is the change's line, once.
+func (t *turnOf) newLine() (line entry, new bool) {
+	if t.line == nil || t.noted.done {
+		return entry{}, false
+	}
+	line = t.line()
+	line.At = time.Now()
+	*t.noted = noted{true, idOf(line.Run)}
+	return line, true
+}
+
+// noted says that a change stands in the journal, and which row it is about.
+type noted struct {
+	done bool
+	id   string
+}
+
+// mode is who may read the file.
+func (f *File) mode() fs.FileMode {
+	if info, err := os.Stat(f.target()); err == nil {
+		return info.Mode().Perm()
+	}
+	return 0o644
 }
 
 // unchanged says whether the file still holds this text.
-func (f *File) unchanged(text []byte) (bool, error) {
+func (f *File) unchanged(d *document) (bool, error) {
 	now, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return string(text) == emptyText, nil
+		return d.absent, nil
 	}
-	return bytes.Equal(now, text), err
+	return !d.absent && bytes.Equal(now, d.text), err
 }
 
 // lock waits for this process's turn and then for the lock file.
@@ -329,41 +603,4 @@ func (f *File) target() string {
 		return resolved
 	}
 	return f.path
-}
-
-// write replaces the file as a whole.
-func (f *File) write(ctx context.Context, text []byte) error {
-	target, mode := f.target(), fs.FileMode(0o644)
-	if info, err := os.Stat(target); err == nil {
-		mode = info.Mode().Perm()
-	}
-	tries := uint(1)
-	if runtime.GOOS == "windows" {
-		tries = renameTries
-	}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 5*time.Millisecond, 200*time.Millisecond
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		return struct{}{}, atomicwriter.WriteFile(target, text, mode)
-	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
-	if err != nil {
-		return fmt.Errorf("write the history: %w", err)
-	}
-	return syncFolder(filepath.Dir(target))
-}
-
-// syncFolder makes a rename or a new file in a folder survive a power cut.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // which has no such call, and journals renames
-	}
-	folder, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync the history's folder: %w", err)
-	}
-	err = folder.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrInvalid) {
-		err = nil // a network drive that has no such call either
-	}
-	return errors.Join(err, folder.Close())
 }
