@@ -1,4 +1,5 @@
-// Package suite holds the questions of a tournament: tasks with their graders.
+// Package suite holds the questions of a tournament: tasks with their graders,
+// the project's own ones or a user's from a file.
 package suite
 
 import "github.com/turbone/jarvis/scoring"
@@ -16,9 +17,13 @@ type Task struct {
 	MaxTokens int
 	// Grader says whether an answer is right.
 	Grader scoring.Grader
+	// Right and Wrong are sample answers, by which the grader can be tested.
+	// They bear upon no result, and are not in the suite's hash.
+	Right, Wrong []string
 }
 
-// Suite is a set of tasks. It doesn't change once made.
+// Suite is a set of tasks. It doesn't change once made, and is safe for
+// concurrent use.
 type Suite struct {
 	name    string
 	version string

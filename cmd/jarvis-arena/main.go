@@ -50,15 +50,15 @@ Exit codes:
 
 // options are the flags of the root command.
 type options struct {
-	config                                     string
-	node                                       string
-	load                                       string
-	rule                                       string
-	append                                     string
-	report                                     string
-	quick, extend, strict, selftest, dryRun    bool
-	all, history, resume, json                 bool
-	parallel                                   int
+	config                                  string
+	node                                    string
+	load                                    string
+	rule                                    string
+	append                                  string
+	report                                  string
+	quick, extend, strict, selftest, dryRun bool
+	all, history, resume, json              bool
+	parallel                                int
 }
 
 func newRootCommand() *cobra.Command {

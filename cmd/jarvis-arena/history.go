@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turbone/jarvis/arena"
+	"github.com/turbone/jarvis/arena/report"
+	"github.com/turbone/jarvis/cmd/internal/progress"
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/scoring"
+)
+
+// lastRuns is how many runs are shown.
+const lastRuns = 10
+
+// past is what --history prints.
+type past struct {
+	Champion *history.Champion `json:"champion"`
+	// Runs are the last, in the file's format; reports of one run are one.
+	Runs []history.Run `json:"runs"`
+	// Trend is the change of the score from run to run.
+	Trend     float64         `json:"trend"`
+	TrendLow  float64         `json:"trend_low"`
+	TrendHigh float64         `json:"trend_high"`
+	Alarms    []history.Alarm `json:"alarms"`
+	// TotalRuns counts the rows that are kept, Folded the runs that they tell
+	// of.
+	TotalRuns int `json:"total_runs"`
+	Folded    int `json:"folded_runs"`
+}
+
+func readPast(ctx context.Context, store history.HistoryStore, weights scoring.Composite) (past, []history.Run, error) {
+	rows, err := store.Runs(ctx)
+	if err != nil {
+		return past{}, nil, err
+	}
+	champion, crowned, err := store.Champion(ctx)
+	if err != nil {
+		return past{}, nil, err
+	}
+	runs := history.Runs(history.Fold(rows))
+	p := past{TotalRuns: len(rows), Folded: len(runs), Alarms: history.Alarms(history.Judge(rows, weights))}
+	if crowned {
+		p.Champion = &champion
+	}
+	p.Runs = runs[max(0, len(runs)-lastRuns):]
+	scores := make([]float64, len(p.Runs))
+	for i, r := range p.Runs {
+		scores[i] = r.Score
+	}
+	slope, low, high := scoring.Trend(scores)
+	p.Trend, p.TrendLow, p.TrendHigh = scoring.Round(slope), scoring.Round(low), scoring.Round(high)
+	if p.Runs == nil {
+		p.Runs = []history.Run{}
+	}
+	if p.Alarms == nil {
+		p.Alarms = []history.Alarm{}
+	}
+	return p, runs, nil
+}
+
+// showHistory prints the champion, the last runs, the trend and the alarms, or
+// writes the report of them.
+func showHistory(cmd *cobra.Command, o options) (err error) {
+	c, store, closer, err := openHistory(cmd, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	p, _, err := readPast(cmd.Context(), store, c.Arena.Weights)
+	if err != nil {
+		return err
+	}
+	if o.report != "" {
+		b := &bench{config: c, store: store}
+		if err := b.report(cmd.Context(), o.report, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", o.report)
+	}
+	if o.json {
+		// The single results would drown the rest.
+		for i := range p.Runs {
+			p.Runs[i].Results = nil
+		}
+		return printJSON(cmd.OutOrStdout(), p)
+	}
+	printPast(cmd.OutOrStdout(), p)
+	return nil
+}
+
+func printPast(out io.Writer, p past) {
+	switch {
+	case p.Champion != nil:
+		fmt.Fprintf(out, "champion: %s, score %.2f, since %s\n", p.Champion.Model, p.Champion.Score, p.Champion.Since.Format(time.DateOnly))
+	default:
+		fmt.Fprintln(out, "champion: none yet; hold a tournament with jarvis-arena MODEL")
+	}
+	if len(p.Runs) == 0 {
+		fmt.Fprintln(out, "no runs yet")
+		return
+	}
+	fmt.Fprintln(out)
+	rows := [][]string{{"TIME", "TYPE", "MODEL", "NODE", "SCORE", "PASSED", "ERRORS", "LATENCY", "TESTS"}}
+	scores := make([]float64, len(p.Runs))
+	for i, r := range p.Runs {
+		scores[i] = r.Score
+		node := r.Node
+		if node == "" {
+			node = "-"
+		}
+		rows = append(rows, []string{
+			r.Time.Local().Format("2006-01-02 15:04"), r.Type, r.Model, node, fmt.Sprintf("%.2f", r.Score),
+			fmt.Sprintf("%.0f %%", r.PassRate), fmt.Sprint(r.ErrorCount()), fmt.Sprintf("%d ms", r.Latency.Milliseconds()), fmt.Sprint(r.Tests),
+		})
+	}
+	progress.Table(out, rows)
+	fmt.Fprintf(out, "\ntrend: %s  %+.2f a run [%+.2f … %+.2f], %d runs in %d rows\n", spark(scores), p.Trend, p.TrendLow, p.TrendHigh, p.Folded, p.TotalRuns)
+	if len(p.Alarms) == 0 {
+		fmt.Fprintln(out, "no alarms")
+		return
+	}
+	fmt.Fprintln(out, "\nalarms:")
+	for _, a := range p.Alarms[max(0, len(p.Alarms)-lastRuns):] {
+		fmt.Fprintf(out, "  %s %s\n", a.Time.Local().Format("2006-01-02 15:04"), a.Text)
+	}
+}
+
+// spark draws scores, each from 0 to 10, as a row of bars.
+func spark(scores []float64) string {
+	const bars = "▁▂▃▄▅▆▇█"
+	levels := []rune(bars)
+	var b strings.Builder
+	for _, s := range scores {
+		i := int(s / 10 * float64(len(levels)))
+		b.WriteRune(levels[min(max(i, 0), len(levels)-1)])
+	}
+	return b.String()
+}
+
+// appended is what --append prints.
+type appended struct {
+	RunID      string  `json:"run_id"`
+	Score      float64 `json:"score"`
+	Replaced   bool    `json:"replaced"`
+	Regression bool    `json:"regression"`
+	TotalRuns  int     `json:"total_runs"`
+	// Alarm says what the regression is, "" where there is none.
+	Alarm string `json:"alarm,omitempty"`
+}
+
+// appendResults records what an autotest measured.
+func appendResults(cmd *cobra.Command, o options) (err error) {
+	text, err := os.ReadFile(o.append)
+	if err != nil {
+		return fmt.Errorf("the results: %w", err)
+	}
+	result, err := history.ReadResult(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.append, err)
+	}
+	if o.node != "" {
+		result.Node = o.node
+	}
+	c, store, closer, err := openHistory(cmd, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	done, err := history.AppendToHistory(cmd.Context(), store, result)
+	if err != nil {
+		return err
+	}
+	p, runs, err := readPast(cmd.Context(), store, c.Arena.Weights)
+	if err != nil {
+		return err
+	}
+	a := appended{RunID: done.ID, Replaced: done.Replaced, TotalRuns: done.Total}
+	for _, r := range runs {
+		if r.ID == done.ID {
+			a.Score = scoring.Round(r.Score)
+		}
+	}
+	for _, alarm := range p.Alarms {
+		if alarm.RunID == done.ID && alarm.Kind == scoring.Regression {
+			a.Regression, a.Alarm = true, alarm.Text
+		}
+	}
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), a)
+	}
+	verb := "recorded"
+	if a.Replaced {
+		verb = "replaced its earlier report"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: score %.2f, %s; %d runs\n", a.RunID, a.Score, verb, a.TotalRuns)
+	if a.Alarm != "" {
+		fmt.Fprintln(cmd.OutOrStdout(), a.Alarm)
+	}
+	return nil
+}
+
+// report writes the page of the history and, where there was one, of the
+// tournament.
+func (b *bench) report(ctx context.Context, path string, r *arena.Result) error {
+	rows, err := b.store.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	champion, _, err := b.store.Champion(ctx)
+	if err != nil {
+		return err
+	}
+	d := report.Data{
+		Runs: history.Runs(history.Fold(rows)), Champion: champion, Weights: b.config.Arena.Weights, Made: time.Now(),
+	}
+	for _, a := range history.Alarms(history.Judge(rows, b.config.Arena.Weights)) {
+		d.Alarms = append(d.Alarms, report.Alarm{Time: a.Time, Node: a.Node, Kind: string(a.Kind), From: a.From, To: a.To, Text: a.Text})
+	}
+	if r != nil {
+		d.Node = r.Node
+		d.Tournament = &report.Tournament{
+			Champion: r.Champion.Model, Candidate: r.Candidate.Model, ChampionTests: r.ChampionTests,
+			CandidateTests: r.CandidateTests, Looks: r.Looks, Verdict: string(r.Verdict), Reason: r.Reason,
+		}
+	}
+	return writeFile(path, func(w io.Writer) error { return report.Write(w, d) })
+}
