@@ -112,6 +112,8 @@ type Arena struct {
 	Timeout     time.Duration
 	// Weights are the composite's.
 	Weights scoring.Composite
+	// OnRegression is what is done about an alarm beside telling it.
+	OnRegression healer.OnRegression
 }
 
 // Alert is one service that is told what happens.
@@ -135,6 +137,7 @@ func Default(dir string) *Config {
 		Arena: Arena{
 			Suite: "builtin", Cycles: 5, QuickCycles: 2, TasksPerCycle: 40, Warmup: 3,
 			Temperature: 0.2, MaxTokens: 1024, Timeout: time.Minute, Weights: scoring.Default(),
+			OnRegression: healer.OnRegressionAlert,
 		},
 	}
 }

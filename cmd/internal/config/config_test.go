@@ -12,6 +12,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
 )
 
 const whole = `nodes:
@@ -69,6 +70,11 @@ arena:
   quick_cycles: 1
   tasks_per_cycle: 20
   warmup: 0
+  temperature: 0.7
+  max_tokens: 2048
+  timeout: 90s
+  weights: {quality: 3, speed: 1}
+  on_regression: tournament
 alerts: [{url: ${TELEGRAM}, events: [offline, critical, healed, rollback]}]
 `
 
@@ -119,11 +125,12 @@ func TestWhole(t *testing.T) {
 			Node: "M1", Candidates: []nodes.Model{
 				{Name: "qwen3-coder-30b", Settings: nodes.Settings{"context_length": 8192}}, {Name: "devstral"},
 			},
-			Suite: "builtin", Cycles: 4, QuickCycles: 1, TasksPerCycle: 20,
+			Suite: "builtin", Cycles: 4, QuickCycles: 1, TasksPerCycle: 20, Temperature: 0.7, MaxTokens: 2048, Timeout: 90 * time.Second,
+			Weights: scoring.Composite{Quality: 0.75, Speed: 0.25}, OnRegression: healer.OnRegressionTournament,
 		},
 		Alerts: []Alert{{
 			URL:    nodes.NewSecret("telegram://123:sk-environment-secret@telegram?chats=1"),
-			Events: []healer.EventType{"offline", "critical", "healed", "rollback"}, Where: file + ":56:16",
+			Events: []healer.EventType{"offline", "critical", "healed", "rollback"}, Where: file + ":61:16",
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(revealed), cmpopts.IgnoreUnexported(Node{})); diff != "" {

@@ -29,7 +29,7 @@ var (
 	historyKeys   = []string{"path", "keep"}
 	arenaKeys     = []string{
 		"node", "candidates", "suite", "cycles", "quick_cycles", "tasks_per_cycle", "warmup", "temperature", "max_tokens",
-		"timeout", "weights",
+		"timeout", "weights", "on_regression",
 	}
 	weightKeys    = []string{"quality", "speed", "reliability"}
 	candidateKeys = []string{"model", "load"}

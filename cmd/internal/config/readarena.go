@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/scoring"
 )
@@ -50,6 +51,10 @@ func (r *reader) arena(v value, a *Arena, list []Node) {
 	}
 	if v, ok := m.get("weights"); ok {
 		a.Weights = r.weights(v)
+	}
+	if v, ok := m.get("on_regression"); ok {
+		what, _ := v.oneOf([]string{string(healer.OnRegressionAlert), string(healer.OnRegressionConfirm), string(healer.OnRegressionTournament)})
+		a.OnRegression = healer.OnRegression(what)
 	}
 }
 
