@@ -132,6 +132,8 @@ type Keeper interface {
 type Promotion struct {
 	// Model won, Previous lost.
 	Model, Previous nodes.Model
+	// Run is the ID of the run that won.
+	Run string
 	// FirstToken is its median time to the first token, ErrorRate its share of
 	// tests without an answer, as measured.
 	FirstToken time.Duration

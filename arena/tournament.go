@@ -452,7 +452,7 @@ func (m *match) crown(ctx context.Context) error {
 func (m *match) promotion() Promotion {
 	sample := scoring.Measure(m.candidate)
 	return Promotion{
-		Model: m.Candidate, Previous: m.Champion,
+		Model: m.Candidate, Previous: m.Champion, Run: m.runID(Candidate),
 		FirstToken: medianFirstToken(m.candidate),
 		ErrorRate:  float64(sample.Errors) / float64(max(sample.Tests, 1)),
 	}

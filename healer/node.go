@@ -68,6 +68,8 @@ type kept struct {
 	// Restore is what must be on the node again when the lease's holder is
 	// gone.
 	Restore *Note `json:"restore,omitempty"`
+	// Undone is the run that won the latest promotion that didn't last.
+	Undone string `json:"undone,omitempty"`
 	// Alarm is the latest alarm of the history that was told, Asked the latest
 	// rerun that was asked for, with its alarm.
 	Alarm string `json:"alarm,omitempty"`
@@ -88,8 +90,10 @@ type Override struct {
 	// Rejected is the model that could not be verified, where Why is
 	// OverrideRolledBack: with another file it gets another chance.
 	Rejected *nodes.Model `json:"rejected,omitempty"`
-	// Previous is what served before, where Why is OverridePromoted.
+	// Previous is what served before, and Run the run that won, where Why is
+	// OverridePromoted.
 	Previous *nodes.Model `json:"previous,omitempty"`
+	Run      string       `json:"run,omitempty"`
 	// Told: an event told of it.
 	Told bool `json:"told,omitempty"`
 }

@@ -42,6 +42,8 @@ type Promotion struct {
 	// Model won, Previous served before, and comes back if Model turns out to
 	// be worse in service than it was in its tournament.
 	Model, Previous nodes.Model
+	// Run is the ID of the run that won, "" for none.
+	Run string
 	// FirstToken is the median time to the first token, ErrorRate the share, 0
 	// to 1, of tests that got no answer, both as measured; FirstToken 0 is
 	// unknown, and not watched.
@@ -93,7 +95,7 @@ func (f *StateFile) Promote(ctx context.Context, node *nodes.Node, p Promotion) 
 	now := time.Now()
 	return f.change(ctx, node, func(k *kept) {
 		k.Restore, k.Trial = nil, nil
-		k.Override = &Override{Model: p.Model, Why: OverridePromoted, Replaces: replaces}
+		k.Override = &Override{Model: p.Model, Why: OverridePromoted, Replaces: replaces, Run: p.Run}
 		k.Override.Name = node.Canonical(p.Model.Name)
 		if p.Previous.Name != "" {
 			previous := p.Previous

@@ -42,6 +42,9 @@ type NodeStatus struct {
 	Attempts      int          `json:"attempts"`
 	LastError     string       `json:"last_error"`
 	LastKnownGood *nodes.Model `json:"last_known_good,omitempty"`
+	// Undone is the run that won the latest promotion that was rolled back, ""
+	// for none.
+	Undone string `json:"undone,omitempty"`
 }
 
 // Champion is the model that won the latest tournament.
@@ -95,6 +98,7 @@ func statusOf(n *nodeState, engine string) NodeStatus {
 		Name: n.name, Engine: engine, State: n.state, Wanted: n.goal().Name, Loaded: loaded,
 		LastCheck: n.checked, LastOK: n.passed, LatencyMS: n.snapshot.Latency.Milliseconds(),
 		Attempts: n.kept.Attempts, LastError: n.lastError, LastKnownGood: n.kept.LastKnownGood,
+		Undone: n.kept.Undone,
 	}
 }
 

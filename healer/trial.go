@@ -184,6 +184,7 @@ func (d *decision) watchTrial() (next op, ok bool) {
 // been.
 func (n *nodeState) undoPromotion(back nodes.Model) {
 	promoted := n.kept.Override.Model
+	n.kept.Undone = n.kept.Override.Run
 	n.kept.Trial, n.kept.Override = nil, nil
 	if n.wanted.Name != "" && !(n.same(back.Name, n.wanted.Name) && len(back.Settings.Diff(n.wanted.Settings)) == 0) {
 		n.kept.Override = &Override{Model: back, Why: OverrideRolledBack, Replaces: n.wanted}

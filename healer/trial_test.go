@@ -312,7 +312,7 @@ func TestPromotedModelThatAnswersWrongIsRolledBack(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c.servers[0].drop(simModel)
 		c.servers[0].set(simBad, true)
-		err := OpenState(c.state).Promote(t.Context(), c.nodes[0], Promotion{Model: simPrevious, Previous: simWon})
+		err := OpenState(c.state).Promote(t.Context(), c.nodes[0], Promotion{Model: simPrevious, Previous: simWon, Run: "7-candidate"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,6 +324,9 @@ func TestPromotedModelThatAnswersWrongIsRolledBack(t *testing.T) {
 		}
 		if got := c.node("M1"); got.Wanted != simOther || c.servers[0].served() != simOther {
 			t.Errorf("M1 wants %s and has %s", got.Wanted, c.servers[0].served())
+		}
+		if got := c.node("M1").Undone; got != "7-candidate" {
+			t.Errorf("undone is the promotion by run %q, want 7-candidate", got)
 		}
 		c.end()
 	})

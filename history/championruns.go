@@ -1,6 +1,8 @@
 package history
 
 import (
+	"slices"
+
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -39,6 +41,31 @@ func ChampionRuns(runs []Run, c Champion) []Run {
 		}
 	}
 	return list
+}
+
+// Before returns the champion that one took over from: the other model of the
+// tournament that crowned it, with the run that had crowned that one, if it is
+// among the runs, or else with its run in the tournament. ok is false where the
+// tournament isn't among the runs.
+func Before(runs []Run, c Champion) (before Champion, ok bool) {
+	crowning := slices.IndexFunc(runs, func(r Run) bool { return r.ID == c.RunID && r.ID != "" && r.Session != "" })
+	if crowning < 0 {
+		return Champion{}, false
+	}
+	won := runs[crowning]
+	other := slices.IndexFunc(runs, func(r Run) bool { return r.Session == won.Session && r.ID != won.ID })
+	if other < 0 {
+		return Champion{}, false
+	}
+	best := runs[other]
+	for _, r := range runs {
+		if r.Crowned && r.Model == best.Model && r.Node == best.Node && r.Time.Before(won.Time) && (!best.Crowned || best.Time.Before(r.Time)) {
+			best = r
+		}
+	}
+	return Champion{
+		Model: best.Model, Score: scoring.Round(best.Score), Since: best.Time, Config: best.Config, Node: best.Node, RunID: best.ID,
+	}, true
 }
 
 // holds reports whether a run was made with these settings, others beside.

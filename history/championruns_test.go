@@ -3,10 +3,12 @@ package history_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/history/historytest"
@@ -80,5 +82,32 @@ func TestScoreChampion(t *testing.T) {
 	got := history.ScoreChampion(runs, champion, scoring.Composite{})
 	if diff := cmp.Diff(history.ChampionScore{Mean: mean, Low: low, High: high, Runs: 5}, got); diff != "" || low >= mean || high <= mean {
 		t.Errorf("five runs (-want +got):\n%s", diff)
+	}
+}
+
+// TestBefore: the crown goes back to whom it was taken from.
+func TestBefore(t *testing.T) {
+	at := func(hour int) time.Time { return time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC) }
+	run := func(id, session, model string, hour int, score float64, crowned bool) history.Run {
+		return history.Run{ID: id, Session: session, Model: model, Node: "M1", Time: at(hour), Score: score, Crowned: crowned}
+	}
+	first := []history.Run{run("1-champion", "1", "old", 1, 7.004, false), run("1-candidate", "1", "new", 1, 8, true)}
+	second := append(slices.Clip(first), run("2-champion", "2", "new", 5, 7.5, false), run("2-candidate", "2", "newer", 5, 9, true))
+	for name, row := range map[string]struct {
+		runs []history.Run
+		lost string
+		want history.Champion
+		ok   bool
+	}{
+		"never crowned before": {first, "1-candidate", history.Champion{Model: "old", Score: 7, Since: at(1), Node: "M1", RunID: "1-champion"}, true},
+		"crowned before":       {second, "2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true},
+		"an unknown run":       {second, "9-candidate", history.Champion{}, false},
+		"no run":               {second, "", history.Champion{}, false},
+		"the other is gone":    {first[1:], "1-candidate", history.Champion{}, false},
+	} {
+		got, ok := history.Before(row.runs, history.Champion{RunID: row.lost})
+		if diff := cmp.Diff(row.want, got, cmpopts.IgnoreUnexported(history.Champion{})); diff != "" || ok != row.ok {
+			t.Errorf("%s: %t (-want +got):\n%s", name, ok, diff)
+		}
 	}
 }

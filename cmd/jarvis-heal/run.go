@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,7 +11,9 @@ import (
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/console"
 	"github.com/turbone/jarvis/cmd/internal/daemon"
+	"github.com/turbone/jarvis/cmd/internal/historystore"
 	"github.com/turbone/jarvis/cmd/internal/version"
+	"github.com/turbone/jarvis/healer"
 )
 
 func newRunCommand(file *string) *cobra.Command {
@@ -30,14 +33,25 @@ Events go to the console and to the log (healer.log). The status API
 	}
 }
 
-func runHealer(cmd *cobra.Command, file string) error {
+func runHealer(cmd *cobra.Command, file string) (err error) {
 	c, err := configOrFound(cmd, file)
 	if err != nil {
 		return err
 	}
 	stderr := cmd.ErrOrStderr()
+	store, closer, err := historystore.Open(cmd.Context(), c.History)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	set, err := c.Build()
+	if err != nil {
+		return err
+	}
+	again := reruns{config: c, store: store, set: set, serving: healer.OpenState(c.Healer.State).Serving}
 	d, err := daemon.New(daemon.Options{
 		Config: c, Version: version.String(), Console: console.New(cmd.OutOrStdout()), Champion: champion(c.History),
+		History: store, Judge: daemon.Regressions(c.Arena.Weights), Rerun: again.hold, OnRegression: c.Arena.OnRegression,
 	})
 	if err != nil {
 		return err

@@ -21,7 +21,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jarvis-heal": main})
+	testscript.Main(m, map[string]func(){"jarvis-heal": main, "jarvis-arena": playArena})
+}
+
+// playArena stands in for jarvis-arena: it notes how it was called in the file
+// that ARENA_CALLS names, and fails where ARENA_FAILS says how.
+func playArena() {
+	f, err := os.OpenFile(os.Getenv("ARENA_CALLS"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = fmt.Fprintln(f, strings.Join(os.Args[1:], " "))
+		err = errors.Join(err, f.Close())
+	}
+	if words := os.Getenv("ARENA_FAILS"); words != "" || err != nil {
+		fmt.Fprintln(os.Stderr, words, err)
+		os.Exit(1)
+	}
 }
 
 // TestScripts runs the command as people do: see testdata/script.

@@ -39,7 +39,8 @@ type Options struct {
 	// Champion is shown in the status; nil means none.
 	Champion func(context.Context) (*healer.Champion, error)
 	// History is read after each change of the config's history file, and its
-	// runs are judged; nil for one of the two means that no run is judged.
+	// runs are judged; nil for one of the two means that no run is judged. Its
+	// champion is corrected where a promotion is undone.
 	History history.HistoryStore
 	Judge   Judge
 	// Rerun and OnRegression are the healer's, see [healer.Config].
@@ -217,6 +218,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 			},
 		}
 		helpers.Go(func() { watch.run(ctx) })
+	}
+	if d.options.History != nil {
+		undone := undoneWatch{
+			store: d.options.History, tell: d.healer.Tell,
+			nodes: func() []healer.NodeStatus { return d.healer.Status().Nodes },
+		}
+		helpers.Go(func() { undone.run(ctx) })
 	}
 	err := d.healer.Run(ctx)
 	end()

@@ -21,6 +21,6 @@ func New(file *healer.StateFile) Keeper { return Keeper{file} }
 // Promote implements [arena.Keeper].
 func (k Keeper) Promote(ctx context.Context, node *nodes.Node, p arena.Promotion) error {
 	return k.StateFile.Promote(ctx, node, healer.Promotion{
-		Model: p.Model, Previous: p.Previous, FirstToken: p.FirstToken, ErrorRate: p.ErrorRate,
+		Model: p.Model, Previous: p.Previous, Run: p.Run, FirstToken: p.FirstToken, ErrorRate: p.ErrorRate,
 	})
 }
