@@ -171,7 +171,7 @@ func (c *Client) once(ctx context.Context, r request, into any) (url.Values, err
 		return nil, &Error{Action: r.action, Kind: ErrProtocol, Detail: fmt.Sprintf("the answer is larger than %d MiB", maxBody>>20), Remedy: "check the address of the hub"}
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return nil, &Error{Action: r.action, Kind: ErrProtocol, Detail: excerpt(body), Err: err, Remedy: "check the address of the hub, and that no proxy answers in its place"}
+		return nil, &Error{Action: r.action, Kind: ErrProtocol, Detail: excerpt(r.hide(body)), Err: err, Remedy: "check the address of the hub, and that no proxy answers in its place"}
 	}
 	return nextPage(resp.Header), nil
 }
@@ -190,7 +190,7 @@ func (r request) unreached(ctx context.Context, err error) error {
 
 // refused is an answer that is no success.
 func (r request) refused(resp *http.Response, body []byte) *Error {
-	e := &Error{Action: r.action, Status: resp.StatusCode, Detail: said(resp.Header, body)}
+	e := &Error{Action: r.action, Status: resp.StatusCode, Detail: r.said(resp.Header, body)}
 	code := resp.Header.Get("X-Error-Code")
 	switch {
 	case code == "GatedRepo":
@@ -215,19 +215,28 @@ func (r request) refused(resp *http.Response, body []byte) *Error {
 }
 
 // said is what a server's answer says went wrong.
-func said(header http.Header, body []byte) string {
+func (r request) said(header http.Header, body []byte) string {
 	var told struct {
 		Error any `json:"error"`
 	}
 	if text := header.Get("X-Error-Message"); text != "" {
-		return excerpt([]byte(text))
+		return excerpt(r.hide([]byte(text)))
 	}
 	if json.Unmarshal(body, &told) == nil {
 		if text, ok := told.Error.(string); ok {
-			return excerpt([]byte(text))
+			return excerpt(r.hide([]byte(text)))
 		}
 	}
-	return excerpt(body)
+	return excerpt(r.hide(body))
+}
+
+// hide takes the token out of a server's words: some repeat what they were
+// sent.
+func (r request) hide(text []byte) []byte {
+	if r.token.Empty() {
+		return text
+	}
+	return bytes.ReplaceAll(text, []byte(r.token.Reveal()), []byte(r.token.String()))
 }
 
 // excerpt is the beginning of a text, in one line.

@@ -38,12 +38,15 @@ const rootExample = `  jarvis-arena qwen3:14b                 is it better than 
   jarvis-arena --selftest                can this node tell models apart at all?
   jarvis-arena --history                 the champion, the last runs, the alarms
   jarvis-arena --append results.json     record an autotest's results
-  jarvis-arena --report report.html      a page with all of it`
+  jarvis-arena --report report.html      a page with all of it
+  jarvis-arena discover coder            models on Hugging Face that would fit
+  jarvis-arena pull qwen3:14b            have the node's engine download one`
 
 const exitCodes = `
 Exit codes:
-  0    the tournament ended, whoever won; or it is done
-  1    it could not be held (the node serves what it served before), or it failed
+  0    done; of a tournament: it ended, whoever won
+  1    it failed; of a tournament: it could not be held, and the node serves what
+       it served before
   2    wrong usage
   130  interrupted twice
 `
@@ -92,6 +95,7 @@ func newRootCommand() *cobra.Command {
 	flags.StringVar(&o.append, "append", "", "record the results of an autotest, a JSON `FILE`")
 	flags.StringVar(&o.report, "report", "", "write a page with charts to an HTML `FILE`")
 	cmd.PersistentFlags().BoolVar(&o.json, "json", false, "print one JSON object; progress goes to standard error")
+	cmd.AddCommand(newDiscoverCommand(&o), newPullCommand(&o), newMoveCommand(&o))
 	return cmd
 }
 

@@ -39,15 +39,21 @@ type bench struct {
 
 // openHistory opens the history of the config; without a config the one here.
 func openHistory(cmd *cobra.Command, o options) (*config.Config, history.HistoryStore, io.Closer, error) {
-	c, err := cli.LoadConfig(cmd, o.config)
-	if errors.Is(err, config.ErrNotFound) && o.config == "" {
-		c, err = config.Default("."), nil
-	}
+	c, err := configOrDefault(cmd, o)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	store, closer, err := historystore.Open(cmd.Context(), c.History)
 	return c, store, closer, err
+}
+
+// configOrDefault is the config, or that of this folder where there is none.
+func configOrDefault(cmd *cobra.Command, o options) (*config.Config, error) {
+	c, err := cli.LoadConfig(cmd, o.config)
+	if errors.Is(err, config.ErrNotFound) && o.config == "" {
+		return config.Default("."), nil
+	}
+	return c, err
 }
 
 func openBench(cmd *cobra.Command, o options, sinks ...arena.Sink) (*bench, error) {

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turbone/jarvis/arena/hub"
+	"github.com/turbone/jarvis/cmd/internal/cli"
+	"github.com/turbone/jarvis/cmd/internal/config"
+	"github.com/turbone/jarvis/nodes"
+)
+
+// The environment by which the hub is reached.
+const (
+	tokenVariable     = "HF_TOKEN"
+	endpointVariable  = "HF_ENDPOINT"
+	benchmarkVariable = "JARVIS_BENCHMARK_URL"
+)
+
+// hubPatience is how long the hub is asked again after a passing failure:
+// somebody waits for the answer.
+const hubPatience = 15 * time.Second
+
+const hubEnvironment = `
+Environment:
+  HF_TOKEN              a token of huggingface.co, for gated and private models
+  HF_ENDPOINT           another address of the hub, such as a mirror's
+  JARVIS_BENCHMARK_URL  another address of the server of the published benchmark`
+
+// openHub makes a client of the hub that the environment names.
+func openHub() (*hub.Client, error) {
+	o := hub.Options{Token: nodes.NewSecret(os.Getenv(tokenVariable)), Patience: hubPatience}
+	for _, address := range []struct {
+		variable string
+		into     *string
+	}{{endpointVariable, &o.URL}, {benchmarkVariable, &o.BoardURL}} {
+		*address.into = os.Getenv(address.variable)
+		if _, err := hub.New(o); err != nil {
+			// Its content isn't repeated: a password may stand in it.
+			return nil, fmt.Errorf("%s is no address; write it as https://host, or unset it", address.variable)
+		}
+	}
+	return hub.New(o)
+}
+
+// openNode finds the node that is named, else the config's, without reaching
+// it.
+func openNode(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
+	c, err := cli.LoadConfig(cmd, file)
+	if err != nil {
+		return nil, err
+	}
+	set, err := c.Build()
+	if err != nil {
+		return nil, err
+	}
+	return (&bench{config: c, set: set}).node(named)
+}
+
+// openNodeIfAny is openNode, and nil where nobody named a node and there is no
+// config.
+func openNodeIfAny(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
+	node, err := openNode(cmd, file, named)
+	if errors.Is(err, config.ErrNotFound) && cmp.Or(file, named) == "" {
+		return nil, nil
+	}
+	return node, err
+}
+
+// contextOf is the context that a node's model is served with, in tokens, 0
+// where the config doesn't tell.
+func contextOf(m nodes.Model) int {
+	for _, name := range []string{"context_length", "num_ctx", "ctx_size"} {
+		switch n := m.Settings[name].(type) {
+		case int:
+			return max(n, 0)
+		case int64:
+			return int(max(n, 0))
+		case uint64:
+			return int(min(n, 1<<31))
+		case float64:
+			return int(min(max(n, 0), 1<<31))
+		}
+	}
+	return 0
+}
+
+func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
+
+// count is a large number for people: 8.2B, 1.3M.
+func count(n int64) string {
+	for _, unit := range []struct {
+		size float64
+		name string
+	}{{1e9, "B"}, {1e6, "M"}, {1e3, "k"}} {
+		if float64(n) >= unit.size {
+			return fmt.Sprintf("%.1f%s", float64(n)/unit.size, unit.name)
+		}
+	}
+	return fmt.Sprint(n)
+}
