@@ -105,6 +105,7 @@ type stage struct {
 	leases  *nodes.MemoryLeases
 	journal string
 	figures arena.Figures
+	tasks   *suite.Suite
 
 	mu     sync.Mutex
 	events []arena.Event
@@ -140,7 +141,8 @@ func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.B
 	}
 	dir := t.TempDir()
 	return &stage{
-		t: t, fake: fake, node: node, store: history.NewFile(filepath.Join(dir, "history.json")), keeper: newKeeper(),
+		tasks: quiz(t),
+		t:     t, fake: fake, node: node, store: history.NewFile(filepath.Join(dir, "history.json")), keeper: newKeeper(),
 		leases: &nodes.MemoryLeases{}, journal: filepath.Join(dir, "sessions"),
 		figures: arena.Figures{Warmup: 1, Timeout: 5 * time.Second, Patience: 2 * time.Second, Grace: time.Second},
 	}
@@ -149,7 +151,7 @@ func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.B
 func (s *stage) arena() *arena.Arena {
 	s.t.Helper()
 	a, err := arena.New(arena.Config{
-		History: s.store, Suite: quiz(s.t), Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Figures: s.figures,
+		History: s.store, Suite: s.tasks, Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Figures: s.figures,
 		Sinks: []arena.Sink{arena.SinkFunc(s.emit)},
 	})
 	if err != nil {
