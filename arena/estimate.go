@@ -109,7 +109,7 @@ func (p *progress) smallest() float64 {
 	}
 	if len(p.history) >= enoughHistory {
 		last := p.history[0]
-		look := p.plan().Judge(scoring.Evidence{Champion: last, Candidate: last, History: p.history[1:]})
+		look := p.plan().Judge(scoring.Evidence{Champion: last, Candidate: last, History: p.history[1:], Interleaved: p.After > 0})
 		if look.Smallest > 0 {
 			return look.Smallest
 		}
