@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/arena/hub"
-	"github.com/turbone/jarvis/cmd/internal/progress"
 )
 
 // shownRejected is how many of those that were left out are named.
@@ -204,13 +203,6 @@ func (d *discovered) table(out io.Writer) {
 		}
 		rows = append(rows, []string{m.Repository, orDash(m.Quantization), gib(m.Size), gib(m.Needs), weights, count(m.Downloads), score, remark})
 	}
-	progress.Table(out, rows)
+	table(out, rows)
 	fmt.Fprintln(out)
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

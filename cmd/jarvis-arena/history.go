@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 
 	"github.com/turbone/jarvis/arena"
 	"github.com/turbone/jarvis/arena/report"
-	"github.com/turbone/jarvis/cmd/internal/progress"
 	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/scoring"
 )
@@ -37,7 +37,8 @@ type past struct {
 	Folded    int `json:"folded_runs"`
 }
 
-func readPast(ctx context.Context, store history.HistoryStore, weights scoring.Composite) (past, []history.Run, error) {
+// readPast reads what is shown, and all runs; with a node only that node's.
+func readPast(ctx context.Context, store history.HistoryStore, weights scoring.Composite, node string) (past, []history.Run, error) {
 	rows, err := store.Runs(ctx)
 	if err != nil {
 		return past{}, nil, err
@@ -50,6 +51,10 @@ func readPast(ctx context.Context, store history.HistoryStore, weights scoring.C
 	p := past{TotalRuns: len(rows), Folded: len(runs), Alarms: history.Alarms(history.Judge(rows, weights))}
 	if crowned {
 		p.Champion = &champion
+	}
+	if node != "" {
+		runs = slices.DeleteFunc(runs, func(r history.Run) bool { return r.Node != node })
+		p.Alarms = slices.DeleteFunc(p.Alarms, func(a history.Alarm) bool { return a.Node != node })
 	}
 	p.Runs = runs[max(0, len(runs)-lastRuns):]
 	scores := make([]float64, len(p.Runs))
@@ -75,7 +80,7 @@ func showHistory(cmd *cobra.Command, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
-	p, _, err := readPast(cmd.Context(), store, c.Arena.Weights)
+	p, _, err := readPast(cmd.Context(), store, c.Arena.Weights, o.node)
 	if err != nil {
 		return err
 	}
@@ -93,18 +98,24 @@ func showHistory(cmd *cobra.Command, o options) (err error) {
 		}
 		return printJSON(cmd.OutOrStdout(), p)
 	}
-	printPast(cmd.OutOrStdout(), p)
+	printPast(cmd.OutOrStdout(), p, o.node)
 	return nil
 }
 
-func printPast(out io.Writer, p past) {
+func printPast(out io.Writer, p past, node string) {
 	switch {
-	case p.Champion != nil:
-		fmt.Fprintf(out, "champion: %s, score %.2f, since %s\n", p.Champion.Model, p.Champion.Score, p.Champion.Since.Format(time.DateOnly))
-	default:
+	case p.Champion == nil:
 		fmt.Fprintln(out, "champion: none yet; hold a tournament with jarvis-arena MODEL")
+	case p.Champion.Since.IsZero():
+		fmt.Fprintf(out, "champion: %s, score %.2f\n", clean(p.Champion.Model), p.Champion.Score)
+	default:
+		fmt.Fprintf(out, "champion: %s, score %.2f, since %s\n", clean(p.Champion.Model), p.Champion.Score, p.Champion.Since.Format(time.DateOnly))
 	}
-	if len(p.Runs) == 0 {
+	switch {
+	case len(p.Runs) == 0 && p.TotalRuns > 0:
+		fmt.Fprintf(out, "no runs on %s alone; %d in all\n", node, p.TotalRuns)
+		return
+	case len(p.Runs) == 0:
 		fmt.Fprintln(out, "no runs yet")
 		return
 	}
@@ -113,24 +124,32 @@ func printPast(out io.Writer, p past) {
 	scores := make([]float64, len(p.Runs))
 	for i, r := range p.Runs {
 		scores[i] = r.Score
-		node := r.Node
-		if node == "" {
-			node = "-"
-		}
 		rows = append(rows, []string{
-			r.Time.Local().Format("2006-01-02 15:04"), r.Type, r.Model, node, fmt.Sprintf("%.2f", r.Score),
+			r.Time.Local().Format("2006-01-02 15:04"), orDash(r.Type), orDash(r.Model), orDash(r.Node), fmt.Sprintf("%.2f", r.Score),
 			fmt.Sprintf("%.0f %%", r.PassRate), fmt.Sprint(r.ErrorCount()), fmt.Sprintf("%d ms", r.Latency.Milliseconds()), fmt.Sprint(r.Tests),
 		})
 	}
-	progress.Table(out, rows)
-	fmt.Fprintf(out, "\ntrend: %s  %+.2f a run [%+.2f … %+.2f], %d runs in %d rows\n", spark(scores), p.Trend, p.TrendLow, p.TrendHigh, p.Folded, p.TotalRuns)
+	table(out, rows)
+	fmt.Fprintf(out, "\ntrend: %s", spark(scores))
+	if len(scores) > 1 {
+		fmt.Fprintf(out, "  %+.2f a run [%+.2f … %+.2f]", p.Trend, p.TrendLow, p.TrendHigh)
+	}
+	fmt.Fprintf(out, "\nthe last %d of %s", len(scores), runsText(p.Folded))
+	if p.TotalRuns > p.Folded {
+		fmt.Fprintf(out, "; the history tells of them in %d rows, as some were reported while they grew", p.TotalRuns)
+	}
+	fmt.Fprintln(out)
 	if len(p.Alarms) == 0 {
 		fmt.Fprintln(out, "no alarms")
 		return
 	}
+	shown := p.Alarms[max(0, len(p.Alarms)-lastRuns):]
 	fmt.Fprintln(out, "\nalarms:")
-	for _, a := range p.Alarms[max(0, len(p.Alarms)-lastRuns):] {
-		fmt.Fprintf(out, "  %s %s\n", a.Time.Local().Format("2006-01-02 15:04"), a.Text)
+	if more := len(p.Alarms) - len(shown); more > 0 {
+		fmt.Fprintf(out, "  %d older ones; --json names all\n", more)
+	}
+	for _, a := range shown {
+		fmt.Fprintf(out, "  %s %s\n", a.Time.Local().Format("2006-01-02 15:04"), clean(a.Text))
 	}
 }
 
@@ -157,8 +176,9 @@ type appended struct {
 	Alarm string `json:"alarm,omitempty"`
 }
 
-// appendResults records what an autotest measured.
-func appendResults(cmd *cobra.Command, o options) (err error) {
+// appendResults records what an autotest measured, of the model that is named,
+// else of the one that the file names.
+func appendResults(cmd *cobra.Command, o options, model string) (err error) {
 	text, err := os.ReadFile(o.append)
 	if err != nil {
 		return fmt.Errorf("the results: %w", err)
@@ -170,6 +190,9 @@ func appendResults(cmd *cobra.Command, o options) (err error) {
 	if o.node != "" {
 		result.Node = o.node
 	}
+	if model != "" {
+		result.Model = model
+	}
 	c, store, closer, err := openHistory(cmd, o)
 	if err != nil {
 		return err
@@ -179,7 +202,7 @@ func appendResults(cmd *cobra.Command, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	p, runs, err := readPast(cmd.Context(), store, c.Arena.Weights)
+	p, runs, err := readPast(cmd.Context(), store, c.Arena.Weights, "")
 	if err != nil {
 		return err
 	}
@@ -194,6 +217,16 @@ func appendResults(cmd *cobra.Command, o options) (err error) {
 			a.Regression, a.Alarm = true, alarm.Text
 		}
 	}
+	if o.report != "" {
+		b := &bench{config: c, store: store}
+		if err := b.report(cmd.Context(), o.report, nil); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", o.report)
+	}
+	if result.Model == "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: nothing names the model that was measured; name it as jarvis-arena --append FILE MODEL, so that its runs compare")
+	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), a)
 	}
@@ -201,9 +234,9 @@ func appendResults(cmd *cobra.Command, o options) (err error) {
 	if a.Replaced {
 		verb = "replaced its earlier report"
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: score %.2f, %s; %d runs\n", a.RunID, a.Score, verb, a.TotalRuns)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: score %.2f, %s; %s in the history\n", a.RunID, a.Score, verb, runsText(a.TotalRuns))
 	if a.Alarm != "" {
-		fmt.Fprintln(cmd.OutOrStdout(), a.Alarm)
+		fmt.Fprintln(cmd.OutOrStdout(), clean(a.Alarm))
 	}
 	return nil
 }

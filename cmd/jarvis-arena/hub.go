@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/arena/hub"
-	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/nodes"
 )
@@ -24,7 +23,7 @@ const (
 
 // hubPatience is how long the hub is asked again after a passing failure:
 // somebody waits for the answer.
-const hubPatience = 15 * time.Second
+const hubPatience = 5 * time.Second
 
 const hubEnvironment = `
 Environment:
@@ -51,7 +50,7 @@ func openHub() (*hub.Client, error) {
 // openNode finds the node that is named, else the config's, without reaching
 // it.
 func openNode(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
-	c, err := cli.LoadConfig(cmd, file)
+	c, err := loadConfig(cmd, file)
 	if err != nil {
 		return nil, err
 	}
@@ -88,19 +87,4 @@ func contextOf(m nodes.Model) int {
 		}
 	}
 	return 0
-}
-
-func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
-
-// count is a large number for people: 8.2B, 1.3M.
-func count(n int64) string {
-	for _, unit := range []struct {
-		size float64
-		name string
-	}{{1e9, "B"}, {1e6, "M"}, {1e3, "k"}} {
-		if float64(n) >= unit.size {
-			return fmt.Sprintf("%.1f%s", float64(n)/unit.size, unit.name)
-		}
-	}
-	return fmt.Sprint(n)
 }

@@ -38,6 +38,7 @@ const rootExample = `  jarvis-arena qwen3:14b                 is it better than 
   jarvis-arena --selftest                can this node tell models apart at all?
   jarvis-arena --history                 the champion, the last runs, the alarms
   jarvis-arena --append results.json     record an autotest's results
+  jarvis-arena --append r.json qwen3:14b the same, where the file doesn't name the model
   jarvis-arena --report report.html      a page with all of it
   jarvis-arena discover coder            models on Hugging Face that would fit
   jarvis-arena pull qwen3:14b            have the node's engine download one`
@@ -80,7 +81,7 @@ func newRootCommand() *cobra.Command {
 	}
 	cli.Prepare(cmd, &o.config, exitCodes)
 	flags := cmd.Flags()
-	flags.StringVar(&o.node, "node", "", "the `NODE` to hold it on (default: arena.node, else the first of the fallback order)")
+	flags.StringVar(&o.node, "node", "", "the `NODE` to hold it on (default: arena.node, else the first of the fallback order);\nwith --history: only its runs; with --append: where it was measured")
 	flags.BoolVar(&o.all, "all", false, "all candidates of the config: the best of them against the champion")
 	flags.BoolVar(&o.quick, "quick", false, "few questions: finds large differences only")
 	flags.BoolVar(&o.extend, "extend", false, "twice as many questions: finds smaller differences")
@@ -92,7 +93,7 @@ func newRootCommand() *cobra.Command {
 	flags.IntVar(&o.parallel, "parallel", 1, "`N` questions at once; above 1 the speed is not judged")
 	flags.StringVar(&o.load, "load", "", "the candidate's load `SETTINGS`: num_ctx=8192,flash_attention=true (default: the config's)")
 	flags.BoolVar(&o.history, "history", false, "the champion, the last 10 runs, the trend, the alarms")
-	flags.StringVar(&o.append, "append", "", "record the results of an autotest, a JSON `FILE`")
+	flags.StringVar(&o.append, "append", "", "record the results of an autotest, a JSON `FILE`; with MODEL: of that one")
 	flags.StringVar(&o.report, "report", "", "write a page with charts to an HTML `FILE`")
 	cmd.PersistentFlags().BoolVar(&o.json, "json", false, "print one JSON object; progress goes to standard error")
 	cmd.AddCommand(newDiscoverCommand(&o), newPullCommand(&o), newMoveCommand(&o))
@@ -119,18 +120,25 @@ func run(cmd *cobra.Command, o options, args []string) error {
 		}
 	}
 	asked := 0
-	for _, is := range []bool{model != "" && !o.all, o.all, o.history, o.append != "", o.selftest} {
+	for _, is := range []bool{model != "" && !o.all && o.append == "", o.all, o.history, o.append != "", o.selftest} {
 		if is {
 			asked++
 		}
 	}
+	holds := cmd.Flags().Changed("parallel") || o.load != "" || o.rule != "paired" || o.quick || o.extend || o.strict || o.dryRun
 	switch {
-	case asked == 0 && o.report != "":
+	case asked == 0 && o.report != "" && !o.resume:
 		o.history = true
 	case asked == 0 && !o.resume:
 		return usage("name a model, or one of --all, --selftest, --history, --append, --report")
 	case asked > 1:
 		return usage("MODEL, --all, --selftest, --history and --append exclude each other")
+	case (o.history || o.append != "") && (holds || o.resume):
+		return usage("--history and --append hold no tournament: leave out the flags of one")
+	case o.dryRun && o.report != "":
+		return usage("--dry-run measures nothing that could be reported: leave out --report")
+	case o.load != "" && model == "":
+		return usage("--load is for the MODEL that is named")
 	case o.all && model != "":
 		return usage("--all takes no model: it tries those of the config")
 	case o.quick && o.extend:
@@ -145,7 +153,7 @@ func run(cmd *cobra.Command, o options, args []string) error {
 	var err error
 	switch {
 	case o.append != "":
-		err = appendResults(cmd, o)
+		err = appendResults(cmd, o, model)
 	case o.history:
 		err = showHistory(cmd, o)
 	default:

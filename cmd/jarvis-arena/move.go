@@ -72,6 +72,9 @@ func move(cmd *cobra.Command, o options, from, to string, merge bool) error {
 	if err != nil {
 		return fmt.Errorf("move from %s: %w", from, err)
 	}
+	if len(content.Runs) == 0 && content.Champion == nil {
+		return fmt.Errorf("%s holds no runs and no champion: there is nothing to copy, and %s was left as it is", from, to)
+	}
 	m := moved{From: from, To: to, Runs: len(content.Runs)}
 	if err := m.write(cmd.Context(), content, c.History.Keep, merge); err != nil {
 		return fmt.Errorf("move to %s: %w", to, err)
@@ -175,9 +178,9 @@ func another(there, content history.Content) error {
 	case own == 0 || fresh == 0 && len(content.Runs) > 0:
 		return nil
 	case own == len(there.Runs):
-		return fmt.Errorf("it is another history, of %d runs, and was left as it is; name a file that isn't there yet, or put both into one with --merge", own)
+		return fmt.Errorf("it is another history, of %s, and was left as it is; name a file that isn't there yet, or put both into one with --merge", runsText(own))
 	}
-	return fmt.Errorf("it has %d runs that the other has not, which has %d that it has not: they went on apart, and it was left as it is; put both into one with --merge", own, fresh)
+	return fmt.Errorf("it has %s of its own, and lacks %d: the two went on apart, and it was left as it is; put both into one with --merge", runsText(own), fresh)
 }
 
 // without counts the runs that others have not.
@@ -205,30 +208,21 @@ func without(runs, others []history.Run) (int, error) {
 
 func (m *moved) print(out io.Writer, c *config.Config) {
 	switch {
-	case m.Runs == 0 && !m.Crowned:
-		fmt.Fprintf(out, "%s holds no runs: nothing to copy\n", m.From)
 	case m.Added == 0 && m.Replaced == 0 && !m.Crowned:
-		fmt.Fprintf(out, "%s has all %s of %s already; nothing was changed\n", m.To, runs(m.Runs), m.From)
+		fmt.Fprintf(out, "%s has all %s of %s already; nothing was changed\n", m.To, runsText(m.Runs), m.From)
 	default:
-		fmt.Fprintf(out, "copied %s from %s to %s", runs(m.Added), m.From, m.To)
+		fmt.Fprintf(out, "copied %s from %s to %s", runsText(m.Added), m.From, m.To)
 		if m.Replaced > 0 {
 			fmt.Fprintf(out, ", brought %d up to date", m.Replaced)
 		}
 		if m.Crowned {
-			fmt.Fprintf(out, ", and the champion, %s", m.Champion.Model)
+			fmt.Fprintf(out, ", and the champion, %s", clean(m.Champion.Model))
 		}
-		fmt.Fprintf(out, "; it has %s now\n", runs(m.TotalRuns))
+		fmt.Fprintf(out, "; it has %s now\n", runsText(m.TotalRuns))
 	}
 	if c.Path != "" && same(c.History.Path, m.From) {
 		fmt.Fprintf(out, "%s still uses %s; set its history.path to %s to use the copy\n", c.Path, m.From, m.To)
 	}
-}
-
-func runs(n int) string {
-	if n == 1 {
-		return "1 run"
-	}
-	return fmt.Sprintf("%d runs", n)
 }
 
 // same reports whether two paths are one file.

@@ -134,4 +134,3 @@ func holds(value any, want string) bool {
 	}
 	return fmt.Sprint(value) == want
 }
-

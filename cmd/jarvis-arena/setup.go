@@ -56,8 +56,17 @@ func configOrDefault(cmd *cobra.Command, o options) (*config.Config, error) {
 	return c, err
 }
 
+// loadConfig is the config, and a remedy where there is none.
+func loadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
+	c, err := cli.LoadConfig(cmd, file)
+	if errors.Is(err, config.ErrNotFound) {
+		return nil, fmt.Errorf("%w; write one with `jarvis-heal init`, or name it with --config", err)
+	}
+	return c, err
+}
+
 func openBench(cmd *cobra.Command, o options, sinks ...arena.Sink) (*bench, error) {
-	c, err := cli.LoadConfig(cmd, o.config)
+	c, err := loadConfig(cmd, o.config)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,9 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.all && len(b.config.Arena.Candidates) == 0 {
+		return usage("the config lists no candidates; add arena.candidates")
+	}
 	candidate, err := b.candidate(node, model, o.load)
 	if err != nil {
 		return err
@@ -98,9 +101,6 @@ func (b *bench) field(all bool) []nodes.Model {
 
 // warn tells that the node will be out of service, and for how long.
 func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request, all bool) error {
-	if all && len(b.config.Arena.Candidates) == 0 {
-		return usage("the config lists no candidates; add arena.candidates")
-	}
 	e, err := b.arena.Estimate(ctx, r, b.field(all)...)
 	if err != nil {
 		return err
@@ -176,7 +176,7 @@ func printRanking(out io.Writer, r arena.Ranking) {
 	for _, s := range r.Table {
 		rows = append(rows, []string{s.Model, fmt.Sprintf("%.2f", s.Score), fmt.Sprintf("%d/%d", s.Pass, s.Tests), fmt.Sprintf("%d ms", s.LatencyMS), s.Out})
 	}
-	progress.Table(out, rows)
+	table(out, rows)
 	fmt.Fprintln(out)
 }
 
@@ -196,7 +196,7 @@ func printResult(out io.Writer, r arena.Result) {
 				fmt.Sprintf("%d ms", s.LatencyMS), fmt.Sprintf("%d ms", s.P95MS),
 			})
 		}
-		progress.Table(out, rows)
+		table(out, rows)
 		fmt.Fprintln(out)
 	}
 	fmt.Fprintln(out, r.Sentence())
