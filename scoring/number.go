@@ -123,6 +123,12 @@ var (
 	negative = set("minus moins negative negatif")
 	// scales multiply the number before them.
 	scales = set("hundred thousand million millions billion billions trillion mille milliard milliards dozen")
+	// scaleWords are what they multiply it by: a French billion is a thousand
+	// English ones.
+	scaleWords = map[string][]float64{
+		"dozen": {12}, "douzaine": {12}, "hundred": {100}, "thousand": {1e3}, "mille": {1e3}, "million": {1e6}, "millions": {1e6},
+		"milliard": {1e9}, "milliards": {1e9}, "billion": {1e9, 1e12}, "billions": {1e9, 1e12}, "trillion": {1e12}, "trillions": {1e12},
+	}
 	// units may be stuck to a number: 30kg is 30.
 	units = set("g kg mg t m km cm mm nm l ml cl dl s ms us ns h min mn j d v a w kw hz khz mhz ghz c f k " +
 		"b o kb ko mb mo gb go tb to kib mib gib eur usd gbp chf € $ £ px pt fps x")

@@ -80,6 +80,7 @@ type mention struct {
 var (
 	power      = regexp.MustCompile(`^(?:[eE]([+-]?\d{1,3})\b|\s*[×x*·]\s*10\s*\^\s*[{(]?\s*([-+−]?\d{1,3})[})]?)`)
 	unitAfter  = regexp.MustCompile(`^[\s{]*(%|°\s?[CFK]?\b|°|[€$£]|[\pL]+(?:/[\pL]+)?)`)
+	scaleAfter = regexp.MustCompile(`^[\s-]{0,2}(\pL+)\b`)
 	cue        = regexp.MustCompile(`(?i)(?:\b(?:answer|reponse|result|resultat)\b[^\d\n.;]{0,40}|[=≈]\s*)[-+−$€£{(\s]*$`)
 	operand    = regexp.MustCompile(`[+*/×·÷^√]\s*$|[\d)]\s*[-−x]\s*$`)
 	operates   = regexp.MustCompile(`^\s*(?:[+*/×·÷^-]|−|x\b)\s*[(√]?\s*[-−]?\s*\d|^\s*[\^²³!]`)
@@ -220,6 +221,13 @@ func mentions(said string) []mention {
 				m.to += strings.Index(said[m.to:], found[1]) + len(found[1])
 			}
 		}
+		others := []float64{1}
+		if found := scaleAfter.FindStringSubmatch(said[m.to:min(len(said), m.to+20)]); found != nil {
+			if factors, ok := scaleWords[strings.ToLower(found[1])]; ok {
+				others = factors
+				m.to += len(found[0])
+			}
+		}
 		at = m.to
 		minus := strings.TrimRight(strings.TrimRight(left, " $€£"), " ")
 		if strings.HasSuffix(minus, "-") || strings.HasSuffix(minus, string(minusSign)) {
@@ -232,7 +240,9 @@ func mentions(said string) []mention {
 		}
 		for _, text := range texts {
 			if value, err := strconv.ParseFloat(text, 64); err == nil {
-				m.values = append(m.values, sign*value*scale)
+				for _, factor := range others {
+					m.values = append(m.values, sign*value*scale*factor)
+				}
 			}
 		}
 		right := said[m.to:min(len(said), m.to+60)]

@@ -52,6 +52,7 @@ var knownUnits = func() map[string]measure {
 	add("euro", 1, "€ EUR eur euro euros")
 	add("dollar", 1, "$ USD usd dollar dollars")
 	add("pound", 1, "£ GBP gbp")
+	add("pixels", 1, "px pixel pixels")
 	add("share", 1, "% percent pourcent pct")
 	return all
 }()
