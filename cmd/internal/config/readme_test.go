@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/turbone/jarvis/arena/suite"
 	"github.com/turbone/jarvis/cmd/internal/config"
 )
 
-// TestReadme reads every config that the README shows.
+// TestReadme reads every config, and every suite of tasks, that the README shows.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("../../../README.md")
 	if err != nil {
@@ -28,6 +29,12 @@ func TestReadme(t *testing.T) {
 		path := filepath.Join(t.TempDir(), config.FileName)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
+		}
+		if strings.HasPrefix(text, "- id:") {
+			if _, err := suite.Read(path); err != nil {
+				t.Errorf("%v\nin\n%s", err, text)
+			}
+			continue
 		}
 		c, err := config.Load(path)
 		if err != nil {
