@@ -71,10 +71,13 @@ func (n numeric) String() string {
 type mention struct {
 	from, to int
 	values   []float64
-	unit     string
-	operand  bool
-	cued     bool
-	open     bool // one of two
+	// scale is the word that multiplies it, "" for none, factors by what.
+	scale   string
+	factors []float64
+	unit    string
+	operand bool
+	cued    bool
+	open    bool // one of two
 }
 
 var (
@@ -130,16 +133,22 @@ func (n numeric) Grade(question, answer string) bool {
 }
 
 func (n numeric) right(m mention) bool {
-	factor := 1.0
-	if n.options.Unit != "" && m.unit != "" {
+	factor, factors := 1.0, m.factors
+	counted := m.scale != "" && sameWord(m.scale, n.options.Unit) // millions were asked for, and the number of them is given
+	if m.scale == "" || counted {
+		factors = []float64{1}
+	}
+	if n.options.Unit != "" && m.unit != "" && !counted {
 		var ok bool
 		if factor, ok = convert(m.unit, n.options.Unit); !ok {
 			return false
 		}
 	}
 	for _, value := range m.values {
-		if n.near(value * factor) {
-			return true
+		for _, scale := range factors {
+			if n.near(value * scale * factor) {
+				return true
+			}
 		}
 	}
 	return false
@@ -221,10 +230,9 @@ func mentions(said string) []mention {
 				m.to += strings.Index(said[m.to:], found[1]) + len(found[1])
 			}
 		}
-		others := []float64{1}
 		if found := scaleAfter.FindStringSubmatch(said[m.to:min(len(said), m.to+20)]); found != nil {
 			if factors, ok := scaleWords[strings.ToLower(found[1])]; ok {
-				others = factors
+				m.scale, m.factors = found[1], factors
 				m.to += len(found[0])
 			}
 		}
@@ -240,9 +248,7 @@ func mentions(said string) []mention {
 		}
 		for _, text := range texts {
 			if value, err := strconv.ParseFloat(text, 64); err == nil {
-				for _, factor := range others {
-					m.values = append(m.values, sign*value*scale*factor)
-				}
+				m.values = append(m.values, sign*value*scale)
 			}
 		}
 		right := said[m.to:min(len(said), m.to+60)]

@@ -67,8 +67,13 @@ func convert(from, to string) (factor float64, ok bool) {
 	if okA && okB {
 		return a.factor / b.factor, a.quantity == b.quantity
 	}
+	return 1, !okA && !okB && sameWord(from, to)
+}
+
+// sameWord takes no notice of case, accents and the plural.
+func sameWord(a, b string) bool {
 	fold := func(text string) string { return strings.TrimSuffix(asciiLower(letters(text)), "s") }
-	return 1, !okA && !okB && fold(from) == fold(to)
+	return fold(a) == fold(b)
 }
 
 func unitNamed(name string) (measure, bool) {
