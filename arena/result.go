@@ -145,11 +145,11 @@ func (p *progress) outcome() (Verdict, string) {
 	case verdict == scoring.Promote && p.Rule == Plain:
 		return VerdictPromoted, fmt.Sprintf("its score is above the champion's by %.2f (plain rule)", look.Estimate)
 	case p.Rule == Plain:
-		return VerdictRetained, fmt.Sprintf("its score is not above the champion's (%+.2f, plain rule)", look.Estimate)
+		return VerdictRetained, fmt.Sprintf("the score of %s is not above the champion's (%+.2f, plain rule)", p.Candidate.Name, look.Estimate)
 	case verdict == scoring.Promote:
 		return VerdictPromoted, fmt.Sprintf("better by %s", gap)
 	case len(look.Guards) > 0 && look.Z >= look.Upper:
-		return VerdictRetained, fmt.Sprintf("its score is higher (%s), but %s", gap, strings.Join(look.Guards, " and "))
+		return VerdictRetained, fmt.Sprintf("the score of %s is higher (%s), but %s", p.Candidate.Name, gap, strings.Join(look.Guards, " and "))
 	case verdict == scoring.Inconclusive:
 		text := fmt.Sprintf("nothing is shown after %d tests: %s; the champion stays", look.Tests, gap)
 		if look.More > 0 {
@@ -157,9 +157,9 @@ func (p *progress) outcome() (Verdict, string) {
 		}
 		return VerdictInconclusive, text
 	case look.High < 0:
-		return VerdictRetained, fmt.Sprintf("worse by %s", gapText(scoring.Look{Estimate: -look.Estimate, Low: -look.High, High: -look.Low}))
+		return VerdictRetained, fmt.Sprintf("%s is worse by %.2f [%.2f … %.2f]", p.Candidate.Name, round(-look.Estimate), round(-look.High), round(-look.Low))
 	}
-	return VerdictRetained, fmt.Sprintf("not better by as much as is worth a change: %s", gap)
+	return VerdictRetained, fmt.Sprintf("%s is not better by as much as is worth a change: %s", p.Candidate.Name, gap)
 }
 
 // gapText is a gap with its interval.

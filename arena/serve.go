@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -76,11 +77,11 @@ func (a *Arena) acquire(ctx context.Context, node *nodes.Node, why string) (node
 			return nil, fmt.Errorf("%w; wait until it is done, or stop it", err)
 		}
 		if !told {
-			a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("%v: waiting up to %s", err, leaseWait)})
+			a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("%s; waiting up to %s", strings.TrimPrefix(err.Error(), node.Name+": "), leaseWait)})
 			told = true
 		}
 		if !sleep(ctx, idlePoll) {
-			return nil, context.Cause(ctx)
+			return nil, fmt.Errorf("%s: %w while waiting for the node (%w)", node.Name, ErrInterrupted, context.Cause(ctx))
 		}
 	}
 }

@@ -461,3 +461,39 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestTheTokenIsNotRepeated: some servers repeat what they were sent, in a
+// header, in JSON, in a page, or where an answer was meant to be.
+func TestTheTokenIsNotRepeated(t *testing.T) {
+	for name, answer := range map[string]func(w http.ResponseWriter, sent string){
+		"a header": func(w http.ResponseWriter, sent string) {
+			w.Header().Set("X-Error-Message", "no: "+sent)
+			w.WriteHeader(http.StatusForbidden)
+		},
+		"an error": func(w http.ResponseWriter, sent string) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, `{"error":%q}`, sent)
+		},
+		"a page": func(w http.ResponseWriter, sent string) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprintf(w, "<pre>%s</pre>", sent)
+		},
+		"cut off": func(w http.ResponseWriter, sent string) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprint(w, strings.Repeat("x", maxDetail-len(sent)+4), sent)
+		},
+		"no JSON": func(w http.ResponseWriter, sent string) { _, _ = fmt.Fprintf(w, "<pre>%s</pre>", sent) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+				answer(w, r.Header.Get("Authorization"))
+				return true
+			}
+			_, err := f.client(t).Resolve(t.Context(), "lab/model", Query{})
+			if err == nil || strings.Contains(err.Error(), "hf_") {
+				t.Errorf("the error is %v; want one without the token", err)
+			}
+		})
+	}
+}

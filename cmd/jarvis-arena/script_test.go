@@ -82,8 +82,8 @@ func (s scriptTB) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args.
 
 // startFake NAME ollama|lmstudio|openai [key=KEY] [suite=FILE] [speed=TOKENS]
 // [models=A@70,B@95] [registry=C] starts a server with the first model loaded,
-// and sets NAME_URL. A model knows that percentage of the suite's tasks; those
-// of the registry can be pulled.
+// and sets NAME_URL. A model knows that percentage of the suite's tasks, or is
+// @broken and never loads; the one of the registry can be pulled.
 func startFake(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: fake NAME ENGINE [key=KEY] [suite=FILE] [speed=TOKENS] [models=A@70,B@95] [registry=C]")
@@ -106,7 +106,10 @@ func startFake(ts *testscript.TestScript, neg bool, args []string) {
 	for _, text := range strings.FieldsFunc(given["models"], func(r rune) bool { return r == ',' }) {
 		name, percent, known := strings.Cut(text, "@")
 		m := nodetest.Model{Name: name}
-		if known {
+		switch {
+		case percent == "broken":
+			m.Broken = true
+		case known:
 			share, err := strconv.Atoi(percent)
 			ts.Check(err)
 			m.Knowledge = knowing(tasks, share)

@@ -34,7 +34,7 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.all && len(b.config.Arena.Candidates) == 0 {
+	if o.all && !o.resume && len(b.config.Arena.Candidates) == 0 {
 		return usage("the config lists no candidates; add arena.candidates")
 	}
 	candidate, err := b.candidate(node, model, o.load)
@@ -53,6 +53,9 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	}, stderr)()
 
 	if o.dryRun {
+		if err := loadable(ctx, node, candidate); err != nil {
+			return err
+		}
 		return b.dryRun(cmd, o, request)
 	}
 	unfinished, err := b.arena.Recover(ctx, b.set)
@@ -70,18 +73,43 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 		}
 	}
 	if !o.resume {
-		if err := b.warn(ctx, printer, request, o.all); err != nil {
-			return err
+		err := loadable(ctx, node, candidate)
+		if err == nil {
+			err = b.warn(ctx, printer, request, o.all)
+		}
+		if err != nil {
+			return neverBegan(cmd, o, request, o.all, err)
 		}
 	}
 	if several {
 		ranking, err := b.arena.HoldAll(ctx, request, b.config.Arena.Candidates)
 		printer.Clear()
+		if err != nil && ranking.Final.Node == "" {
+			return neverBegan(cmd, o, request, true, err)
+		}
 		return b.tell(cmd, o, ranking.Final, ranking, err)
 	}
 	result, err := b.arena.Hold(ctx, request)
 	printer.Clear()
+	if err != nil && result.Node == "" {
+		return neverBegan(cmd, o, request, false, err)
+	}
 	return b.tell(cmd, o, result, nil, err)
+}
+
+// neverBegan tells that nothing was held. Who reads JSON gets an object for
+// that, too.
+func neverBegan(cmd *cobra.Command, o options, r arena.Request, several bool, failed error) error {
+	if !o.json {
+		return failed
+	}
+	result := arena.Result{Verdict: arena.VerdictFailed, Node: r.Node.Name, Reason: failed.Error()}
+	result.Candidate.Model = r.Candidate.Name
+	var value any = result
+	if several {
+		value = arena.Ranking{Verdict: arena.VerdictFailed, Table: []arena.Standing{}, Final: result}
+	}
+	return errors.Join(failed, printJSON(cmd.OutOrStdout(), value))
 }
 
 func orSeveral(u arena.Unfinished) string {
@@ -137,9 +165,6 @@ func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
 
 // tell prints how it ended.
 func (b *bench) tell(cmd *cobra.Command, o options, r arena.Result, ranking any, failed error) error {
-	if failed != nil && r.Node == "" {
-		return failed // it never began
-	}
 	if o.report != "" {
 		if err := b.report(cmd.Context(), o.report, &r); err != nil {
 			return errors.Join(failed, err)
