@@ -173,7 +173,8 @@ func (d *download) clear() {
 func (d *download) show(p nodes.Progress) {
 	tenth := int64(0)
 	if p.Total > 0 {
-		tenth = 10 * min(max(p.Completed, 0), p.Total) / p.Total
+		p.Completed = min(max(p.Completed, 0), p.Total)
+		tenth = 10 * p.Completed / p.Total
 	}
 	fresh := p.Status != d.status
 	if fresh {
@@ -197,7 +198,7 @@ func (d *download) text(p nodes.Progress) string {
 	if p.Total <= 0 {
 		return text
 	}
-	text += fmt.Sprintf(" %d %%, %s of %s", 100*min(max(p.Completed, 0), p.Total)/p.Total, gib(p.Completed), gib(p.Total))
+	text += fmt.Sprintf(" %d %%, %s of %s", 100*p.Completed/p.Total, gib(p.Completed), gib(p.Total))
 	seconds, got := time.Since(d.began).Seconds(), p.Completed-d.first
 	if seconds > 2 && got > 0 && p.Completed < p.Total {
 		left := time.Duration(float64(p.Total-p.Completed) / (float64(got) / seconds) * float64(time.Second))

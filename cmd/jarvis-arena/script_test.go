@@ -161,9 +161,14 @@ func fakeNamed(ts *testscript.TestScript, name string) *nodetest.Server {
 	return s
 }
 
-// breakFake NAME FAULT switches a fault on; mendFake NAME switches all off.
+// breakFake NAME FAULT [others] switches a fault on, or only for requests that
+// neither list, load nor chat; mendFake NAME switches all off.
 func breakFake(ts *testscript.TestScript, _ bool, args []string) {
-	fakeNamed(ts, args[0]).Break(nodetest.Fault(args[1]))
+	var d nodetest.Detail
+	if len(args) == 3 && args[2] == "others" {
+		d.Routes = nodetest.Others
+	}
+	fakeNamed(ts, args[0]).BreakWith(nodetest.Fault(args[1]), d)
 }
 
 func mendFake(ts *testscript.TestScript, _ bool, args []string) {
@@ -172,20 +177,25 @@ func mendFake(ts *testscript.TestScript, _ bool, args []string) {
 
 const patience = 60 * time.Second
 
-// asked NAME N waits until a fake was asked N questions.
+// asked NAME N [others] waits until a fake was asked N questions, or for N other
+// things.
 func asked(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: asked NAME N")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: asked NAME N [others]")
+	}
+	routes := nodetest.Chats
+	if len(args) == 3 && args[2] == "others" {
+		routes = nodetest.Others
 	}
 	s := fakeNamed(ts, args[0])
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
-		if len(s.CallsTo(nodetest.Chats)) >= want {
+		if len(s.CallsTo(routes)) >= want {
 			return
 		}
 	}
-	ts.Fatalf("%s was asked %d questions, want %d", args[0], len(s.CallsTo(nodetest.Chats)), want)
+	ts.Fatalf("%s was asked %d times, want %d", args[0], len(s.CallsTo(routes)), want)
 }
 
 // loaded NAME MODEL checks that a model, and no other, is in memory.
