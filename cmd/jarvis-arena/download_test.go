@@ -20,16 +20,20 @@ func TestADownloadIsShown(t *testing.T) {
 		{Status: "success"},
 	}
 	for _, test := range []struct {
-		name     string
-		terminal bool
-		want     string
+		name    string
+		columns int
+		want    string
 	}{
-		{"a terminal", true, strings.Join([]string{
+		{"a terminal", 80, strings.Join([]string{
 			"M1: pulling manifest", "M1: pulling 6a0746a1ec1a 0 %, 0.0 GiB of 5.0 GiB", "M1: pulling 6a0746a1ec1a 5 %, 0.2 GiB of 5.0 GiB",
 			"M1: pulling 6a0746a1ec1a 20 %, 1.0 GiB of 5.0 GiB", "M1: pulling 6a0746a1ec1a 20 %, 1.0 GiB of 5.0 GiB",
 			"M1: pulling 6a0746a1ec1a 100 %, 5.0 GiB of 5.0 GiB", "M1: success", "",
 		}, "|")},
-		{"a file", false, strings.Join([]string{
+		{"a narrow one", 24, strings.Join([]string{
+			"M1: pulling manifest", "M1: pulling 6a0746a1ec1", "M1: pulling 6a0746a1ec1", "M1: pulling 6a0746a1ec1", "M1: pulling 6a0746a1ec1",
+			"M1: pulling 6a0746a1ec1", "M1: success", "",
+		}, "|")},
+		{"a file", 0, strings.Join([]string{
 			"M1: pulling manifest\n", "M1: pulling 6a0746a1ec1a 0 %, 0.0 GiB of 5.0 GiB\n", "M1: pulling 6a0746a1ec1a 20 %, 1.0 GiB of 5.0 GiB\n",
 			"M1: pulling 6a0746a1ec1a 100 %, 5.0 GiB of 5.0 GiB\n", "M1: success\n",
 		}, "")},
@@ -37,7 +41,9 @@ func TestADownloadIsShown(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var out strings.Builder
 			d := newDownload(&out, "M1")
-			d.terminal = test.terminal
+			if test.columns > 0 {
+				d.columns = func() int { return test.columns }
+			}
 			for _, p := range told {
 				d.show(p)
 			}

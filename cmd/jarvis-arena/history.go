@@ -131,7 +131,7 @@ func printPast(out io.Writer, p past, node string) {
 	}
 	table(out, rows)
 	fmt.Fprintf(out, "\ntrend: %s", spark(scores))
-	if len(scores) > 1 {
+	if len(scores) > 2 { // two are always on a line
 		fmt.Fprintf(out, "  %+.2f a run [%+.2f … %+.2f]", p.Trend, p.TrendLow, p.TrendHigh)
 	}
 	fmt.Fprintf(out, "\nthe last %d of %s", len(scores), runsText(p.Folded))

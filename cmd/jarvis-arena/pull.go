@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -143,19 +144,28 @@ func (p *pulled) print(out io.Writer) {
 // download shows how far a download is: a line that changes on a terminal, a
 // line each tenth elsewhere.
 type download struct {
-	w        io.Writer
-	node     string
-	terminal bool
-	shown    bool
-	status   string
-	tenth    int64
-	began    time.Time
-	first    int64
+	w       io.Writer
+	node    string
+	columns func() int // nil where it is no terminal
+	shown   bool
+	status  string
+	tenth   int64
+	began   time.Time
+	first   int64
 }
 
 func newDownload(w io.Writer, node string) *download {
-	f, ok := w.(*os.File)
-	return &download{w: w, node: node, terminal: ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))}
+	d := &download{w: w, node: node}
+	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
+		d.columns = func() int {
+			width, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		}
+	}
+	return d
 }
 
 func (d *download) line(text string) {
@@ -180,14 +190,17 @@ func (d *download) show(p nodes.Progress) {
 	if fresh {
 		d.status, d.began, d.first = p.Status, time.Now(), p.Completed
 	}
-	if !d.terminal && !fresh && tenth <= d.tenth {
+	if d.columns == nil && !fresh && tenth <= d.tenth {
 		return
 	}
 	d.tenth = tenth
-	text := d.text(p)
-	if !d.terminal {
+	text := clean(d.text(p))
+	if d.columns == nil {
 		d.line(text)
 		return
+	}
+	if width := d.columns() - 1; utf8.RuneCountInString(text) > width {
+		text = string([]rune(text)[:max(width, 0)])
 	}
 	_, _ = io.WriteString(d.w, "\r\x1b[K"+text)
 	d.shown = true
