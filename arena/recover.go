@@ -87,7 +87,7 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 	if m.journal, err = openJournal(path); err != nil {
 		return nil, errors.Join(err, lease.Release())
 	}
-	a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", p.Candidate.Name, p.tests())})
+	a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", p.challengers(), p.tests())})
 	crowned, err := m.crowned(ctx)
 	switch {
 	case err != nil:
@@ -104,6 +104,14 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 		err = errors.Join(err, m.journal.close())
 	}
 	return u, errors.Join(err, h.release(ctx, m.intact))
+}
+
+// challengers is the candidate, or how many there are as long as none is chosen.
+func (p *progress) challengers() string {
+	if p.Candidate.Name == "" {
+		return fmt.Sprintf("%d candidates", len(p.Field))
+	}
+	return p.Candidate.Name
 }
 
 // removeIdle removes the journal of a process that ended before it did
@@ -155,7 +163,7 @@ func (a *Arena) resume(ctx context.Context, h *hold, r Request, several bool) (*
 			return nil, err
 		}
 		m := a.match(h, p, j)
-		m.tell(Event{Type: EventResumed, Model: p.Candidate.Name, Role: Candidate, Text: fmt.Sprintf("%s against %s goes on after %d tests", p.Candidate.Name, p.Champion.Name, p.tests())})
+		m.tell(Event{Type: EventResumed, Model: p.Candidate.Name, Role: Candidate, Text: fmt.Sprintf("%s against %s goes on after %d tests", p.challengers(), p.Champion.Name, p.tests())})
 		return m, nil
 	}
 	return nil, fmt.Errorf("%s: %w: no tournament was cut short there", h.node.Name, ErrNothingToResume)
