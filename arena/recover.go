@@ -163,7 +163,7 @@ func (a *Arena) resume(ctx context.Context, h *hold, r Request, several bool) (*
 			return nil, err
 		}
 		m := a.match(h, p, j)
-		m.tell(Event{Type: EventResumed, Model: p.Candidate.Name, Role: Candidate, Text: fmt.Sprintf("%s against %s goes on after %d tests", p.challengers(), p.Champion.Name, p.tests())})
+		m.tell(Event{Type: EventResumed, Model: p.Candidate.Name, Role: Candidate, Text: fmt.Sprintf("%s against %s, going on after %d tests", p.challengers(), p.Champion.Name, p.tests())})
 		return m, nil
 	}
 	return nil, fmt.Errorf("%s: %w: no tournament was cut short there", h.node.Name, ErrNothingToResume)
