@@ -11,6 +11,10 @@ import (
 	"slices"
 )
 
+// turnLimit is how often a read starts over because somebody else, who takes no
+// lock, changed the file meanwhile.
+const turnLimit = 20
+
 // Content is all that a store holds.
 type Content struct {
 	// Runs are all runs, oldest first, those of an archive included.

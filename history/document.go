@@ -285,3 +285,42 @@ func (d *document) withoutFirst(rows int) []byte {
 func (d *document) row(index int) []byte {
 	return d.text[d.runs[index].from:d.runs[index].to]
 }
+
+// find returns the row with this ID, the last of several, or -1.
+func (d *document) find(id string) int {
+	for i := len(d.runs) - 1; i >= 0; i-- {
+		if plain(id) && !bytes.Contains(d.row(i), []byte(id)) {
+			continue // quicker than to read it
+		}
+		if found, ok := d.runID(i); ok && found == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// plain says that a text stands in JSON as it is, whoever wrote it.
+func plain(text string) bool {
+	for _, c := range []byte(text) {
+		switch {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.':
+		default:
+			return false
+		}
+	}
+	return text != ""
+}
+
+// runID returns a row's ID, false where it has none or is no run.
+func (d *document) runID(index int) (string, bool) {
+	row, err := members(d.row(index))
+	if err != nil {
+		return "", false
+	}
+	value, there := row.get("run_id")
+	if !there {
+		return "", false
+	}
+	id, err := text(value)
+	return id, err == nil && id != ""
+}

@@ -13,6 +13,10 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
+// renameTries is for Windows, where a file that somebody reads can't be replaced
+// until they close it.
+const renameTries = 20
+
 // abandoned is how old a prepared text is that nobody will put in its place any
 // more: its writer was killed.
 const abandoned = time.Minute
