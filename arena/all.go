@@ -96,7 +96,18 @@ func (a *Arena) openField(ctx context.Context, h *hold, r Request, candidates []
 	if err != nil {
 		return nil, err
 	}
-	return a.start(h, p)
+	m, err := a.start(h, p)
+	if err != nil {
+		return nil, err
+	}
+	for i, model := range field {
+		if why := h.node.Loadable(s, model); why != nil {
+			if err := m.drop(step{block: blockField, index: i}, why.Error()); err != nil {
+				return nil, errors.Join(err, m.journal.close())
+			}
+		}
+	}
+	return m, nil
 }
 
 func (m *match) ranking(final Result) Ranking {

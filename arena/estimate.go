@@ -59,6 +59,15 @@ func (a *Arena) Estimate(ctx context.Context, r Request, candidates ...nodes.Mod
 	case r.Plain:
 		rule = Plain
 	}
+	if rule != Measuring && !r.SelfTest && len(candidates) == 0 {
+		s, err := r.Node.Probe(ctx)
+		if err == nil {
+			err = r.Node.Loadable(s, r.Candidate)
+		}
+		if err != nil {
+			return Estimate{}, err
+		}
+	}
 	p, err := a.begin(ctx, h, r.Candidate, candidates, rule, r)
 	if err != nil {
 		return Estimate{}, err

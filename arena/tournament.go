@@ -100,6 +100,11 @@ func (a *Arena) open(ctx context.Context, h *hold, r Request) (*match, error) {
 	case r.Plain:
 		rule = Plain
 	}
+	if !r.SelfTest && rule != Measuring {
+		if err := h.node.Loadable(s, candidate); err != nil {
+			return nil, err // before the champion is asked anything
+		}
+	}
 	p, err := a.begin(ctx, h, candidate, nil, rule, r)
 	if err != nil {
 		return nil, err

@@ -66,23 +66,47 @@ func TestWhatCannotBeLoadedChangesNothing(t *testing.T) {
 	large.Size = 20 << 30
 	broken := model("broken", 0.9)
 	broken.Broken = true
-	for _, test := range []struct{ candidate, reason string }{
-		{"large", "larger than the node's memory"},
-		{"broken", "load"},
-		{"absent", "not found"},
+	for _, test := range []struct {
+		candidate string
+		refused   error
+	}{
+		{"large", nodes.TooLarge},
+		{"absent", nodes.ModelNotFound},
+		{"broken", nil}, // which only a load tells
 	} {
 		t.Run(test.candidate, func(t *testing.T) {
 			s := onOllama(t, model("old", 0.7), large, broken)
 			result, err := s.arena().Hold(t.Context(), hold(s, test.candidate))
-			if err != nil {
-				t.Fatal(err)
+			switch {
+			case test.refused != nil && (!errors.Is(err, test.refused) || s.count(arena.EventTest) > 0):
+				t.Errorf("%v after %d tests, want %v before any", err, s.count(arena.EventTest), test.refused)
+			case test.refused == nil && (err != nil || result.Verdict != arena.VerdictFailed || !strings.Contains(result.Reason, "load")):
+				t.Errorf("%s: %s, %v", result.Verdict, result.Reason, err)
 			}
-			if result.Verdict != arena.VerdictFailed || !strings.Contains(result.Reason, test.reason) {
-				t.Errorf("%s: %s", result.Verdict, result.Reason)
+			if _, err := s.arena().Estimate(t.Context(), hold(s, test.candidate)); !errors.Is(err, test.refused) {
+				t.Errorf("the estimate says %v, want %v", err, test.refused)
 			}
 			s.serves("old")
 		})
 	}
+}
+
+// TestOfSeveralWhatCannotBeLoadedIsOut leaves a candidate out that is too large,
+// and one that is gone, and crowns the best of the others.
+func TestOfSeveralWhatCannotBeLoadedIsOut(t *testing.T) {
+	large := model("large", 1)
+	large.Size = 20 << 30
+	s := onOllama(t, model("old", 0.5), model("new", 0.95), large)
+	r, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node}, []nodes.Model{{Name: "large"}, {Name: "gone"}, {Name: "new"}})
+	if err != nil || r.Verdict != arena.VerdictPromoted || !s.node.Same(r.Winner, "new") {
+		t.Fatalf("%s: %s, %v", r.Winner, r.Verdict, err)
+	}
+	for _, standing := range r.Table {
+		if out := !s.node.Same(standing.Model, "new"); out != (standing.Out != "") || out && standing.Tests > 0 {
+			t.Errorf("%s: %d tests, out: %q", standing.Model, standing.Tests, standing.Out)
+		}
+	}
+	s.serves("new")
 }
 
 // TestInterruptedAnywhere ends a tournament at each of its events in turn; the

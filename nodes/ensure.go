@@ -50,7 +50,7 @@ func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instanc
 	}
 	keep, drop := n.sort(s, m, opts.Reload)
 	if keep == nil {
-		if err := n.loadable(s, m); err != nil {
+		if err := n.Loadable(s, m); err != nil {
 			return Instance{}, err
 		}
 	}
@@ -134,9 +134,11 @@ func fileOf(s Snapshot, name string) File {
 	return File{}
 }
 
-// loadable says in advance why a load would fail, nil where nothing speaks
-// against it.
-func (n *Node) loadable(s Snapshot, m Model) error {
+// Loadable says by a probe's snapshot why a load of m would fail, nil where
+// nothing speaks against it: the engine can't load ([ReadOnly]), the model isn't
+// on the disk ([ModelNotFound]), or its file is larger than the node's memory
+// ([TooLarge]). It asks nobody.
+func (n *Node) Loadable(s Snapshot, m Model) error {
 	if s.ReadOnly {
 		return n.fail("load", ReadOnly, "this server has no load", "load the model on the node itself, or give it a restart command that does")
 	}

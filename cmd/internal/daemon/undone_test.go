@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,19 +51,31 @@ func TestUndonePromotion(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
+		var mu sync.Mutex
 		var told []string
-		status := []healer.NodeStatus{{Name: "M1", Undone: "0-candidate"}}
+		undone := "0-candidate"
 		w := undoneWatch{
-			store: &failing{HistoryStore: store}, nodes: func() []healer.NodeStatus { return status },
-			tell: func(e healer.Event) { told = append(told, e.String()) },
+			store: &failing{HistoryStore: store},
+			nodes: func() []healer.NodeStatus {
+				mu.Lock()
+				defer mu.Unlock()
+				return []healer.NodeStatus{{Name: "M1", Undone: undone}}
+			},
+			tell: func(e healer.Event) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, e.String())
+			},
 		}
 		done := make(chan struct{})
 		go func() { defer close(done); w.run(ctx) }()
 		synctest.Wait()
+		mu.Lock()
 		if got := champion(); got != "new" || len(told) > 0 {
 			t.Errorf("another run was undone, and the champion is %s; told %q", got, told)
 		}
-		status = []healer.NodeStatus{{Name: "M1", Undone: "1-candidate"}}
+		undone = "1-candidate"
+		mu.Unlock()
 		time.Sleep(3 * historyEvery)
 		synctest.Wait()
 		if got := champion(); got != "old" {
