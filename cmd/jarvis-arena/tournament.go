@@ -30,6 +30,7 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	printer.Weigh(b.config.Arena.Weights)
 	node, err := b.node(o.node)
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ const (
 type Printer struct {
 	mu      sync.Mutex
 	w       io.Writer
+	weights scoring.Composite
 	columns func() int // nil where it is no terminal
 	now     func() time.Time
 
@@ -41,7 +42,7 @@ type Printer struct {
 
 // New makes a printer, with a line that changes where w is a terminal.
 func New(w io.Writer) *Printer {
-	p := &Printer{w: w, now: time.Now}
+	p := &Printer{w: w, now: time.Now, weights: scoring.Default()}
 	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
 		p.columns = func() int {
 			width, _, err := term.GetSize(int(f.Fd()))
@@ -52,6 +53,14 @@ func New(w io.Writer) *Printer {
 		}
 	}
 	return p
+}
+
+// Weigh sets the weights of the running score; the default ones are those of
+// [scoring.Default].
+func (p *Printer) Weigh(weights scoring.Composite) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.weights = weights
 }
 
 // Emit shows an event.
@@ -123,10 +132,10 @@ func (p *Printer) test(e arena.Event) {
 
 func (p *Printer) text(e arena.Event) string {
 	sample := scoring.Measure(p.tests)
-	score := scoring.Default().Score(sample)
+	score := p.weights.Score(sample)
 	text := fmt.Sprintf("%d/%d %s %.0f %% passed, score %.2f", e.Done, e.Most, e.Model, 100*float64(sample.Passed)/float64(sample.Tests), score.Composite)
 	if sample.Errors > 0 {
-		text += fmt.Sprintf(", %d errors", sample.Errors)
+		text += fmt.Sprintf(", %d without an answer", sample.Errors)
 	}
 	if made := e.Done - p.first; made > 2 {
 		left := p.now().Sub(p.began) / time.Duration(made) * time.Duration(max(e.Most-e.Done, 0))
