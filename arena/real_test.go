@@ -146,8 +146,14 @@ func TestRealServerKilledInATournament(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.arena().Recover(t.Context(), set); err != nil {
+	unfinished, err := s.arena().Recover(t.Context(), set)
+	if err != nil {
 		t.Error(err)
+	}
+	for _, u := range unfinished {
+		if u.Err != nil {
+			t.Error(u.Err)
+		}
 	}
 	s.serves(loaded)
 	if _, err := s.store.Runs(t.Context()); err != nil {

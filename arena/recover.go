@@ -13,13 +13,16 @@ import (
 // Unfinished is a session that was cut short.
 type Unfinished struct {
 	Session string
-	Node    string
+	// Node is where, "" where the journal can't be read.
+	Node string
 	// Several: it is one of several candidates.
 	Several             bool
 	Champion, Candidate nodes.Model
 	Started             time.Time
 	// Tests is how many were made.
 	Tests int
+	// Err says why its node couldn't be given its model back, nil where it was.
+	Err error
 }
 
 // Recover ends what a process that was killed left behind on these nodes: a
@@ -27,24 +30,26 @@ type Unfinished struct {
 // recorded. Sessions that can go on stay, and are returned. A node that
 // somebody works on now is left alone.
 //
-// It asks no node that no session was cut short on.
+// It asks no node that no session was cut short on, and waits for none that
+// doesn't answer: its session says so, and stays for the next time. The error is
+// that of the folder of journals.
 func (a *Arena) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error) {
 	paths, err := journals(a.config.Journal)
 	if err != nil {
 		return nil, err
 	}
 	var list []Unfinished
-	var errs []error
 	for _, path := range paths {
 		u, err := a.recover(ctx, path, set)
-		if err != nil {
-			errs = append(errs, err)
+		if err != nil && u == nil {
+			u = &Unfinished{}
 		}
 		if u != nil {
+			u.Err = err
 			list = append(list, *u)
 		}
 	}
-	return list, errors.Join(errs...)
+	return list, nil
 }
 
 func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfinished, error) {
@@ -63,10 +68,13 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 	}
 	node := set.Get(p.Node)
 	if node == nil {
-		return nil, fmt.Errorf("a tournament on %s was cut short, and the config has no such node; name it there again, or remove %s", p.Node, path)
+		return u, fmt.Errorf("a tournament on %s was cut short, and the config has no such node; name it there again, or remove %s", p.Node, path)
 	}
 	if restored {
 		return u, nil
+	}
+	if _, err := node.Probe(ctx); err != nil {
+		return u, fmt.Errorf("a tournament was cut short, and %s is to be loaded again: %w", p.Champion.Name, err)
 	}
 	lease, err := a.config.Leases.Acquire(ctx, node.Name, nodes.Holder{
 		Name: "jarvis-arena", PID: os.Getpid(), Since: time.Now(), Why: "end a tournament that was cut short",
@@ -75,7 +83,7 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 		return nil, nil // it is still under way, or the healer is at work
 	}
 	if err != nil {
-		return nil, err
+		return u, err
 	}
 	h := &hold{arena: a, node: node, lease: lease, saved: p.Champion, reloads: map[string]int{}}
 	m := a.match(h, p, nil)
@@ -85,7 +93,7 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 		return nil, lease.Release()
 	}
 	if m.journal, err = openJournal(path); err != nil {
-		return nil, errors.Join(err, lease.Release())
+		return u, errors.Join(err, lease.Release())
 	}
 	a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", p.challengers(), p.tests())})
 	crowned, err := m.crowned(ctx)
@@ -95,8 +103,9 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 	case crowned:
 		m.intact = true
 		_, reason := p.outcome()
-		_, err = m.finish(ctx, VerdictPromoted, reason)
-		u = nil
+		if _, err = m.finish(ctx, VerdictPromoted, reason); err == nil {
+			u = nil
+		}
 	default:
 		if err = m.restore(ctx); err == nil {
 			err = m.journal.write(line{Restored: true}, true)

@@ -66,6 +66,10 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	several := o.all
 	for _, u := range unfinished {
 		switch {
+		case u.Err != nil && u.Node == node.Name:
+			return neverBegan(cmd, o, request, o.all, u.Err)
+		case u.Err != nil:
+			printer.Note("%v", u.Err)
 		case u.Node != node.Name:
 		case o.resume:
 			several = several || u.Several && model == ""
