@@ -2,28 +2,27 @@ package jarvisturbo_test
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/goccy/go-yaml"
-
-	"github.com/turbone/jarvis/arena/suite"
-	"github.com/turbone/jarvis/arena/suite/suitetest"
-	"github.com/turbone/jarvis/nodes/nodetest"
+	"github.com/google/go-cmp/cmp"
 )
 
-// kebab is how plugins and their commands are named.
-var kebab = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var (
+	// kebab is how plugins, marketplaces and commands are named.
+	kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	// semantic is MAJOR.MINOR.PATCH, as the manifest's version.
+	semantic = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$`)
+)
+
+// longestDescription is what the list of commands shows on one line.
+const longestDescription = 60
 
 // TestManifests holds the two manifests against the documented layout.
 func TestManifests(t *testing.T) {
@@ -36,7 +35,7 @@ func TestManifests(t *testing.T) {
 	if !kebab.MatchString(plugin.Name) || plugin.Name != "jarvis-turbo" {
 		t.Errorf("the plugin is named %q", plugin.Name)
 	}
-	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(plugin.Version) || plugin.Description == "" || plugin.Author.Name == "" {
+	if !semantic.MatchString(plugin.Version) || plugin.Description == "" || plugin.Author.Name == "" {
 		t.Errorf("version %q, description %q, author %q", plugin.Version, plugin.Description, plugin.Author.Name)
 	}
 	var market struct {
@@ -50,21 +49,146 @@ func TestManifests(t *testing.T) {
 		t.Errorf("marketplace: %+v", market)
 	}
 	// Only the manifests belong in that folder.
-	if got := names(t, ".claude-plugin"); !slices.Equal(got, []string{"marketplace.json", "plugin.json"}) {
-		t.Errorf(".claude-plugin has %q", got)
+	if diff := cmp.Diff([]string{"marketplace.json", "plugin.json"}, names(t, ".claude-plugin")); diff != "" {
+		t.Errorf(".claude-plugin (-want +got):\n%s", diff)
 	}
-	if got := names(t, "commands"); !slices.Equal(got, []string{"arena.md", "benchmark-history.md", "heal-status.md"}) {
-		t.Errorf("commands are %q", got)
+	if diff := cmp.Diff([]string{"arena.md", "benchmark-history.md", "heal-status.md"}, names(t, "commands")); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
+// TestReadme: it says how to install the plugin, and names each command with
+// its argument.
+func TestReadme(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"/plugin marketplace add ./examples/jarvis-turbo", "/plugin install jarvis-turbo@jarvis"}
+	for name, c := range commands(t) {
+		hint := strings.ReplaceAll(c.text(t, "argument-hint"), "|", `\|`) // within a table
+		want = append(want, "`/jarvis-turbo:"+name+" "+hint+"`")
+	}
+	for _, words := range want {
+		if !strings.Contains(string(text), words) {
+			t.Errorf("the README doesn't have %s", words)
+		}
+	}
+}
+
+// TestFrontMatter: it has documented keys alone, each of its documented type.
+func TestFrontMatter(t *testing.T) {
+	documented := []string{"allowed-tools", "argument-hint", "description", "disable-model-invocation", "model"}
+	for name, c := range commands(t) {
+		if !kebab.MatchString(name) {
+			t.Errorf("%s is no name for a command", name)
+		}
+		for _, key := range []string{"description", "argument-hint", "allowed-tools"} {
+			if c.text(t, key) == "" {
+				t.Errorf("%s has no %s", name, key)
+			}
+		}
+		if d := c.text(t, "description"); len(d) > longestDescription {
+			t.Errorf("%s: the description has %d letters: %s", name, len(d), d)
+		}
+		for key, value := range c.front {
+			if !slices.Contains(documented, key) {
+				t.Errorf("%s: %s is no key of the front matter", name, key)
+			}
+			if _, is := value.(bool); is != (key == "disable-model-invocation") {
+				t.Errorf("%s: %s is %v", name, key, value)
+			}
+		}
+		if !strings.Contains(c.body, "$ARGUMENTS") {
+			t.Errorf("%s never reads its argument", name)
+		}
+	}
+	if commands(t)["arena"].front["disable-model-invocation"] != true {
+		t.Error("a tournament may begin without anybody having asked for one")
+	}
+}
+
+// TestPermissions: what a command runs is allowed, each line by one rule, and
+// nothing else is.
+func TestPermissions(t *testing.T) {
+	others := []string{
+		"jarvis-heal", "jarvis-heal run", "jarvis-heal init", "jarvis-heal demo", "jarvis-heal notify-test", "jarvis-heal statusx",
+		"jarvis-arena", "jarvis-arena qwen3", "jarvis-arena --all", "jarvis-arena --json qwen3", "jarvis-arena --extend qwen3",
+		"jarvis-arena --selftest", "jarvis-arena --resume", "jarvis-arena --rule plain qwen3", "jarvis-arena --append results.json",
+		"jarvis-arena pull qwen3", "jarvis-arena discover", "jarvis-arena move", "jarvis-arena --report report.html",
+		"jarvis-arena --historyx", "jarvis-arena --dry-run=false qwen3", "jarvis-arenax --quick",
+	}
+	for name, c := range commands(t) {
+		for _, rule := range c.rules(t) {
+			if !slices.ContainsFunc(c.lines, rule.covers) {
+				t.Errorf("%s allows %q, and never runs it", name, rule)
+			}
+			for _, other := range others {
+				if rule.covers(other) {
+					t.Errorf("%s allows %q with %q", name, other, rule)
+				}
+			}
+			if name != "arena" && (rule.covers("jarvis-arena --quick qwen3") || rule.covers("jarvis-arena --dry-run qwen3")) {
+				t.Errorf("%s allows %q", name, rule)
+			}
+		}
+		for _, line := range c.lines {
+			covering := slices.DeleteFunc(c.rules(t), func(r rule) bool { return !r.covers(line) })
+			if len(covering) != 1 {
+				t.Errorf("%s runs %q, allowed by %q", name, line, covering)
+			}
+			// A line of several commands is none that a rule allows.
+			if strings.ContainsAny(line, "|&;<>$`()") {
+				t.Errorf("%s: %q is more than one plain command", name, line)
+			}
+		}
+		// A line that runs before the command is read must not fail, and these
+		// may: the exit code is an answer.
+		if strings.Contains(c.body, "!`") || strings.Contains(c.body, "```!") {
+			t.Errorf("%s runs something before it is read", name)
+		}
+		if strings.Contains(c.body, "`jarvis-") {
+			t.Errorf("%s has a command line that is no block of its own", name)
+		}
+	}
+}
+
+// TestWarnsBeforeATournament: the estimate of the same tournament, the warning
+// and the question stand before the first line that takes a node out of
+// service.
+func TestWarnsBeforeATournament(t *testing.T) {
+	c := commands(t)["arena"]
+	after := 0
+	for _, words := range []string{
+		"A tournament takes a node out of service", "--dry-run", "--dry-run", "jarvis-heal status", "Then warn", "out of service", "`minutes`",
+		"nobody answers meanwhile", "Ask the user whether to go on, and wait for the answer", "Without a clear yes, stop", "in the background",
+		"```sh\njarvis-arena --quick", "```sh\njarvis-arena --quick",
+	} {
+		at := strings.Index(c.body[after:], words)
+		if at < 0 {
+			t.Fatalf("no %q where it belongs, in:\n%s", words, c.body[after:])
+		}
+		after += at + len(words)
+	}
+	if n := strings.Count(c.body, "jarvis-arena --quick"); n != 2 {
+		t.Errorf("%d lines hold a tournament", n)
+	}
+	for _, line := range c.lines {
+		if rest, is := strings.CutPrefix(line, "jarvis-arena --quick"); is && !slices.Contains(c.lines, "jarvis-arena --dry-run --quick"+rest) {
+			t.Errorf("nothing estimates %q", line)
+		}
 	}
 }
 
 // command is a command's file.
 type command struct {
-	front map[string]string
+	front map[string]any
 	body  string
 	// lines are the command lines that it runs.
 	lines []string
 }
+
+var block = regexp.MustCompile("(?s)```sh\n(.*?)\n```")
 
 func commands(t *testing.T) map[string]command {
 	t.Helper()
@@ -82,184 +206,46 @@ func commands(t *testing.T) map[string]command {
 		if err := yaml.Unmarshal([]byte(parts[1]), &c.front); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		blocks := regexp.MustCompile("(?s)```sh\n(.*?)\n```|!`([^`]*)`").FindAllStringSubmatch(c.body, -1)
-		for _, block := range blocks {
-			c.lines = append(c.lines, strings.Split(block[1]+block[2], "\n")...)
+		if fences := strings.Count(c.body, "```"); fences != 2*strings.Count(c.body, "```sh\n") {
+			t.Fatalf("%s has a block that is no sh, or one that never ends", name)
+		}
+		for _, found := range block.FindAllStringSubmatch(c.body, -1) {
+			c.lines = append(c.lines, strings.Split(found[1], "\n")...)
 		}
 		list[strings.TrimSuffix(name, ".md")] = c
 	}
 	return list
 }
 
-// TestCommandFiles: the front matter has documented keys alone, and allows just
-// what the command runs.
-func TestCommandFiles(t *testing.T) {
-	documented := []string{"description", "argument-hint", "allowed-tools", "model", "disable-model-invocation"}
-	for name, c := range commands(t) {
-		if !kebab.MatchString(name) || c.front["description"] == "" {
-			t.Errorf("%s: description %q", name, c.front["description"])
-		}
-		for key := range c.front {
-			if !slices.Contains(documented, key) {
-				t.Errorf("%s: %s is no key of the front matter", name, key)
-			}
-		}
-		if strings.Contains(c.body, "$ARGUMENTS") != (c.front["argument-hint"] != "") {
-			t.Errorf("%s: an argument without its hint, or the other way round", name)
-		}
-		used := map[string]bool{}
-		for _, line := range c.lines {
-			covered := false
-			for _, allowed := range strings.Split(c.front["allowed-tools"], ", ") {
-				prefix, ok := strings.CutPrefix(allowed, "Bash(")
-				prefix, closed := strings.CutSuffix(prefix, ":*)")
-				if !ok || !closed || !strings.Contains(prefix, " ") {
-					t.Errorf("%s allows %q, which is more than it runs", name, allowed)
-				}
-				if line == prefix || strings.HasPrefix(line, prefix+" ") {
-					covered, used[allowed] = true, true
-				}
-			}
-			if !covered {
-				t.Errorf("%s runs %q without a permission", name, line)
-			}
-		}
-		if all := strings.Split(c.front["allowed-tools"], ", "); len(used) != len(all) {
-			t.Errorf("%s allows %q, and uses %q", name, all, slices.Sorted(maps.Keys(used)))
-		}
-	}
-}
-
-// TestWarnsBeforeATournament: the warning and the question stand before the
-// first line that takes a node out of service.
-func TestWarnsBeforeATournament(t *testing.T) {
-	body := commands(t)["arena"].body
-	warning, question, begins := strings.Index(body, "Then warn"), strings.Index(body, "wait for the answer"), strings.Index(body, "--quick")
-	if warning < 0 || question < warning || begins < question {
-		t.Errorf("warning at %d, question at %d, tournament at %d", warning, question, begins)
-	}
-}
-
-// TestCommandLines runs every command line of the plugin with the real commands
-// against a cluster of fakes, and looks for what the command's text speaks of.
-func TestCommandLines(t *testing.T) {
-	c := newCluster(t)
-	for _, run := range []struct {
-		command, line string
-		fields        []string
-	}{
-		{"heal-status", "jarvis-heal status --json", []string{"nodes", "serving", "events"}},
-		{"arena", "jarvis-arena --dry-run --json MODEL", []string{"node", "champion", "minutes", "minutes_if_clear", "smallest_gap"}},
-		{"arena", "jarvis-arena --dry-run --json --all", []string{"node", "champion", "minutes", "minutes_if_clear", "smallest_gap"}},
-		{"arena", "jarvis-arena --quick --json MODEL", []string{"verdict", "reason", "champion", "candidate", "gap"}},
-		{"arena", "jarvis-arena --quick --json --all", nil},
-		{"arena", "jarvis-arena --history --json", []string{"champion", "runs", "trend", "trend_low", "trend_high", "alarms"}},
-		{"benchmark-history", "jarvis-arena --history --json", []string{"champion", "runs", "trend", "trend_low", "trend_high", "alarms"}},
-	} {
-		if !slices.Contains(commands(t)[run.command].lines, run.line) {
-			t.Errorf("%s doesn't run %q any more", run.command, run.line)
-			continue
-		}
-		out := c.run(strings.ReplaceAll(run.line, "MODEL", "'better'"))
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(out, &object); err != nil {
-			t.Errorf("%s prints no JSON object: %v\n%s", run.line, err, out)
-			continue
-		}
-		for _, field := range run.fields {
-			if _, there := object[field]; !there {
-				t.Errorf("%s prints no %s:\n%s", run.line, field, out)
-			}
-		}
-	}
-	lines := 0
-	for _, command := range commands(t) {
-		lines += len(command.lines)
-	}
-	if lines != 7 {
-		t.Errorf("the plugin has %d command lines: run them here, too", lines)
-	}
-}
-
-// cluster is a healer at work on a fake server, with the commands on its path.
-type cluster struct {
-	t   *testing.T
-	dir string
-	env []string
-}
-
-func newCluster(t *testing.T) *cluster {
+// text is a key of the front matter. An unquoted [NODE] would be a list.
+func (c command) text(t *testing.T, key string) string {
 	t.Helper()
-	c := &cluster{t: t, dir: t.TempDir()}
-	bin := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/jarvis-heal", "../../cmd/jarvis-arena").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	text, is := c.front[key].(string)
+	if !is {
+		t.Errorf("%s is %v, not a text", key, c.front[key])
 	}
-	c.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+c.dir)
-	tasks, err := suite.Builtin()
-	if err != nil {
-		t.Fatal(err)
-	}
-	model := func(name string, share float64) nodetest.Model {
-		know := suitetest.Knowing(tasks, share)
-		maps.Copy(know, nodetest.Knowledge()) // the healer's questions
-		return nodetest.Model{Name: name, Knowledge: know}
-	}
-	server := nodetest.NewOllama(t, nodetest.Options{
-		Models: []nodetest.Model{model("good", 0.5), model("better", 1), model("weak", 0.2)}, Loaded: []string{"good"},
-	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(c.dir, "jarvis.yaml"), fmt.Appendf(nil, `
-nodes: [{name: M1, engine: ollama, url: %q, model: good}]
-healer: {interval: 200ms, retry_after: 50ms, grace: 1s, listen: %s}
-arena: {candidates: [{model: better}, {model: weak}], tasks_per_cycle: 16, quick_cycles: 2, warmup: 0}
-`, server.URL, address), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	heal := exec.Command(filepath.Join(bin, "jarvis-heal"), "run")
-	heal.Dir, heal.Env = c.dir, c.env
-	if err := heal.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = heal.Process.Kill()
-		_ = heal.Wait() // it was killed
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if _, err := c.try("jarvis-heal status --json"); err == nil {
-			return c
-		} else if time.Now().After(deadline) {
-			t.Fatalf("the healer never served: %v", err)
+	return text
+}
+
+// rule is one of the allowed tools: Bash(words:*), for command lines that begin
+// with these words.
+type rule string
+
+func (c command) rules(t *testing.T) (list []rule) {
+	t.Helper()
+	for _, text := range strings.Split(c.text(t, "allowed-tools"), ", ") {
+		words, bash := strings.CutPrefix(text, "Bash(")
+		words, closed := strings.CutSuffix(words, ":*)")
+		if !bash || !closed || len(strings.Fields(words)) < 2 {
+			t.Errorf("%q allows more than a command with its flag", text)
 		}
+		list = append(list, rule(words))
 	}
+	return list
 }
 
-// try runs a line as a shell would.
-func (c *cluster) try(line string) ([]byte, error) {
-	cmd := exec.Command("sh", "-c", line)
-	cmd.Dir, cmd.Env = c.dir, c.env
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		err = fmt.Errorf("%w: %s", err, exit.Stderr)
-	}
-	return out, err
-}
-
-func (c *cluster) run(line string) []byte {
-	c.t.Helper()
-	out, err := c.try(line)
-	if err != nil {
-		c.t.Errorf("%s: %v", line, err)
-	}
-	return out
+func (r rule) covers(line string) bool {
+	return line == string(r) || strings.HasPrefix(line, string(r)+" ")
 }
 
 func names(t *testing.T, dir string) (list []string) {
@@ -277,12 +263,11 @@ func names(t *testing.T, dir string) (list []string) {
 // readJSON reads a file, and refuses what the type doesn't have.
 func readJSON(t *testing.T, path string, into any) {
 	t.Helper()
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	decoder := json.NewDecoder(f)
+	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		t.Fatalf("%s: %v", path, err)
@@ -291,3 +276,6 @@ func readJSON(t *testing.T, path string, into any) {
 		t.Errorf("%s holds more than one object", path)
 	}
 }
+
+// sorted are the words of a set.
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
