@@ -26,15 +26,20 @@ type past struct {
 	Champion *history.Champion `json:"champion"`
 	// Runs are the last, in the file's format; reports of one run are one.
 	Runs []history.Run `json:"runs"`
-	// Trend is the change of the score from run to run.
-	Trend     float64         `json:"trend"`
-	TrendLow  float64         `json:"trend_low"`
-	TrendHigh float64         `json:"trend_high"`
-	Alarms    []history.Alarm `json:"alarms"`
+	// Trend is the change of the score from run to run, of TrendModel over its
+	// last TrendRuns: see [trendRuns].
+	Trend      float64         `json:"trend"`
+	TrendLow   float64         `json:"trend_low"`
+	TrendHigh  float64         `json:"trend_high"`
+	TrendModel string          `json:"trend_model"`
+	TrendRuns  int             `json:"trend_runs"`
+	Alarms     []history.Alarm `json:"alarms"`
 	// TotalRuns counts the rows that are kept, Folded the runs that they tell
 	// of.
 	TotalRuns int `json:"total_runs"`
 	Folded    int `json:"folded_runs"`
+	// scores are those of the trend.
+	scores []float64
 }
 
 // readPast reads what is shown, and all runs; with a node only that node's.
@@ -57,11 +62,12 @@ func readPast(ctx context.Context, store history.HistoryStore, weights scoring.C
 		p.Alarms = slices.DeleteFunc(p.Alarms, func(a history.Alarm) bool { return a.Node != node })
 	}
 	p.Runs = runs[max(0, len(runs)-lastRuns):]
-	scores := make([]float64, len(p.Runs))
-	for i, r := range p.Runs {
-		scores[i] = r.Score
+	for _, r := range trendRuns(runs) {
+		p.TrendModel = r.Model
+		p.scores = append(p.scores, r.Score)
 	}
-	slope, low, high := scoring.Trend(scores)
+	p.TrendRuns = len(p.scores)
+	slope, low, high := scoring.Trend(p.scores)
 	p.Trend, p.TrendLow, p.TrendHigh = scoring.Round(slope), scoring.Round(low), scoring.Round(high)
 	if p.Runs == nil {
 		p.Runs = []history.Run{}
@@ -70,6 +76,30 @@ func readPast(ctx context.Context, store history.HistoryStore, weights scoring.C
 		p.Alarms = []history.Alarm{}
 	}
 	return p, runs, nil
+}
+
+// trendRuns are the last runs of the model that was measured last, with the same
+// questions on the same node: the scores of others say nothing of its trend. A
+// candidate that wasn't crowned is passed over.
+func trendRuns(runs []history.Run) []history.Run {
+	last := -1
+	for i, r := range slices.Backward(runs) {
+		candidate := r.Session != "" && !r.Crowned && strings.HasSuffix(r.ID, "-"+string(arena.Candidate))
+		if !candidate {
+			last = i
+			break
+		}
+	}
+	if last < 0 {
+		return nil
+	}
+	var list []history.Run
+	for _, r := range runs[:last+1] {
+		if now := runs[last]; r.Model == now.Model && r.Node == now.Node && r.Suite == now.Suite && r.Type == now.Type {
+			list = append(list, r)
+		}
+	}
+	return list[max(0, len(list)-lastRuns):]
 }
 
 // showHistory prints the champion, the last runs, the trend and the alarms, or
@@ -121,20 +151,20 @@ func printPast(out io.Writer, p past, node string) {
 	}
 	fmt.Fprintln(out)
 	rows := [][]string{{"TIME", "TYPE", "MODEL", "NODE", "SCORE", "PASSED", "ERRORS", "LATENCY", "TESTS"}}
-	scores := make([]float64, len(p.Runs))
-	for i, r := range p.Runs {
-		scores[i] = r.Score
+	for _, r := range p.Runs {
 		rows = append(rows, []string{
 			r.Time.Local().Format("2006-01-02 15:04"), orDash(r.Type), orDash(r.Model), orDash(r.Node), fmt.Sprintf("%.2f", r.Score),
 			fmt.Sprintf("%.0f %%", r.PassRate), fmt.Sprint(r.ErrorCount()), fmt.Sprintf("%d ms", r.Latency.Milliseconds()), fmt.Sprint(r.Tests),
 		})
 	}
 	table(out, rows)
-	fmt.Fprintf(out, "\ntrend: %s", spark(scores))
-	if len(scores) > 2 { // two are always on a line
+	if len(p.scores) > 0 {
+		fmt.Fprintf(out, "\ntrend of %s: %s", clean(p.TrendModel), spark(p.scores))
+	}
+	if len(p.scores) > 2 { // two are always on a line
 		fmt.Fprintf(out, "  %+.2f a run [%+.2f … %+.2f]", p.Trend, p.TrendLow, p.TrendHigh)
 	}
-	fmt.Fprintf(out, "\nthe last %d of %s", len(scores), runsText(p.Folded))
+	fmt.Fprintf(out, "\nthe last %d of %s", len(p.Runs), runsText(p.Folded))
 	if p.TotalRuns > p.Folded {
 		fmt.Fprintf(out, "; the history tells of them in %d rows, as some were reported while they grew", p.TotalRuns)
 	}

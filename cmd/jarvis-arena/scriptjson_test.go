@@ -24,7 +24,7 @@ const (
 	allShape      = `{"winner": "", "verdict": "", "table": [` + sideShape + `], "tests_used": 0, "final": ` + tournamentShape + `}`
 	estimateShape = `{"node": "", "champion": "", "?candidate": "", "tests": 0, "tests_if_clear": 0, "minutes": 0, "minutes_if_clear": 0,
 		"smallest_gap": 0, "champion_runs": 0, "measured": true}`
-	historyShape = `{"champion?": {}, "runs": [{}], "trend": 0, "trend_low": 0, "trend_high": 0,
+	historyShape = `{"champion?": {}, "runs": [{}], "trend": 0, "trend_low": 0, "trend_high": 0, "trend_model": "", "trend_runs": 0,
 		"alarms": [{"time": "", "node": "", "kind": "", "model": "", "from": 0, "to": 0, "text": "", "?run_id": "", "?ended": "", "?major": true, "?sureness": ""}],
 		"total_runs": 0, "folded_runs": 0}`
 	appendShape   = `{"run_id": "", "score": 0, "replaced": true, "regression": true, "total_runs": 0, "?alarm": ""}`
