@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/turbone/jarvis/arena/suite"
+	"github.com/turbone/jarvis/cmd/internal/scripttest"
 	"github.com/turbone/jarvis/nodes/nodetest"
 )
 
@@ -33,52 +31,20 @@ func TestScripts(t *testing.T) {
 		// UPDATE_SCRIPTS=1 go test writes what is printed into the scripts.
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", env.WorkDir+"/home")
-			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/home/.config")
-			env.Setenv("AppData", env.WorkDir+"/home")
-			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			scripttest.Setup(env)
 			env.Setenv("TZ", "UTC")
 			// Nobody's real hub.
 			env.Setenv("HF_ENDPOINT", "http://127.0.0.1:1")
 			env.Setenv("JARVIS_BENCHMARK_URL", "http://127.0.0.1:1")
 			env.Setenv("HISTORY", filepath.Join(here, "../../history/testdata"))
 			env.Setenv("TASKS", filepath.Join(here, "testdata/tasks.yaml"))
-			env.Values[fakes{}] = map[string]*nodetest.Server{}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "fake": startFake, "break": breakFake, "mend": mendFake, "hub": startHub,
-			"asked": asked, "loaded": loaded, "until": until, "shape": shape, "field": field,
-		},
+		Cmds: scripttest.Commands(map[string]scripttest.Command{
+			"fake": startFake, "hub": startHub, "asked": asked, "loaded": loaded, "shape": shape, "field": field,
+		}),
 	})
 }
-
-// exits CODE PROGRAM [ARG]... runs a program that must end with that code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE PROGRAM [ARG]...")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if strconv.Itoa(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
-}
-
-type fakes struct{}
-
-// scriptTB lets a script own a fake.
-type scriptTB struct{ ts *testscript.TestScript }
-
-func (scriptTB) Helper()                             {}
-func (s scriptTB) Cleanup(f func())                  { s.ts.Defer(f) }
-func (s scriptTB) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }
 
 // startFake NAME ollama|lmstudio|openai [key=KEY] [suite=FILE] [speed=TOKENS]
 // [models=A@70,B@95] [registry=C] starts a server with the first model loaded,
@@ -124,20 +90,19 @@ func startFake(ts *testscript.TestScript, neg bool, args []string) {
 	var s *nodetest.Server
 	switch args[1] {
 	case "ollama":
-		l := nodetest.NewOllama(scriptTB{ts}, o)
+		l := nodetest.NewOllama(scripttest.TB{TestScript: ts}, o)
 		if name := given["registry"]; name != "" {
 			l.Configure(func(c *nodetest.OllamaSettings) { c.Registry = []nodetest.Model{{Name: name}} })
 		}
 		s = l.Server
 	case "lmstudio":
-		s = nodetest.NewLMStudio(scriptTB{ts}, o).Server
+		s = nodetest.NewLMStudio(scripttest.TB{TestScript: ts}, o).Server
 	case "openai":
-		s = nodetest.NewOpenAI(scriptTB{ts}, o).Server
+		s = nodetest.NewOpenAI(scripttest.TB{TestScript: ts}, o).Server
 	default:
 		ts.Fatalf("unknown engine %s", args[1])
 	}
-	ts.Value(fakes{}).(map[string]*nodetest.Server)[args[0]] = s
-	ts.Setenv(args[0]+"_URL", s.URL)
+	scripttest.Add(ts, args[0], s)
 }
 
 // knowing is what a model knows that answers a percentage of the tasks, spread
@@ -153,30 +118,6 @@ func knowing(tasks []suite.Task, percent int) map[string]string {
 	return know
 }
 
-func fakeNamed(ts *testscript.TestScript, name string) *nodetest.Server {
-	s, ok := ts.Value(fakes{}).(map[string]*nodetest.Server)[name]
-	if !ok {
-		ts.Fatalf("no fake is named %s", name)
-	}
-	return s
-}
-
-// breakFake NAME FAULT [others] switches a fault on, or only for requests that
-// neither list, load nor chat; mendFake NAME switches all off.
-func breakFake(ts *testscript.TestScript, _ bool, args []string) {
-	var d nodetest.Detail
-	if len(args) == 3 && args[2] == "others" {
-		d.Routes = nodetest.Others
-	}
-	fakeNamed(ts, args[0]).BreakWith(nodetest.Fault(args[1]), d)
-}
-
-func mendFake(ts *testscript.TestScript, _ bool, args []string) {
-	fakeNamed(ts, args[0]).Mend()
-}
-
-const patience = 60 * time.Second
-
 // asked NAME N [others] waits until a fake was asked N questions, or for N other
 // things.
 func asked(ts *testscript.TestScript, neg bool, args []string) {
@@ -187,10 +128,10 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 3 && args[2] == "others" {
 		routes = nodetest.Others
 	}
-	s := fakeNamed(ts, args[0])
+	s := scripttest.Fake(ts, args[0])
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < scripttest.Patience; time.Sleep(5 * time.Millisecond) {
 		if len(s.CallsTo(routes)) >= want {
 			return
 		}
@@ -203,23 +144,7 @@ func loaded(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: loaded NAME MODEL")
 	}
-	if got := fakeNamed(ts, args[0]).Loaded(); !slices.Equal(got, args[1:]) {
+	if got := scripttest.Fake(ts, args[0]).Loaded(); !slices.Equal(got, args[1:]) {
 		ts.Fatalf("loaded is %q, want only %q", got, args[1])
 	}
-}
-
-// until FILE PATTERN waits for a file to hold a line that matches.
-func until(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: until FILE PATTERN")
-	}
-	pattern := regexp.MustCompile("(?m)" + args[1])
-	var seen []byte
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(5 * time.Millisecond) {
-		seen, _ = os.ReadFile(ts.MkAbs(args[0]))
-		if pattern.Match(seen) {
-			return
-		}
-	}
-	ts.Fatalf("%s never held %s; it holds:\n%s", args[0], args[1], seen)
 }

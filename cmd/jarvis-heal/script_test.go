@@ -4,19 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/turbone/jarvis/cmd/internal/scripttest"
 	"github.com/turbone/jarvis/nodes/nodetest"
 )
 
@@ -43,48 +39,14 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", env.WorkDir+"/home")
-			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/home/.config")
-			env.Setenv("AppData", env.WorkDir+"/home")
+			scripttest.Setup(env)
 			// No engine of the machine that runs the tests.
 			env.Setenv("JARVIS_LOOK_AT", "http://127.0.0.1:1")
-			env.Setenv("GORACE", "atexit_sleep_ms=0")
-			env.Values[fakes{}] = map[string]*nodetest.Server{}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "fake": startFake, "break": breakFake, "mend": mendFake,
-			"port": freePort, "until": until, "get": get, "telegram": playTelegram,
-		},
+		Cmds: scripttest.Commands(map[string]scripttest.Command{"fake": startFake, "get": get, "telegram": playTelegram}),
 	})
 }
-
-// exits CODE PROGRAM [ARG]... runs a program that must end with that code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE PROGRAM [ARG]...")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if strconv.Itoa(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
-}
-
-type fakes struct{}
-
-// scriptTB lets a script own a fake.
-type scriptTB struct{ ts *testscript.TestScript }
-
-func (scriptTB) Helper()                             {}
-func (s scriptTB) Cleanup(f func())                  { s.ts.Defer(f) }
-func (s scriptTB) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }
 
 // startFake NAME lmstudio|ollama|openai [key=KEY] [models=A,B] [loaded=A] starts
 // a server and sets NAME_URL.
@@ -114,67 +76,15 @@ func startFake(ts *testscript.TestScript, neg bool, args []string) {
 	var s *nodetest.Server
 	switch args[1] {
 	case "lmstudio":
-		s = nodetest.NewLMStudio(scriptTB{ts}, o).Server
+		s = nodetest.NewLMStudio(scripttest.TB{TestScript: ts}, o).Server
 	case "ollama":
-		s = nodetest.NewOllama(scriptTB{ts}, o).Server
+		s = nodetest.NewOllama(scripttest.TB{TestScript: ts}, o).Server
 	case "openai":
-		s = nodetest.NewOpenAI(scriptTB{ts}, o).Server
+		s = nodetest.NewOpenAI(scripttest.TB{TestScript: ts}, o).Server
 	default:
 		ts.Fatalf("unknown engine %s", args[1])
 	}
-	ts.Value(fakes{}).(map[string]*nodetest.Server)[args[0]] = s
-	ts.Setenv(args[0]+"_URL", s.URL)
-}
-
-func fakeNamed(ts *testscript.TestScript, name string) *nodetest.Server {
-	s, ok := ts.Value(fakes{}).(map[string]*nodetest.Server)[name]
-	if !ok {
-		ts.Fatalf("no fake is named %s", name)
-	}
-	return s
-}
-
-// breakFake NAME FAULT switches a fault on; mendFake NAME switches all off.
-func breakFake(ts *testscript.TestScript, _ bool, args []string) {
-	fakeNamed(ts, args[0]).Break(nodetest.Fault(args[1]))
-}
-
-func mendFake(ts *testscript.TestScript, _ bool, args []string) {
-	fakeNamed(ts, args[0]).Mend()
-}
-
-// freePort NAME sets NAME to an address that nobody listens on.
-func freePort(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
-}
-
-const patience = 60 * time.Second
-
-// until FILE PATTERN waits for a file to hold a line that matches; a FILE that
-// begins with http:// is asked for.
-func until(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: until FILE PATTERN")
-	}
-	pattern := regexp.MustCompile("(?m)" + args[1])
-	var seen []byte
-	for began := time.Now(); time.Since(began) < patience; time.Sleep(20 * time.Millisecond) {
-		if strings.HasPrefix(args[0], "http://") {
-			if resp, err := http.Get(args[0]); err == nil {
-				seen, _ = io.ReadAll(resp.Body)
-				_ = resp.Body.Close()
-			}
-		} else {
-			seen, _ = os.ReadFile(ts.MkAbs(args[0]))
-		}
-		if pattern.Match(seen) {
-			return
-		}
-	}
-	ts.Fatalf("%s never held %s; it holds:\n%s", args[0], args[1], seen)
+	scripttest.Add(ts, args[0], s)
 }
 
 // get [-token=TOKEN] URL FILE asks, and writes status and body into a file.
