@@ -52,14 +52,18 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := func(name string, share float64) nodetest.Model {
+	model := func(name string, share, speed float64) nodetest.Model {
 		know := suitetest.Knowing(tasks, share)
 		maps.Copy(know, nodetest.Knowledge()) // the healer's questions
 		// A load takes its time, so that the node is seen to be away.
-		return nodetest.Model{Name: name, Knowledge: know, LoadTime: time.Second / 2}
+		return nodetest.Model{Name: name, Knowledge: know, TokensPerSecond: speed, LoadTime: time.Second / 2}
 	}
+	// The first is slow: what a busy machine adds to the better one's answers
+	// must not make it the slower of the two.
 	c.m1 = nodetest.NewOllama(t, nodetest.Options{
-		Models: []nodetest.Model{model("good:latest", 0.5), model("better:latest", 1), model("weak:latest", 0.2), model("poor:latest", 0.1)},
+		Models: []nodetest.Model{
+			model("good:latest", 0.5, 15), model("better:latest", 1, 0), model("weak:latest", 0.2, 0), model("poor:latest", 0.1, 0),
+		},
 	}).Server
 	c.m2 = nodetest.NewLMStudio(t, nodetest.Options{Models: []nodetest.Model{{Name: "qwen"}}, Loaded: []string{}}).Server
 
