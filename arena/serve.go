@@ -91,7 +91,7 @@ func (a *Arena) acquire(ctx context.Context, node *nodes.Node, why string) (node
 func (a *Arena) serving(ctx context.Context, node *nodes.Node) (nodes.Model, error) {
 	s, err := node.Probe(ctx)
 	if err != nil {
-		return nodes.Model{}, fmt.Errorf("tournament: %w", err)
+		return nodes.Model{}, err
 	}
 	if s.ReadOnly {
 		return nodes.Model{}, &nodes.Error{

@@ -317,6 +317,9 @@ func (d *decision) rollback(target nodes.Model) op {
 func (d *decision) giveUp(why string) op {
 	n := &d.n
 	n.state = Offline
+	if n.lastError == "" { // the last look may have been one that found nothing wrong
+		n.lastError = firstText(n.incident.text, why)
+	}
 	n.incident.back = nil
 	n.incident.failed = 0
 	n.kept.NextRepair = d.s.at.Add(d.p.backoff(n.kept.Attempts))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -147,7 +148,8 @@ func (n *Node) Loadable(s Snapshot, m Model) error {
 	}
 	name := n.Canonical(m.Name)
 	if !slices.ContainsFunc(s.OnDisk, func(f File) bool { return f.Name == name }) {
-		return n.fail("load", ModelNotFound, fmt.Sprintf("%q is not on the node's disk", m.Name), "download it there, or name another model")
+		return n.fail("load", ModelNotFound,
+			fmt.Sprintf("%q is not on the node's disk; %s", m.Name, listed(s.OnDisk)), "name another, or download it there")
 	}
 	if f := fileOf(s, name); n.Memory > 0 && f.Size > n.Memory {
 		return n.fail("load", TooLarge,
@@ -155,6 +157,23 @@ func (n *Node) Loadable(s Snapshot, m Model) error {
 			"choose a smaller model or quantization, or correct the node's memory")
 	}
 	return nil
+}
+
+// listedModels is how many models of a disk an error names.
+const listedModels = 10
+
+func listed(files []File) string {
+	var names []string
+	for _, f := range files[:min(len(files), listedModels)] {
+		names = append(names, f.Name)
+	}
+	switch more := len(files) - len(names); {
+	case len(names) == 0:
+		return "none is there"
+	case more > 0:
+		return fmt.Sprintf("there are %s and %d more", strings.Join(names, ", "), more)
+	}
+	return "there are " + strings.Join(names, ", ")
 }
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

@@ -13,9 +13,9 @@ const (
 	mostLost, mostErrors, mostSlower = 0.05, 0.02, 2.0
 	// certain is the normal deviate from which on a breach is no accident.
 	certain = 2.326
-	// unfelt is a delay that nobody notices: an answer that takes a millisecond
-	// instead of half of one is not slow.
-	unfelt = 100 * time.Millisecond
+	// unfelt is a delay that nobody minds: an answer that takes 200 ms instead of
+	// 20 is not slow.
+	unfelt = 250 * time.Millisecond
 )
 
 // guard is a rail that forbids a promotion, whatever the composite says: points

@@ -42,12 +42,12 @@ func TestADownloadIsShown(t *testing.T) {
 			var out strings.Builder
 			d := newDownload(&out, "M1")
 			if test.columns > 0 {
-				d.columns = func() int { return test.columns }
+				d.Columns = func() int { return test.columns }
 			}
 			for _, p := range told {
 				d.show(p)
 			}
-			d.clear()
+			d.Clear()
 			got := strings.TrimPrefix(strings.ReplaceAll(out.String(), "\r\x1b[K", "|"), "|")
 			if got != test.want {
 				t.Errorf("printed %q, want %q", got, test.want)

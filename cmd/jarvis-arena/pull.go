@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/turbone/jarvis/arena/hub"
 	"github.com/turbone/jarvis/cmd/internal/cli"
+	"github.com/turbone/jarvis/cmd/internal/progress"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -74,13 +72,13 @@ func pull(cmd *cobra.Command, o options, named, model string) error {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	defer cli.StopOnSignal(cancel, func() string {
-		shown.clear()
+		shown.Clear()
 		return "stopping; press Ctrl-C again to leave at once"
 	}, stderr)()
 
 	p := pulled{Node: node.Name}
 	done, err := p.fetch(ctx, cmd, node, reference, shown)
-	shown.clear()
+	shown.Clear()
 	if err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("%s: the download of %s was interrupted; call pull again to go on with it", node.Name, model)
@@ -125,7 +123,7 @@ func (p *pulled) fetch(ctx context.Context, cmd *cobra.Command, node *nodes.Node
 		return hub.Pulled{}, fmt.Errorf("%s: download: %w", node.Name, err)
 	}
 	p.Repository, p.Quantization, p.Size, p.Needs = m.Repository, m.File.Quantization, m.File.Size, m.Needs
-	shown.line(fmt.Sprintf("%s: %s %s, %s, needs about %s of memory", node.Name, m.Repository, m.File.Quantization, gib(m.File.Size), gib(m.Needs)))
+	shown.Print(fmt.Sprintf("%s: %s %s, %s, needs about %s of memory", node.Name, m.Repository, m.File.Quantization, gib(m.File.Size), gib(m.Needs)))
 	return hub.Pull(ctx, node, m, options)
 }
 
@@ -144,40 +142,16 @@ func (p *pulled) print(out io.Writer) {
 // download shows how far a download is: a line that changes on a terminal, a
 // line each tenth elsewhere.
 type download struct {
-	w       io.Writer
-	node    string
-	columns func() int // nil where it is no terminal
-	shown   bool
-	status  string
-	tenth   int64
-	began   time.Time
-	first   int64
+	*progress.Line
+	node   string
+	status string
+	tenth  int64
+	began  time.Time
+	first  int64
 }
 
 func newDownload(w io.Writer, node string) *download {
-	d := &download{w: w, node: node}
-	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
-		d.columns = func() int {
-			width, _, err := term.GetSize(int(f.Fd()))
-			if err != nil || width <= 0 {
-				return 80
-			}
-			return width
-		}
-	}
-	return d
-}
-
-func (d *download) line(text string) {
-	d.clear()
-	_, _ = fmt.Fprintln(d.w, text)
-}
-
-func (d *download) clear() {
-	if d.shown {
-		_, _ = io.WriteString(d.w, "\r\x1b[K")
-		d.shown = false
-	}
+	return &download{Line: progress.NewLine(w), node: node}
 }
 
 func (d *download) show(p nodes.Progress) {
@@ -190,20 +164,11 @@ func (d *download) show(p nodes.Progress) {
 	if fresh {
 		d.status, d.began, d.first = p.Status, time.Now(), p.Completed
 	}
-	if d.columns == nil && !fresh && tenth <= d.tenth {
+	if d.Columns == nil && !fresh && tenth <= d.tenth {
 		return
 	}
 	d.tenth = tenth
-	text := clean(d.text(p))
-	if d.columns == nil {
-		d.line(text)
-		return
-	}
-	if width := d.columns() - 1; utf8.RuneCountInString(text) > width {
-		text = string([]rune(text)[:max(width, 0)])
-	}
-	_, _ = io.WriteString(d.w, "\r\x1b[K"+text)
-	d.shown = true
+	d.Changing(clean(d.text(p)))
 }
 
 func (d *download) text(p nodes.Progress) string {

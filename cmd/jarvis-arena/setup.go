@@ -213,47 +213,6 @@ func (b *bench) candidate(node *nodes.Node, model, load string) (nodes.Model, er
 	return m, nil
 }
 
-// shownModels is how many models of a node's disk are named.
-const shownModels = 10
-
-// loadable says before the champion is asked anything why a candidate can't be
-// loaded; nil where nothing is known against it.
-func loadable(ctx context.Context, node *nodes.Node, m nodes.Model) error {
-	if m.Name == "" || !node.CanLoad() {
-		return nil // there is none, or it is refused with its reason
-	}
-	s, err := node.Probe(ctx)
-	if err != nil || s.OnDisk == nil {
-		return err
-	}
-	var names []string
-	for _, f := range s.OnDisk {
-		if node.Same(f.Name, m.Name) {
-			if node.Memory > 0 && f.Size > node.Memory {
-				return &nodes.Error{
-					Node: node.Name, Action: "tournament", Fault: nodes.TooLarge,
-					Detail: fmt.Sprintf("%s takes %s, the node has %s", m.Name, gib(f.Size), gib(node.Memory)),
-					Remedy: "choose a smaller model or quantization, or correct the node's memory",
-				}
-			}
-			return nil
-		}
-		names = append(names, f.Name)
-	}
-	there := "none is there"
-	if len(names) > 0 {
-		there = "there are " + strings.Join(names[:min(len(names), shownModels)], ", ")
-		if more := len(names) - shownModels; more > 0 {
-			there += fmt.Sprintf(" and %d more", more)
-		}
-	}
-	return &nodes.Error{
-		Node: node.Name, Action: "tournament", Fault: nodes.ModelNotFound,
-		Detail: fmt.Sprintf("%q is not on the node's disk; %s", m.Name, there),
-		Remedy: fmt.Sprintf("name one of those, or fetch it with jarvis-arena pull %s --node %s", m.Name, node.Name),
-	}
-}
-
 func completeModel(file *string) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		path, err := config.Find(*file)

@@ -1,14 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"github.com/moby/sys/atomicwriter"
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/arena"
@@ -54,9 +55,6 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	}, stderr)()
 
 	if o.dryRun {
-		if err := loadable(ctx, node, candidate); err != nil {
-			return err
-		}
 		return b.dryRun(cmd, o, request)
 	}
 	unfinished, err := b.arena.Recover(ctx, b.set)
@@ -78,11 +76,7 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 		}
 	}
 	if !o.resume {
-		err := loadable(ctx, node, candidate)
-		if err == nil {
-			err = b.warn(ctx, printer, request, o.all)
-		}
-		if err != nil {
+		if err := b.warn(ctx, printer, request, o.all); err != nil {
 			return neverBegan(cmd, o, request, o.all, err)
 		}
 	}
@@ -105,6 +99,7 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 // neverBegan tells that nothing was held. Who reads JSON gets an object for
 // that, too.
 func neverBegan(cmd *cobra.Command, o options, r arena.Request, several bool, failed error) error {
+	failed = fetchable(failed, r)
 	if !o.json {
 		return failed
 	}
@@ -115,6 +110,14 @@ func neverBegan(cmd *cobra.Command, o options, r arena.Request, several bool, fa
 		value = arena.Ranking{Verdict: arena.VerdictFailed, Table: []arena.Standing{}, Final: result}
 	}
 	return errors.Join(failed, printJSON(cmd.OutOrStdout(), value))
+}
+
+// fetchable tells how to get a model that isn't on the node.
+func fetchable(err error, r arena.Request) error {
+	if !errors.Is(err, nodes.ModelNotFound) || r.Candidate.Name == "" {
+		return err
+	}
+	return fmt.Errorf("%w with jarvis-arena pull %s --node %s", err, r.Candidate.Name, r.Node.Name)
 }
 
 func orSeveral(u arena.Unfinished) string {
@@ -150,7 +153,7 @@ func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request
 func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
 	e, err := b.arena.Estimate(cmd.Context(), r, b.field(o.all)...)
 	if err != nil {
-		return err
+		return fetchable(err, r)
 	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), e)
@@ -257,18 +260,13 @@ func brief(d time.Duration) string {
 }
 
 // writeFile writes a report as a whole or not at all.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	temporary := path + ".part"
-	f, err := os.Create(temporary)
-	if err != nil {
+func writeFile(path string, write func(io.Writer) error) error {
+	var page bytes.Buffer
+	if err := write(&page); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	err = errors.Join(write(f), f.Close())
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write the report: %w", err), os.Remove(temporary))
+	if err := atomicwriter.WriteFile(path, page.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
 }

@@ -5,13 +5,10 @@ package progress
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"github.com/turbone/jarvis/arena"
 	"github.com/turbone/jarvis/scoring"
@@ -27,9 +24,8 @@ const (
 // Printer is an [arena.Sink]. Safe for concurrent use.
 type Printer struct {
 	mu      sync.Mutex
-	w       io.Writer
+	line    *Line
 	weights scoring.Composite
-	columns func() int // nil where it is no terminal
 	now     func() time.Time
 
 	model   string
@@ -37,22 +33,11 @@ type Printer struct {
 	verdict string
 	began   time.Time
 	first   int // tests made before began
-	shown   bool
 }
 
 // New makes a printer, with a line that changes where w is a terminal.
 func New(w io.Writer) *Printer {
-	p := &Printer{w: w, now: time.Now, weights: scoring.Default()}
-	if f, ok := w.(*os.File); ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd())) {
-		p.columns = func() int {
-			width, _, err := term.GetSize(int(f.Fd()))
-			if err != nil || width <= 0 {
-				return 80
-			}
-			return width
-		}
-	}
-	return p
+	return &Printer{line: NewLine(w), now: time.Now, weights: scoring.Default()}
 }
 
 // Weigh sets the weights of the running score; the default ones are those of
@@ -76,36 +61,24 @@ func (p *Printer) Emit(e arena.Event) {
 	case arena.EventLook:
 		p.verdict = fmt.Sprintf("gap %+.2f [%+.2f … %+.2f] z %.1f/%.1f", e.Look.Estimate, e.Look.Low, e.Look.High, e.Look.Z, e.Look.Upper)
 	case arena.EventPromoted, arena.EventRetained:
-		p.clear()
+		p.line.Clear()
 		return // the command tells it
 	}
-	p.line(e.String())
+	p.line.Print(e.String())
 }
 
 // Note prints a line of the command's own.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line("note: " + fmt.Sprintf(format, args...))
+	p.line.Print("note: " + fmt.Sprintf(format, args...))
 }
 
 // Clear takes the line that changes away.
 func (p *Printer) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
-}
-
-func (p *Printer) clear() {
-	if p.shown {
-		_, _ = io.WriteString(p.w, "\r\x1b[K")
-		p.shown = false
-	}
-}
-
-func (p *Printer) line(text string) {
-	p.clear()
-	_, _ = fmt.Fprintln(p.w, text)
+	p.line.Clear()
 }
 
 // test counts a test and shows how far it is.
@@ -114,20 +87,15 @@ func (p *Printer) test(e arena.Event) {
 		p.model, p.tests, p.began, p.first = e.Model, nil, p.now(), e.Done-1
 	}
 	p.tests = append(p.tests, *e.Test)
-	if p.columns == nil {
+	if p.line.Columns == nil {
 		if len(p.tests)%plainEvery == 0 {
-			p.line(fmt.Sprintf("%s: %s", e.Node, p.text(e)))
+			p.line.Print(fmt.Sprintf("%s: %s", e.Node, p.text(e)))
 		}
 		return
 	}
 	filled := barWidth * e.Done / max(e.Most, 1)
 	bar := strings.Repeat("█", min(filled, barWidth)) + strings.Repeat("░", max(barWidth-filled, 0))
-	line := bar + " " + p.text(e)
-	if width := p.columns() - 1; utf8.RuneCountInString(line) > width {
-		line = string([]rune(line)[:max(width, 0)])
-	}
-	_, _ = io.WriteString(p.w, "\r\x1b[K"+line)
-	p.shown = true
+	p.line.Changing(bar + " " + p.text(e))
 }
 
 func (p *Printer) text(e arena.Event) string {

@@ -59,7 +59,7 @@ func TestChangingLine(t *testing.T) {
 	clock := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	p := New(&out)
 	p.now = func() time.Time { return clock }
-	p.columns = func() int { return 60 }
+	p.line.Columns = func() int { return 60 }
 	p.Weigh(scoring.Composite{Quality: 1})
 	play(p, &clock)
 	shown := strings.Split(out.String(), "\r\x1b[K")
