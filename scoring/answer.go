@@ -27,10 +27,23 @@ var (
 	control      = regexp.MustCompile(`<\|[A-Za-z_]{1,30}\|>`)
 )
 
-// spoken returns what a model said aloud: the text without its thinking. A
-// text that ends while the model was still thinking holds no answer, whatever
-// was written before.
+// lookedThrough is how much of an answer is looked through, from its end: one that is
+// longer goes round in circles, and would take long to grade.
+const lookedThrough = 1 << 16
+
+// spoken returns the end of what a model said aloud.
 func spoken(text string) string {
+	said := aloud(text)
+	if len(said) > lookedThrough {
+		said = strings.ToValidUTF8(said[len(said)-lookedThrough:], "")
+	}
+	return said
+}
+
+// aloud returns what a model said aloud: the text without its thinking. A text
+// that ends while the model was still thinking holds no answer, whatever was
+// written before.
+func aloud(text string) string {
 	if at := channelFinal.FindAllStringIndex(text, -1); at != nil {
 		text = text[at[len(at)-1][1]:]
 	} else if channelOther.MatchString(text) {

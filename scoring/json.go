@@ -76,7 +76,7 @@ type jsonGrader struct {
 func (g jsonGrader) String() string { return "json " + strconv.Quote(g.path) + " = " + g.text }
 
 func (g jsonGrader) Grade(question, answer string) bool {
-	said := unrepeated(spoken(answer), question)
+	said := unrepeated(aloud(answer), question)
 	var found []any
 	for _, block := range fence.FindAllStringSubmatch(said, -1) {
 		if value, ok := wholeJSON(block[1]); ok {

@@ -92,14 +92,8 @@ var (
 	fraction   = regexp.MustCompile(`^\s?/\s?(\d{1,9})(?:\D|$)`)
 )
 
-// The longest answer that is looked through, from its end.
-const numericReach = 1 << 16
-
 func (n numeric) Grade(question, answer string) bool {
 	said := strings.TrimSpace(unrepeated(plain(boxed(spoken(answer))), plain(question)))
-	if len(said) > numericReach {
-		said = strings.ToValidUTF8(said[len(said)-numericReach:], "")
-	}
 	list := mentions(said)
 	if len(list) == 0 {
 		return n.inWords(said)
