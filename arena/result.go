@@ -189,6 +189,9 @@ func (r Result) Sentence() string {
 	case VerdictPromoted:
 		return fmt.Sprintf("PROMOTED %s over %s after %d tests: %s", r.Candidate.Model, r.Champion.Model, r.TestsUsed, r.Reason)
 	case VerdictRetained:
+		if r.Rule == Measuring {
+			return fmt.Sprintf("MEASURED %s with %d tests: score %.2f", r.Champion.Model, r.TestsUsed, r.Champion.Score)
+		}
 		return fmt.Sprintf("RETAINED %s after %d tests: %s", r.Champion.Model, r.TestsUsed, r.Reason)
 	case VerdictInconclusive:
 		return fmt.Sprintf("INCONCLUSIVE, %s stays: %s", r.Champion.Model, r.Reason)
