@@ -125,6 +125,14 @@ func TestNumber(t *testing.T) {
 		{20, NumberOptions{Unit: "EUR"}, "20 €", true},
 		{20, NumberOptions{Unit: "EUR"}, "$20", false},
 		{20, NumberOptions{Unit: "USD"}, "$20", true},
+		{90, NumberOptions{Unit: "min"}, "$90$", true},
+		{90, NumberOptions{Unit: "min"}, "$$90$$", true},
+		{90, NumberOptions{Unit: "min"}, "The answer is $90$.", true},
+		{90, NumberOptions{Unit: "min"}, "It takes $90$ minutes.", true},
+		{90, NumberOptions{Unit: "min"}, "It takes $90$ hours.", false},
+		{90, NumberOptions{Unit: "min"}, "It takes $90\\text{ min}$.", true},
+		{-90, NumberOptions{Unit: "EUR"}, "$-90$", true},
+		{90, NumberOptions{Unit: "min"}, "$90", false},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%v %v %q", test.value, test.options, test.answer), func(t *testing.T) {

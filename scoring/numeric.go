@@ -83,6 +83,7 @@ type mention struct {
 var (
 	power      = regexp.MustCompile(`^(?:[eE]([+-]?\d{1,3})\b|\s*[×x*·]\s*10\s*\^\s*[{(]?\s*([-+−]?\d{1,3})[})]?)`)
 	unitAfter  = regexp.MustCompile(`^[\s{]*(%|°\s?[CFK]?\b|°|[€$£]|[\pL]+(?:/[\pL]+)?)`)
+	mathEnd    = regexp.MustCompile(`^\s?\${1,2}(?:[^$\d\s]|\s|$)`)
 	scaleAfter = regexp.MustCompile(`^[\s-]{0,2}(\pL+)\b`)
 	cue        = regexp.MustCompile(`(?i)(?:\b(?:answer|reponse|result|resultat)\b[^\d\n.;]{0,40}|[=≈]\s*)[-+−$€£{(\s]*$`)
 	operand    = regexp.MustCompile(`[+*/×·÷^√]\s*$|[\d)]\s*[-−x]\s*$`)
@@ -246,6 +247,9 @@ func mentions(said string) []mention {
 			}
 		}
 		right := said[m.to:min(len(said), m.to+60)]
+		if math := mathEnd.FindString(right); math != "" && strings.HasSuffix(strings.TrimRight(left, " -−"), "$") {
+			left, right = "", right[len(math):] // $90$ is set as mathematics, and costs nothing
+		}
 		if found := unitAfter.FindStringSubmatch(right); found != nil && !strings.Contains(found[0], "\n") {
 			m.unit = strings.ReplaceAll(found[1], " ", "")
 		} else if symbol := strings.TrimRight(left, " -−"); strings.HasSuffix(symbol, "$") || strings.HasSuffix(symbol, "€") || strings.HasSuffix(symbol, "£") {
