@@ -105,6 +105,7 @@ type stage struct {
 	leases  *nodes.MemoryLeases
 	journal string
 	figures arena.Figures
+	weights scoring.Composite
 	tasks   *suite.Suite
 
 	mu     sync.Mutex
@@ -144,14 +145,16 @@ func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.B
 		tasks: quiz(t),
 		t:     t, fake: fake, node: node, store: history.NewFile(filepath.Join(dir, "history.json")), keeper: newKeeper(),
 		leases: &nodes.MemoryLeases{}, journal: filepath.Join(dir, "sessions"),
-		figures: arena.Figures{Warmup: 1, Timeout: 5 * time.Second, Patience: 2 * time.Second, Grace: time.Second},
+		figures: arena.Figures{Warmup: 1, Timeout: 30 * time.Second, Patience: 2 * time.Second, Grace: time.Second},
+		// How fast a fake answers tells of the machine, which may be busy.
+		weights: scoring.Composite{Quality: 0.9, Reliability: 0.1},
 	}
 }
 
 func (s *stage) arena() *arena.Arena {
 	s.t.Helper()
 	a, err := arena.New(arena.Config{
-		History: s.store, Suite: s.tasks, Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Figures: s.figures,
+		History: s.store, Suite: s.tasks, Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Figures: s.figures, Weights: s.weights,
 		Sinks: []arena.Sink{arena.SinkFunc(s.emit)},
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/nodetest/realollama"
 	"github.com/turbone/jarvis/nodes/ollama"
+	"github.com/turbone/jarvis/scoring"
 )
 
 // realTasks are drawn from the built-in suite: as many as a tournament and the
@@ -35,7 +36,7 @@ func onRealOllama(t *testing.T, champion string, shares map[string]float64) (*st
 	}
 	s := onStage(t, nil, "ollama", backend, champion)
 	s.tasks = tasks
-	s.figures.Timeout = 20 * time.Second
+	s.figures.Timeout, s.weights = 20*time.Second, scoring.Default()
 	server.LoadBehindBack(champion, nil, -1)
 	return s, server
 }

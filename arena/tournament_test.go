@@ -127,10 +127,13 @@ func TestInterruptedAnywhere(t *testing.T) {
 				cancel()
 			}
 		}
-		_, err := s.arena().Hold(ctx, hold(s, "new"))
+		result, err := s.arena().Hold(ctx, hold(s, "new"))
 		cancel()
-		if err == nil {
-			s.serves("new") // the last events come after the last question
+		if err == nil { // the last events come after the last question
+			if result.Verdict != arena.VerdictPromoted {
+				t.Errorf("event %d: %s: %s", at, result.Verdict, result.Reason)
+			}
+			s.serves("new")
 			continue
 		}
 		if !errors.Is(err, arena.ErrInterrupted) && !errors.Is(err, context.Canceled) {
@@ -138,7 +141,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 		}
 		s.serves("old")
 		s.heard = nil
-		result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Resume: true})
+		result, err = s.arena().Hold(t.Context(), arena.Request{Node: s.node, Resume: true})
 		if errors.Is(err, arena.ErrNothingToResume) {
 			result, err = s.arena().Hold(t.Context(), hold(s, "new"))
 		}
