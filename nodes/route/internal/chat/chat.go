@@ -22,11 +22,15 @@ const (
 type Request struct {
 	Model    string
 	Messages []Message
-	Tools    []ToolSpec
+	// Prompt is the text that [Completions] carries on, in place of messages.
+	Prompt string
+	Tools  []ToolSpec
 	// ToolChoice is "auto", "none", "required", or the name of a tool after
 	// "tool:".
 	ToolChoice string
-	Stream     bool
+	// OneCall: at most one tool is to be called at a time.
+	OneCall bool
+	Stream  bool
 	// Usage: the client wants the counts at the end of a stream.
 	Usage bool
 
@@ -109,6 +113,21 @@ type Usage struct {
 	Known              bool
 }
 
+// Add takes over what a later count knows: some servers count the prompt at the
+// beginning of a stream, and the answer at its end.
+func (u *Usage) Add(later Usage) {
+	if !later.Known {
+		return
+	}
+	u.Known = true
+	if later.Prompt > 0 {
+		u.Prompt = later.Prompt
+	}
+	if later.Completion > 0 {
+		u.Completion = later.Completion
+	}
+}
+
 // Reply is a whole answer.
 type Reply struct {
 	ID, Model string
@@ -144,7 +163,8 @@ type Piece struct {
 func (p Piece) Token() bool { return p.Text != "" || p.Thinking != "" || len(p.Calls) > 0 }
 
 // CallPiece is a part of a call. ID and Name come with its first part,
-// Arguments in parts to be joined.
+// Arguments in parts to be joined. Another ID at the same Index is another
+// call: some servers don't count.
 type CallPiece struct {
 	Index               int
 	ID, Name, Arguments string

@@ -14,7 +14,8 @@ type Dialect interface {
 	// WriteRequest writes a request for a server. The error is [Unsupported]
 	// where the dialect has no room for something that was asked.
 	WriteRequest(Request) ([]byte, error)
-	// ReadReply reads a whole answer.
+	// ReadReply reads a whole answer. The error is [Refused] where the answer
+	// says that the server failed, whatever its status was.
 	ReadReply(body []byte) (Reply, error)
 	// WriteReply writes a whole answer.
 	WriteReply(Reply) []byte
@@ -54,7 +55,7 @@ type Writer interface {
 	// Piece returns the frames, with their line ends, that say what the piece
 	// says; none where there is nothing to say. With Done, all that closes the
 	// stream is written: a Finish and a Usage that came before are kept until
-	// then.
+	// then. The bytes are good until the next call.
 	Piece(Piece) []byte
 }
 
@@ -69,6 +70,17 @@ type Unsupported struct {
 func (u Unsupported) Error() string {
 	return fmt.Sprintf("%s can't be translated for the server that would answer", u.What)
 }
+
+// Refused is the error that a server put into its answer.
+type Refused struct {
+	// Text is the server's words, Code the status that goes with them, 0 where
+	// it names none.
+	Text string
+	Code int
+}
+
+// Error returns the server's words.
+func (r Refused) Error() string { return r.Text }
 
 // Dialects returns all three.
 func Dialects() []Dialect { return []Dialect{OpenAI{}, Anthropic{}, Ollama{}} }
