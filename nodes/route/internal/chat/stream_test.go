@@ -72,7 +72,9 @@ func write(d chat.Dialect, s chat.Start, pieces ...chat.Piece) []byte {
 	return out
 }
 
-func named(d chat.Dialect) string { return strings.TrimPrefix(strings.ReplaceAll(d.Path(), "/", " "), " ") }
+func named(d chat.Dialect) string {
+	return strings.TrimPrefix(strings.ReplaceAll(d.Path(), "/", " "), " ")
+}
 
 func TestAStreamWrittenIsReadBack(t *testing.T) {
 	for name, c := range map[string]struct {

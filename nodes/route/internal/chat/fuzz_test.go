@@ -1,0 +1,104 @@
+package chat_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/turbone/jarvis/nodes/route/internal/chat"
+)
+
+func FuzzReadRequest(f *testing.F) {
+	for _, d := range chat.Dialects() {
+		body, err := d.WriteRequest(asked())
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]},{"role":"tool","content":"x"}],"tools":[{"function":{"name":"f","parameters":{}}}],"tool_choice":"none","response_format":{"type":"json_object"}}`))
+	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"x","is_error":true},{"type":"image","source":{"type":"url","url":"x"}}]}],"system":"s","max_tokens":1}`))
+	f.Add([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]}],"options":{"seed":1e300,"stop":"x"},"format":{},"think":"low"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, d := range chat.Dialects() {
+			r, err := d.ReadRequest(body)
+			if err != nil {
+				continue
+			}
+			for _, other := range chat.Dialects() {
+				written, err := other.WriteRequest(r)
+				var u chat.Unsupported
+				if errors.As(err, &u) {
+					continue
+				}
+				if err != nil || !json.Valid(written) {
+					t.Fatalf("%s to %s: %v\n%s\n%s", d.Path(), other.Path(), err, body, written)
+				}
+				if len(r.Messages) > 0 {
+					if _, err := other.ReadRequest(written); err != nil && !errors.As(err, &u) {
+						t.Fatalf("%s to %s and back: %v\n%s\n%s", d.Path(), other.Path(), err, body, written)
+					}
+				}
+			}
+		}
+	})
+}
+
+func FuzzReadReply(f *testing.F) {
+	for _, d := range chat.Dialects() {
+		f.Add(d.WriteReply(answered()))
+		f.Add(d.Error(500, "gone"))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, d := range chat.Dialects() {
+			r, err := d.ReadReply(body)
+			if err != nil {
+				continue
+			}
+			for _, other := range chat.Dialects() {
+				written := other.WriteReply(r)
+				if !json.Valid(written) {
+					t.Fatalf("%s to %s\n%s\n%s", d.Path(), other.Path(), body, written)
+				}
+				again, err := other.ReadReply(written)
+				if err != nil || again.Text != r.Text || again.Thinking != r.Thinking || len(again.Calls) != len(r.Calls) {
+					t.Fatalf("%s to %s and back: %v\n%s\n%s", d.Path(), other.Path(), err, body, written)
+				}
+			}
+		}
+	})
+}
+
+func FuzzReadFrame(f *testing.F) {
+	for _, d := range chat.Dialects() {
+		for _, frame := range frames(d, write(d, start, told...)) {
+			f.Add(frame)
+		}
+		f.Add(d.ErrorFrame(500, "gone"))
+	}
+	f.Add([]byte("event: error\r\ndata: x\r\ndata: y"))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		for _, d := range chat.Dialects() {
+			p, err := d.ReadFrame(frame)
+			if err != nil {
+				continue
+			}
+			for _, other := range chat.Dialects() {
+				stream := write(other, start, p, chat.Piece{Done: true})
+				r, done, err := gather(other, stream)
+				if p.Error != "" {
+					if err == nil {
+						t.Fatalf("%s to %s: the error is lost\n%s\n%s", d.Path(), other.Path(), frame, stream)
+					}
+					continue
+				}
+				if err != nil || !done || r.Text != p.Text || r.Thinking != p.Thinking || (len(r.Calls) == 0) != (len(p.Calls) == 0) {
+					t.Fatalf("%s to %s and back: %v\n%s\n%s", d.Path(), other.Path(), err, frame, stream)
+				}
+				if _, ok := other.(chat.Anthropic); ok {
+					accepts(t, stream)
+				}
+			}
+		}
+	})
+}
