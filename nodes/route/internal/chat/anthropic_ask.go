@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -37,11 +36,9 @@ func (Anthropic) WriteRequest(r Request) ([]byte, error) {
 		out.Metadata = &anthropicUser{UserID: r.User}
 	}
 	for _, t := range r.Tools {
-		tool := anthropicTool{Name: t.Name, Description: t.Description, InputSchema: t.Parameters, Strict: t.Strict}
-		if tool.InputSchema == nil {
-			tool.InputSchema = json.RawMessage(`{"type":"object","properties":{}}`)
-		}
-		out.Tools = append(out.Tools, tool)
+		out.Tools = append(out.Tools, anthropicTool{
+			Name: t.Name, Description: t.Description, InputSchema: t.schema(), Strict: t.Strict,
+		})
 	}
 	if len(r.Tools) > 0 {
 		out.ToolChoice = writeAnthropicChoice(r)

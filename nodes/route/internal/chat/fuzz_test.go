@@ -16,9 +16,9 @@ func FuzzReadRequest(f *testing.F) {
 		}
 		f.Add(body)
 	}
-	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]},{"role":"tool","content":"x"}],"tools":[{"function":{"name":"f","parameters":{}}}],"tool_choice":"none","response_format":{"type":"json_object"}}`))
-	f.Add([]byte(`{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"x","is_error":true},{"type":"image","source":{"type":"url","url":"x"}}]}],"system":"s","max_tokens":1}`))
-	f.Add([]byte(`{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{}}}]}],"options":{"seed":1e300,"stop":"x"},"format":{},"think":"low"}`))
+	for _, c := range requests {
+		f.Add([]byte(c.body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, d := range chat.Dialects() {
 			r, err := d.ReadRequest(body)
@@ -49,6 +49,9 @@ func FuzzReadReply(f *testing.F) {
 		f.Add(d.WriteReply(answered()))
 		f.Add(d.Error(500, "gone"))
 	}
+	for _, c := range replies {
+		f.Add([]byte(c.body))
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, d := range chat.Dialects() {
 			r, err := d.ReadReply(body)
@@ -76,7 +79,9 @@ func FuzzReadFrame(f *testing.F) {
 		}
 		f.Add(d.ErrorFrame(500, "gone"))
 	}
-	f.Add([]byte("event: error\r\ndata: x\r\ndata: y"))
+	for _, c := range someFrames {
+		f.Add([]byte(c.frame))
+	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		for _, d := range chat.Dialects() {
 			p, err := d.ReadFrame(frame)

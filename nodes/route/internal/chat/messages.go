@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -41,6 +42,15 @@ func (m Message) answer() string {
 		return "Error: " + text
 	}
 	return text
+}
+
+// schema is what a tool takes, which some servers want to be told even if it is
+// nothing.
+func (t ToolSpec) schema() json.RawMessage {
+	if t.Parameters == nil {
+		return json.RawMessage(`{"type":"object","properties":{}}`)
+	}
+	return t.Parameters
 }
 
 // texts makes parts of a text; none of an empty one.

@@ -212,7 +212,7 @@ func writeOllamaTools(in []ToolSpec) (out []openAITool) {
 	for _, t := range in {
 		var tool openAITool
 		tool.Type = "function"
-		tool.Function.Name, tool.Function.Description, tool.Function.Parameters = t.Name, t.Description, t.Parameters
+		tool.Function.Name, tool.Function.Description, tool.Function.Parameters = t.Name, t.Description, t.schema()
 		out = append(out, tool)
 	}
 	return out

@@ -31,7 +31,7 @@ func (OpenAI) WriteRequest(r Request) ([]byte, error) {
 		var tool openAITool
 		tool.Type = "function"
 		tool.Function.Name, tool.Function.Description = t.Name, t.Description
-		tool.Function.Parameters, tool.Function.Strict = t.Parameters, t.Strict
+		tool.Function.Parameters, tool.Function.Strict = t.schema(), t.Strict
 		out.Tools = append(out.Tools, tool)
 	}
 	if len(r.Tools) > 0 { // without tools, servers refuse a choice of them

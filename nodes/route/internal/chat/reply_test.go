@@ -10,28 +10,30 @@ import (
 	"github.com/turbone/jarvis/nodes/route/internal/chat"
 )
 
+var replies = map[string]struct {
+	dialect chat.Dialect
+	body    string
+	want    chat.Reply
+}{
+	"llama.cpp": {chat.OpenAI{}, `{"choices":[{"finish_reason":"stop","index":0,"message":{"role":"assistant","content":"4"}}],"created":1763942400,"model":"qwen3","system_fingerprint":"b6900-abc","object":"chat.completion","usage":{"completion_tokens":2,"prompt_tokens":9,"total_tokens":11},"id":"chatcmpl-x","timings":{"prompt_n":9}}`,
+		chat.Reply{ID: "chatcmpl-x", Model: "qwen3", Created: 1763942400, Text: "4", Finish: chat.Stopped, Usage: chat.Usage{Prompt: 9, Completion: 2, Known: true}}},
+	"LM Studio, gpt-oss": {chat.OpenAI{}, `{"id":"1","model":"openai/gpt-oss-20b","choices":[{"index":0,"logprobs":null,"finish_reason":"length","message":{"role":"assistant","content":"","reasoning":"2+2…","tool_calls":[]}}],"usage":{"prompt_tokens":9,"completion_tokens":2},"stats":{}}`,
+		chat.Reply{ID: "1", Model: "openai/gpt-oss-20b", Thinking: "2+2…", Finish: chat.Length, Usage: chat.Usage{Prompt: 9, Completion: 2, Known: true}}},
+	"vLLM, a call": {chat.OpenAI{}, `{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":null,"reasoning_content":"hm","reasoning":"hm","tool_calls":[{"id":"chatcmpl-tool-1","type":"function","function":{"name":"f","arguments":"{\"a\": 1}"}}]},"finish_reason":"stop"}]}`,
+		chat.Reply{ID: "1", Thinking: "hm", Calls: []chat.Call{{ID: "chatcmpl-tool-1", Name: "f", Arguments: `{"a": 1}`}}, Finish: chat.Calling}},
+	"a refusal": {chat.OpenAI{}, `{"choices":[{"index":0,"message":{"content":null,"refusal":"no"},"finish_reason":"content_filter"}]}`, chat.Reply{Text: "no", Finish: chat.Filtered}},
+	"Anthropic": {chat.Anthropic{}, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"hm","signature":"x"},{"type":"text","text":"4"},{"type":"tool_use","id":"toolu_1","name":"f","input":{"a":1}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":5,"cache_read_input_tokens":4,"output_tokens":2}}`,
+		chat.Reply{ID: "msg_1", Model: "m", Thinking: "hm", Text: "4", Calls: []chat.Call{{ID: "toolu_1", Name: "f", Arguments: `{"a":1}`}}, Finish: chat.Calling, Usage: chat.Usage{Prompt: 9, Completion: 2, Known: true}}},
+	"Anthropic, cut short": {chat.Anthropic{}, `{"id":"msg_1","type":"message","content":[],"stop_reason":"max_tokens","usage":{"input_tokens":5,"output_tokens":2}}`,
+		chat.Reply{ID: "msg_1", Finish: chat.Length, Usage: chat.Usage{Prompt: 5, Completion: 2, Known: true}}},
+	"Ollama": {chat.Ollama{}, `{"model":"qwen3:8b","created_at":"2025-11-24T00:00:00.123456789Z","message":{"role":"assistant","content":"4","thinking":"hm"},"done_reason":"stop","done":true,"total_duration":5043500667,"load_duration":5025959,"prompt_eval_count":26,"prompt_eval_duration":325953000,"eval_count":290,"eval_duration":4709213000}`,
+		chat.Reply{Model: "qwen3:8b", Created: 1763942400, Thinking: "hm", Text: "4", Finish: chat.Stopped, Usage: chat.Usage{Prompt: 26, Completion: 290, Known: true}}},
+	"Ollama, a call": {chat.Ollama{}, `{"model":"m","message":{"role":"assistant","content":"","tool_calls":[{"id":"call_x","function":{"index":0,"name":"f","arguments":{"a":1}}}]},"done":true,"done_reason":"stop"}`,
+		chat.Reply{Model: "m", Calls: []chat.Call{{ID: "call_x", Name: "f", Arguments: `{"a":1}`}}, Finish: chat.Calling}},
+}
+
 func TestReadReply(t *testing.T) {
-	for name, c := range map[string]struct {
-		dialect chat.Dialect
-		body    string
-		want    chat.Reply
-	}{
-		"llama.cpp": {chat.OpenAI{}, `{"choices":[{"finish_reason":"stop","index":0,"message":{"role":"assistant","content":"4"}}],"created":1763942400,"model":"qwen3","system_fingerprint":"b6900-abc","object":"chat.completion","usage":{"completion_tokens":2,"prompt_tokens":9,"total_tokens":11},"id":"chatcmpl-x","timings":{"prompt_n":9}}`,
-			chat.Reply{ID: "chatcmpl-x", Model: "qwen3", Created: 1763942400, Text: "4", Finish: chat.Stopped, Usage: chat.Usage{Prompt: 9, Completion: 2, Known: true}}},
-		"LM Studio, gpt-oss": {chat.OpenAI{}, `{"id":"1","model":"openai/gpt-oss-20b","choices":[{"index":0,"logprobs":null,"finish_reason":"length","message":{"role":"assistant","content":"","reasoning":"2+2…","tool_calls":[]}}],"usage":{"prompt_tokens":9,"completion_tokens":2},"stats":{}}`,
-			chat.Reply{ID: "1", Model: "openai/gpt-oss-20b", Thinking: "2+2…", Finish: chat.Length, Usage: chat.Usage{Prompt: 9, Completion: 2, Known: true}}},
-		"vLLM, a call": {chat.OpenAI{}, `{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":null,"reasoning_content":"hm","reasoning":"hm","tool_calls":[{"id":"chatcmpl-tool-1","type":"function","function":{"name":"f","arguments":"{\"a\": 1}"}}]},"finish_reason":"stop"}]}`,
-			chat.Reply{ID: "1", Thinking: "hm", Calls: []chat.Call{{ID: "chatcmpl-tool-1", Name: "f", Arguments: `{"a": 1}`}}, Finish: chat.Calling}},
-		"a refusal": {chat.OpenAI{}, `{"choices":[{"index":0,"message":{"content":null,"refusal":"no"},"finish_reason":"content_filter"}]}`, chat.Reply{Text: "no", Finish: chat.Filtered}},
-		"Anthropic": {chat.Anthropic{}, `{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[{"type":"thinking","thinking":"hm","signature":"x"},{"type":"text","text":"4"},{"type":"tool_use","id":"toolu_1","name":"f","input":{"a":1}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":5,"cache_read_input_tokens":4,"output_tokens":2}}`,
-			chat.Reply{ID: "msg_1", Model: "m", Thinking: "hm", Text: "4", Calls: []chat.Call{{ID: "toolu_1", Name: "f", Arguments: `{"a":1}`}}, Finish: chat.Calling, Usage: chat.Usage{Prompt: 9, Completion: 2, Known: true}}},
-		"Anthropic, cut short": {chat.Anthropic{}, `{"id":"msg_1","type":"message","content":[],"stop_reason":"max_tokens","usage":{"input_tokens":5,"output_tokens":2}}`,
-			chat.Reply{ID: "msg_1", Finish: chat.Length, Usage: chat.Usage{Prompt: 5, Completion: 2, Known: true}}},
-		"Ollama": {chat.Ollama{}, `{"model":"qwen3:8b","created_at":"2025-11-24T00:00:00.123456789Z","message":{"role":"assistant","content":"4","thinking":"hm"},"done_reason":"stop","done":true,"total_duration":5043500667,"load_duration":5025959,"prompt_eval_count":26,"prompt_eval_duration":325953000,"eval_count":290,"eval_duration":4709213000}`,
-			chat.Reply{Model: "qwen3:8b", Created: 1763942400, Thinking: "hm", Text: "4", Finish: chat.Stopped, Usage: chat.Usage{Prompt: 26, Completion: 290, Known: true}}},
-		"Ollama, a call": {chat.Ollama{}, `{"model":"m","message":{"role":"assistant","content":"","tool_calls":[{"id":"call_x","function":{"index":0,"name":"f","arguments":{"a":1}}}]},"done":true,"done_reason":"stop"}`,
-			chat.Reply{Model: "m", Calls: []chat.Call{{ID: "call_x", Name: "f", Arguments: `{"a":1}`}}, Finish: chat.Calling}},
-	} {
+	for name, c := range replies {
 		t.Run(name, func(t *testing.T) {
 			got, err := c.dialect.ReadReply([]byte(c.body))
 			if err != nil {
