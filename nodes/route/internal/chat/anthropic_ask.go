@@ -104,7 +104,11 @@ func (m Message) blocks() (out anthropicContent) {
 	}
 	content := writeAnthropicParts(m.Parts)
 	if m.Role == Tool {
-		return append(out, anthropicBlock{Type: "tool_result", ToolUseID: m.CallID, Content: content, IsError: m.Failed})
+		result := anthropicBlock{Type: "tool_result", ToolUseID: m.CallID, IsError: m.Failed}
+		if content != nil {
+			result.Content = must(content)
+		}
+		return append(out, result)
 	}
 	return append(append(out, content...), writeAnthropicCalls(m.Calls)...)
 }

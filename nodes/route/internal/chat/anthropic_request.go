@@ -76,8 +76,10 @@ type anthropicBlock struct {
 	Name      string           `json:"name,omitempty"`
 	Input     json.RawMessage  `json:"input,omitempty"`
 	ToolUseID string           `json:"tool_use_id,omitempty"`
-	Content   anthropicContent `json:"content,omitempty"`
-	IsError   bool             `json:"is_error,omitempty"`
+	// Content is a tool's answer. It is read by who asks for it alone: a block
+	// in a block in a block would be read over and over.
+	Content json.RawMessage `json:"content,omitempty"`
+	IsError bool            `json:"is_error,omitempty"`
 }
 
 type anthropicSource struct {
@@ -220,7 +222,13 @@ func (m anthropicMessage) neutral() ([]Message, error) {
 			}
 			said.Calls = append(said.Calls, Call{ID: b.ID, Name: b.Name, Arguments: given})
 		case "tool_result":
-			parts, err := b.Content.parts()
+			var answer anthropicContent
+			if !nothing(b.Content) {
+				if err := decode(b.Content, &answer, "the content of a tool_result"); err != nil {
+					return nil, err
+				}
+			}
+			parts, err := answer.parts()
 			if err != nil {
 				return nil, err
 			}

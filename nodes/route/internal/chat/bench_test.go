@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/turbone/jarvis/nodes/route/internal/chat"
@@ -40,6 +41,27 @@ func BenchmarkWriter(b *testing.B) {
 			for b.Loop() {
 				if len(w.Piece(p)) == 0 {
 					b.Fatal("nothing written")
+				}
+			}
+		})
+	}
+}
+
+// A conversation of a megabyte, most of it an image.
+func BenchmarkReadRequest(b *testing.B) {
+	r := asked()
+	r.Messages[1].Parts[1].Image.Data = strings.Repeat("iVBORw0K", 125_000)
+	for _, d := range chat.Dialects() {
+		b.Run(named(d), func(b *testing.B) {
+			body, err := d.WriteRequest(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := d.ReadRequest(body); err != nil {
+					b.Fatal(err)
 				}
 			}
 		})

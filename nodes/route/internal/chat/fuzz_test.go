@@ -79,6 +79,11 @@ func FuzzReadFrame(f *testing.F) {
 		}
 		f.Add(d.ErrorFrame(500, "gone"))
 	}
+	for _, c := range streams {
+		for _, frame := range frames(c.dialect, []byte(c.stream)) {
+			f.Add(frame)
+		}
+	}
 	for _, c := range someFrames {
 		f.Add([]byte(c.frame))
 	}
