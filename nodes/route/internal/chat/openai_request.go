@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/turbone/jarvis/nodes/route/internal/scan"
 )
 
 type openAIRequest struct {
@@ -96,10 +98,9 @@ func (c *openAIContent) UnmarshalJSON(b []byte) error {
 	case 'n':
 		return nil
 	case '"':
-		var text string
-		err := json.Unmarshal(b, &text)
+		text, _ := scan.String(b)
 		*c = texts(text)
-		return err
+		return nil
 	}
 	var parts []openAIPart
 	if err := json.Unmarshal(b, &parts); err != nil {
@@ -112,17 +113,11 @@ func (c *openAIContent) UnmarshalJSON(b []byte) error {
 		case "refusal":
 			*c = append(*c, Part{Text: p.Refusal})
 		case "image_url":
-			var at struct {
-				URL string `json:"url"`
+			at, err := imageURL(p.Image)
+			if err != nil {
+				return err
 			}
-			if len(p.Image) > 0 && p.Image[0] == '"' { // as some libraries have it
-				if err := json.Unmarshal(p.Image, &at.URL); err != nil {
-					return err
-				}
-			} else if err := json.Unmarshal(p.Image, &at); err != nil {
-				return fmt.Errorf("image_url: %w", err)
-			}
-			*c = append(*c, Part{Image: imageAt(at.URL)})
+			*c = append(*c, Part{Image: imageAt(at)})
 		case "input_audio", "audio":
 			return Unsupported{What: "audio input"}
 		default:
@@ -130,6 +125,25 @@ func (c *openAIContent) UnmarshalJSON(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// imageURL reads the address of an image, which some libraries write without an
+// object around it.
+func imageURL(raw []byte) (string, error) {
+	if at, ok := scan.String(raw); ok {
+		return at, nil
+	}
+	at, found := "", false
+	err := scan.Object(raw, func(key, value []byte) bool {
+		if string(key) == "url" {
+			at, found = scan.String(value)
+		}
+		return true
+	})
+	if err != nil || !found {
+		return "", errors.New("an image_url without a url")
+	}
+	return at, nil
 }
 
 // MarshalJSON implements [json.Marshaler]. Text alone is written as a text: not

@@ -179,6 +179,7 @@ func TestReadRequestRefuses(t *testing.T) {
 		"OpenAI, audio":              {chat.OpenAI{}, `{` + hi + `,"audio":{"voice":"x"}}`, "audio output"},
 		"OpenAI, audio input":        {chat.OpenAI{}, content(`{"type":"input_audio","input_audio":{}}`), "audio input"},
 		"OpenAI, a file":             {chat.OpenAI{}, content(`{"type":"file","file":{}}`), `content of the type "file"`},
+		"OpenAI, an image":           {chat.OpenAI{}, content(`{"type":"image_url","image_url":{"detail":"low"}}`), ""},
 		"OpenAI, functions":          {chat.OpenAI{}, `{` + hi + `,"functions":[{"name":"f"}]}`, "functions, the older form of tools,"},
 		"OpenAI, a custom tool":      {chat.OpenAI{}, `{` + hi + `,"tools":[{"type":"custom","custom":{"name":"x"}}]}`, `a tool of the type "custom"`},
 		"OpenAI, a grammar":          {chat.OpenAI{}, `{` + hi + `,"grammar":"root ::= x"}`, "a grammar"},

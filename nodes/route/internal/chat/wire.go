@@ -15,7 +15,6 @@ import (
 // event returns the name and the data of a server-sent event, as the WHATWG
 // specifies them. Most events are a single line of data, which is not copied.
 func event(frame []byte) (name, data []byte) {
-	data = nil
 	for first := true; len(frame) > 0; {
 		line := frame
 		if n := bytes.IndexByte(frame, '\n'); n >= 0 {
