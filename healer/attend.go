@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
 )
 
 // attendEvery is how often the healer looks at what costs no request: whether
@@ -25,6 +26,7 @@ type desk struct {
 	holds  bool                    // the healer has the lease itself, or is about to
 	cursor uint64                  // of the outcomes that were taken
 	wish   wish                    // what the latest alarm asks for
+	failed *route.Failure          // the latest real request that the node failed, until it is looked at
 }
 
 // leasedError ends a check, because somebody took the node's lease.
@@ -140,6 +142,20 @@ func (h *Healer) noticeAnswers() {
 	}
 }
 
+// noticeFailure has a node looked at that failed a real request.
+func (h *Healer) noticeFailure(f route.Failure) {
+	i, ok := h.config.Nodes.Index(f.Node)
+	if !ok {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := &h.fleet.nodes[i]; n.state == Healthy || n.state == Degraded {
+		h.desks[i].failed = &f
+		h.desks[i].rouse()
+	}
+}
+
 // takeAnswers takes what real answers tell of a model on trial. The lock is
 // held.
 func (h *Healer) takeAnswers(i int) bool {
@@ -193,8 +209,14 @@ func (h *Healer) woken(ctx context.Context, w *worker, next op) op {
 	}
 	h.mu.Lock()
 	state := h.fleet.nodes[w.index].state
+	failed := h.desks[w.index].failed
+	h.desks[w.index].failed = nil
 	h.mu.Unlock()
-	if next.kind == opProbe && (state == Healthy || state == Degraded) {
+	switch {
+	case state != Healthy && state != Degraded || next.kind != opProbe:
+	case failed != nil:
+		return h.report(w.index, seen{kind: opTraffic, began: now, at: now, fault: failed.Fault, detail: failed.Detail})
+	default:
 		next.at = now
 	}
 	return next

@@ -15,6 +15,7 @@ const (
 	opProbe     opKind = "probe"     // ask what is loaded
 	opCanary    opKind = "canary"    // ask for one token
 	opQuestions opKind = "questions" // ask the mini-benchmark
+	opTraffic   opKind = "traffic"   // nothing is done: a real request failed
 	opTrim      opKind = "trim"      // unload second instances
 	opDrain     opKind = "drain"     // wait for requests under way
 	opEnsure    opKind = "ensure"    // make a model the only one loaded
@@ -37,7 +38,7 @@ func (o op) changes() bool { return o.kind == opEnsure || o.kind == opRestart ||
 
 // aims reports whether the op is about the model that the node was to serve
 // when it was decided. What a probe saw is judged by what it is to serve now.
-func (o op) aims() bool { return o.kind != opProbe && o.kind != opLease }
+func (o op) aims() bool { return o.kind != opProbe && o.kind != opLease && o.kind != opTraffic }
 
 // seen is what an op brought.
 type seen struct {
@@ -153,6 +154,9 @@ func (d *decision) handsOff() op {
 
 // check goes on after a check of a node that is not under repair.
 func (d *decision) check() op {
+	if d.s.kind == opTraffic {
+		return d.requestFailed()
+	}
 	f := diagnose(d.p, &d.n, d.s)
 	if f.cause == busy {
 		if d.isBusy(f) {
@@ -183,6 +187,26 @@ func (d *decision) check() op {
 		d.n.asked = m.Digest
 	}
 	return d.inService()
+}
+
+// requestFailed makes a node suspect that failed a real request, and has it
+// checked at once. Where requests go on failing on a node whose checks pass,
+// it is the requests: one suspicion in two pauses is enough.
+func (d *decision) requestFailed() op {
+	n, at := &d.n, d.s.at
+	n.checked = n.passed // nothing was checked
+	if n.worse.held != "" || at.Sub(n.accused) < 2*d.p.RetryAfter {
+		return d.nextProbe()
+	}
+	n.accused = at
+	text := string(d.s.fault)
+	if d.s.detail != "" {
+		text += ": " + d.s.detail
+	}
+	n.incident = incident{cause: erroring, text: text, began: d.s.began, check: opCanary}
+	n.state = Suspect
+	d.tell(EventSuspect, "suspect: a request failed: %s", text)
+	return op{kind: opProbe, at: at}
 }
 
 // isBusy reports whether the node may go on being busy.

@@ -124,6 +124,7 @@ func newHealer(c Config, m medium) (*Healer, error) {
 	for i := range h.desks {
 		h.desks[i].wake = make(chan struct{}, 1)
 	}
+	h.route.OnFailure(h.noticeFailure)
 	return h, nil
 }
 
@@ -269,7 +270,7 @@ func (h *Healer) report(i int, s seen) op {
 	if changed {
 		h.version++
 	}
-	h.route.Serve(after.name, after.serves())
+	h.tellRoute(after, s)
 	for _, e := range events {
 		h.events.add(e) // inside the lock: the order of the events is that of the decisions
 	}
@@ -278,6 +279,17 @@ func (h *Healer) report(i int, s seen) op {
 		h.keep(after.name)
 	}
 	return next
+}
+
+// tellRoute tells the route what a node serves, and whether it does.
+func (h *Healer) tellRoute(n *nodeState, s seen) {
+	if m, ok := n.inService(); ok {
+		h.route.SetModel(n.name, m.Name)
+	}
+	if s.fault == "" && (s.kind == opCanary || s.kind == opQuestions) {
+		h.route.Trust(n.name)
+	}
+	h.route.Serve(n.name, n.serves())
 }
 
 func (h *Healer) tell(e Event) { h.events.add(e) }

@@ -31,6 +31,7 @@ type nodeState struct {
 	questioned time.Time // latest passed mini-benchmark
 	healthy    time.Time // when it came into service; zero out of it
 	busySince  time.Time
+	accused    time.Time // when a real request's failure last made it suspect
 	lastError  string
 	asked      string // digest of the file whose answers were last checked
 

@@ -82,7 +82,7 @@ func (w *worker) carryOut(ctx context.Context, o op, s *seen) {
 	}
 	var err error
 	switch o.kind {
-	case opLease:
+	case opLease, opTraffic:
 	case opProbe:
 		s.snapshot, err = w.node.Probe(ctx)
 	case opCanary:
@@ -210,6 +210,7 @@ func (w *worker) drain(ctx context.Context, until time.Time) {
 	select {
 	case <-w.healer.route.Idle(w.node.Name):
 	case <-ctx.Done():
+		w.healer.route.Move(w.node.Name) // the others take over
 		return
 	}
 	reporter, ok := w.node.Backend.(nodes.BusyReporter)

@@ -48,6 +48,8 @@ type Client struct {
 	options Options
 	base    *url.URL
 	http    *http.Client
+	// ownTransport: the transport was given, and is to be used by all.
+	ownTransport bool
 }
 
 // NewTransport returns a transport for servers on a local network: a connect
@@ -77,10 +79,11 @@ func New(o Options) (*Client, error) {
 	if u.User != nil {
 		return nil, fmt.Errorf("%s: url: user and password do not belong in it; use api_key", o.Node)
 	}
-	if o.Transport == nil {
+	given := o.Transport != nil
+	if !given {
 		o.Transport = NewTransport()
 	}
-	return &Client{options: o, base: u, http: &http.Client{
+	return &Client{options: o, base: u, ownTransport: given, http: &http.Client{
 		Transport: o.Transport,
 		// An engine does not redirect; a captive portal and a misconfigured
 		// proxy do.
@@ -93,6 +96,21 @@ func (c *Client) Node() string { return c.options.Node }
 
 // Key returns the node's key.
 func (c *Client) Key() nodes.Secret { return c.options.Key }
+
+// Endpoint is the server as a route sees it: with these APIs, and with this
+// way of carrying on.
+func (c *Client) Endpoint(continues func(string) (map[string]any, bool), apis ...string) nodes.Endpoint {
+	e := nodes.Endpoint{
+		URL: c.base, Key: c.options.Key, APIs: apis, Continues: continues,
+		Classify: func(status int, header http.Header, body []byte) *nodes.Error {
+			return c.Status("serve", status, header, body)
+		},
+	}
+	if c.ownTransport {
+		e.Transport = c.options.Transport
+	}
+	return e
+}
 
 // URL returns the address of a path on the server.
 func (c *Client) URL(path string) string { return c.base.JoinPath(path).String() }
@@ -279,7 +297,7 @@ func (c *Client) Transport(ctx context.Context, action string, err error) error 
 	if errors.As(err, &known) {
 		return known // from a reader of ours below
 	}
-	e := &nodes.Error{Node: c.options.Node, Action: action, Fault: transportFault(err), Err: err}
+	e := &nodes.Error{Node: c.options.Node, Action: action, Fault: TransportFault(err), Err: err}
 	e.Remedy = remedies[e.Fault]
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -296,7 +314,8 @@ func notCanceled(cause error) error {
 	return cause
 }
 
-func transportFault(err error) nodes.Fault {
+// TransportFault is the fault of an exchange that brought no answer, or half of one.
+func TransportFault(err error) nodes.Fault {
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
 	switch {

@@ -25,7 +25,8 @@ const depth = 10000
 // and with its escapes resolved, the value as it stands. Both are valid as long
 // as b is; they point into it, except for a key with escapes. A key that comes
 // twice is yielded twice. Once yield returns false nothing more is looked at,
-// and the error is nil.
+// and the error is nil. A value's capacity reaches to the end of b, so that
+// cap(b) - cap(value) is its place; append to none.
 func Object(b []byte, yield func(key, value []byte) bool) error {
 	i, err := open(b, '{')
 	if err != nil {
@@ -65,7 +66,7 @@ func Object(b []byte, yield func(key, value []byte) bool) error {
 		if after, err = value(b, i); err != nil {
 			return err
 		}
-		if !yield(key, b[i:after:after]) {
+		if !yield(key, b[i:after]) {
 			return nil
 		}
 		i = space(b, after)
