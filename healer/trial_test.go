@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
