@@ -54,7 +54,7 @@ func (f *forwarder) answer(ctx context.Context, a *ask, timeout time.Duration) (
 	out.status = b.status
 	out.head(b.header)
 	if b.frames == nil {
-		out.body = b.body
+		out.body = b.body.bytes
 		return out, nil
 	}
 	out.stream = c.newStream(ctx, b)
@@ -143,6 +143,10 @@ func (o *answer) close(left bool) {
 	o.cancel(nil)
 	if o.c.f.options.Observer != nil {
 		o.c.f.options.Observer.Observe(o.observation(left))
+	}
+	o.c.room.release()
+	if o.b != nil && o.b.body != nil {
+		o.b.body.release()
 	}
 }
 

@@ -70,6 +70,7 @@ type ask struct {
 	*api
 	query  string
 	header http.Header // without what is between two machines only
+	room   *room       // that the body is in
 	body   []byte
 	model  string
 	// modelFrom and modelTo are where the model stands in the body, quotes
@@ -150,9 +151,9 @@ func begin(h *maphash.Hash, value []byte) {
 }
 
 // with returns the body with another model's name in it.
-func (a *ask) with(model string) []byte {
+func (a *ask) with(model string) *room {
 	if model == a.model {
-		return a.body
+		return a.room
 	}
 	quoted := scan.AppendString(nil, model)
 	if a.modelTo == 0 {
@@ -162,11 +163,11 @@ func (a *ask) with(model string) []byte {
 		if rest := bytes.TrimLeft(a.body[at:], " \t\r\n"); len(rest) > 0 && rest[0] != '}' {
 			out = append(out, ',')
 		}
-		return append(out, a.body[at:]...)
+		return wrap(append(out, a.body[at:]...))
 	}
 	out := make([]byte, 0, len(a.body)+len(quoted))
 	out = append(append(out, a.body[:a.modelFrom]...), quoted...)
-	return append(out, a.body[a.modelTo:]...)
+	return wrap(append(out, a.body[a.modelTo:]...))
 }
 
 // hopByHop are the headers that are between two machines only (RFC 9110,

@@ -74,7 +74,7 @@ type attempt struct {
 	model   string
 	dialect chat.Dialect // in which the node is asked
 	path    string
-	body    []byte
+	body    *room
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	begun   time.Time
@@ -109,10 +109,9 @@ func (a *attempt) outgoing(to *url.URL) *http.Request {
 	}
 	req := &http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		ContentLength: int64(len(a.body)),
+		ContentLength: int64(len(a.body.bytes)), Body: newOutgoing(a.body),
+		GetBody: func() (io.ReadCloser, error) { return newOutgoing(a.body), nil },
 	}
-	req.Body = io.NopCloser(bytes.NewReader(a.body))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(a.body)), nil }
 	return req.WithContext(a.ctx)
 }
 
@@ -181,22 +180,22 @@ func lacksRoute(status int, body []byte) bool {
 const maxWhole = 64 << 20
 
 // whole reads an answer in one piece, and sees that it is one.
-func (a *attempt) whole(resp *http.Response) ([]byte, *failure) {
-	body, err := readAll(resp)
+func (a *attempt) whole(resp *http.Response) (*room, *failure) {
+	body, err := a.call.f.readAll(resp)
 	_ = resp.Body.Close()
 	if err != nil {
 		return nil, a.broke(err)
 	}
-	if f := a.check(resp, body); f != nil {
+	if f := a.check(resp, body.bytes); f != nil {
 		return nil, f
 	}
 	return body, nil
 }
 
-func readAll(resp *http.Response) ([]byte, error) {
+func (f *forwarder) readAll(resp *http.Response) (*room, error) {
 	if n := resp.ContentLength; n >= 0 && n <= maxWhole {
-		body := make([]byte, n)
-		_, err := io.ReadFull(resp.Body, body)
+		body := f.bodies.get(int(n))
+		_, err := io.ReadFull(resp.Body, body.bytes)
 		return body, err
 	}
 	var b bytes.Buffer
@@ -204,7 +203,7 @@ func readAll(resp *http.Response) ([]byte, error) {
 	if err == nil && n > maxWhole {
 		err = &nodes.Error{Fault: nodes.Protocol, Err: fmt.Errorf("an answer larger than %d MiB", maxWhole>>20)}
 	}
-	return b.Bytes(), err
+	return wrap(b.Bytes()), err
 }
 
 // check sees whether a body is an answer of the protocol.

@@ -36,13 +36,11 @@ func (k *carry) prepare(a *attempt) *failure {
 		k.hand(&r, d)
 	}
 	a.dialect, a.path = d, d.Path()
-	a.body, err = d.WriteRequest(r)
-	if err != nil {
-		return untranslated(err)
+	body, err := d.WriteRequest(r)
+	if err == nil && len(fields) > 0 {
+		body, err = with(body, fields)
 	}
-	if len(fields) > 0 {
-		a.body, err = with(a.body, fields)
-	}
+	a.body = wrap(body)
 	return untranslated(err)
 }
 

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,7 +57,13 @@ func newEnd(n *nodes.Node, own http.RoundTripper) *end {
 func newTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, address)
+			if tcp, ok := c.(*net.TCPConn); ok && err == nil {
+				return wholeConn{tcp}, nil
+			}
+			return c, err
+		},
 		MaxIdleConnsPerHost:    1024,
 		IdleConnTimeout:        4 * time.Second,
 		TLSHandshakeTimeout:    5 * time.Second,

@@ -25,6 +25,7 @@ type forwarder struct {
 	sticky  conversations
 	seed    maphash.Seed
 	rooms   sync.Pool // of *[]byte with frameRoom
+	bodies  rooms
 
 	listMu   sync.Mutex
 	lastList listing
@@ -233,7 +234,7 @@ type begun struct {
 	*attempt
 	status int
 	header http.Header
-	body   []byte // of an answer in one piece
+	body   *room // of an answer in one piece
 	// Of a stream: what was read up to the first token, and the rest.
 	head   head
 	frames *frames
@@ -252,7 +253,7 @@ func (c *call) attempt(ctx context.Context, g grant) (*begun, *failure) {
 	c.attempts++
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	g.request.onMove(a.cancel)
-	h := c.hedge(ctx, a, c.patience(g, len(a.body)))
+	h := c.hedge(ctx, a, c.patience(g, len(a.body.bytes)))
 	b, f := a.begin()
 	if other := h.end(b != nil); other != nil { // being late was told when it was noticed
 		c.failures = append(c.failures, Failure{Node: a.end.node.Name, Fault: nodes.TimedOut, Detail: errSilent.Error(), Begun: c.carry != nil})
@@ -309,7 +310,9 @@ func (a *attempt) prepare() *failure {
 	neutral, err := c.dialect.ReadRequest(c.body)
 	if err == nil {
 		neutral.Model = a.model
-		a.body, err = d.WriteRequest(neutral)
+		var body []byte
+		body, err = d.WriteRequest(neutral)
+		a.body = wrap(body)
 	}
 	return untranslated(err)
 }
@@ -347,11 +350,11 @@ func (a *attempt) begin() (*begun, *failure) {
 	a.measured(false)
 	b := &begun{attempt: a, status: resp.StatusCode, header: resp.Header, body: body}
 	if a.path != a.call.path {
-		reply, err := a.dialect.ReadReply(body)
+		reply, err := a.dialect.ReadReply(body.bytes)
 		if err != nil {
 			return nil, &failure{verdict: faulty, fault: nodes.Protocol, detail: err.Error()}
 		}
-		b.body = a.call.dialect.WriteReply(reply)
+		b.body = wrap(a.call.dialect.WriteReply(reply))
 		b.header = http.Header{"Content-Type": {"application/json"}}
 	}
 	return b, nil
@@ -365,9 +368,9 @@ func (a *attempt) measured(stream bool) {
 	defer t.mu.Unlock()
 	i := a.call.place(a.end)
 	if stream {
-		t.lines[i].first.add(took, len(a.body))
+		t.lines[i].first.add(took, len(a.body.bytes))
 	} else {
-		t.lines[i].whole.add(took, len(a.body))
+		t.lines[i].whole.add(took, len(a.body.bytes))
 	}
 }
 

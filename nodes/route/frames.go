@@ -11,7 +11,7 @@ import (
 const (
 	// frameRoom is how much of a stream is read at once, maxFrame how long one
 	// frame may be, in bytes. A picture or a long tool call comes in one.
-	frameRoom = 16 << 10
+	frameRoom = 32 << 10
 	maxFrame  = 16 << 20
 )
 
@@ -33,9 +33,8 @@ func newFrames(from io.Reader, events bool, room []byte) *frames {
 }
 
 // next returns the next frame: as it came with its line ends, and what is in
-// it. Both are valid until the next call that reads. more reports whether the
-// frame after it is there already. A frame may be empty inside: a comment, or
-// an empty line.
+// it. Both are valid until the next call that reads. A frame may be empty
+// inside: a comment, or an empty line.
 func (f *frames) next() (raw, inside []byte, err error) {
 	for {
 		if raw, inside, ok := f.take(); ok {
@@ -58,33 +57,39 @@ func (f *frames) peek() []byte {
 	}
 }
 
-// buffered reports whether next returns without reading.
-func (f *frames) buffered() bool {
-	start, seen := f.start, f.seen
-	_, _, ok := f.take()
-	f.start, f.seen = start, seen
-	return ok
-}
-
-// take cuts a frame off what is there.
+// take cuts a frame off what is there; ok is false where there is none yet. The
+// empty line after an event goes with it where it is there already. What take
+// returns stands right behind what it returned before.
 func (f *frames) take() (raw, inside []byte, ok bool) {
+	room := f.room[f.start:f.end]
 	from := f.seen
 	for {
-		at := bytes.IndexByte(f.room[f.start+from:f.end], '\n')
+		at := bytes.IndexByte(room[from:], '\n')
 		if at < 0 {
 			return nil, nil, false
 		}
-		line := bytes.TrimRight(f.room[f.start+from:f.start+from+at], "\r")
+		line := room[from : from+at]
 		from += at + 1
-		if f.events && bytes.HasPrefix(line, []byte("event")) {
+		if f.events && len(line) > 5 && line[0] == 'e' && string(line[:5]) == "event" {
 			f.seen = from // its data is to come
 			continue
 		}
-		raw = f.room[f.start : f.start+from]
+		inside = trimEnd(room[:from])
+		if f.events && from < len(room) && room[from] == '\n' {
+			from++
+		}
 		f.start += from
 		f.seen = 0
-		return raw, bytes.TrimRight(raw, "\r\n"), true
+		return room[:from], inside, true
 	}
+}
+
+// trimEnd cuts the line end off.
+func trimEnd(line []byte) []byte {
+	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
+		line = line[:n-1]
+	}
+	return line
 }
 
 // rest is what is left at the end of the stream.

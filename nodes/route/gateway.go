@@ -74,10 +74,11 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, a *ask) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(slowBody)) // a writer that can't is a test's
 	var err error
-	if a.body, err = g.body(r); err != nil {
+	if a.room, err = g.body(r); err != nil {
 		g.write(w, refusal400(a, err))
 		return
 	}
+	a.body = a.room.bytes
 	_ = control.SetReadDeadline(time.Time{})
 	timeout, err := g.forwarder.readAsk(a)
 	if err != nil {
@@ -97,14 +98,14 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, a *ask) {
 }
 
 // body reads a request's body, within bounds of size and time.
-func (g *Gateway) body(r *http.Request) ([]byte, error) {
+func (g *Gateway) body(r *http.Request) (*room, error) {
 	most := g.forwarder.options.MaxBody
 	if r.ContentLength > most {
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
 	if r.ContentLength >= 0 {
-		body := make([]byte, r.ContentLength)
-		if _, err := io.ReadFull(r.Body, body); err != nil {
+		body := g.forwarder.bodies.get(int(r.ContentLength))
+		if _, err := io.ReadFull(r.Body, body.bytes); err != nil {
 			return nil, badRequest{http.StatusBadRequest, "the request is not whole: " + err.Error()}
 		}
 		return body, nil
@@ -116,7 +117,7 @@ func (g *Gateway) body(r *http.Request) ([]byte, error) {
 	case int64(len(body)) > most:
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
-	return body, nil
+	return wrap(body), nil
 }
 
 // write sends an answer in one piece.

@@ -168,9 +168,11 @@ type stream struct {
 	created        int64
 	usage          chat.Usage
 
+	mould   mould
 	stall   *time.Timer
-	out     []byte // translated frames
-	pending error  // to be dealt with once what is before it is out
+	limit   time.Duration // that it may stand still
+	out     []byte        // translated frames
+	pending error         // to be dealt with once what is before it is out
 	ended   bool
 
 	resumed, restarted int
@@ -188,6 +190,7 @@ func (s *stream) take(b *begun) {
 	s.b = b
 	s.stall = time.AfterFunc(time.Hour, func() { s.stalled(b) })
 	s.stall.Stop()
+	s.limit = s.c.stallLimit(b)
 	for _, p := range b.head.pieces {
 		s.known(p)
 	}
@@ -271,36 +274,27 @@ func (s *stream) read() []byte {
 		}
 		return s.out
 	}
-	s.watch()
+	s.stall.Reset(s.limit)
 	raw, inside, err := s.b.frames.next()
 	s.stall.Stop()
 	s.out = s.out[:0]
+	before := s.pieces
 	var out []byte
-	tokens := s.pieces
-	for started := false; ; started = true {
+	for there := true; there; raw, inside, there = s.b.frames.take() {
 		if err == nil && len(inside) > 0 {
-			var p chat.Piece
-			if p, err = s.b.dialect.ReadFrame(inside); err == nil {
-				err = s.piece(p)
-			} else {
-				err = &nodes.Error{Fault: nodes.Protocol, Detail: err.Error()}
-			}
+			err = s.frame(inside)
 		}
 		if err != nil {
 			s.pending = err
 			break
 		}
-		if started {
-			out = out[:len(out)+len(raw)] // it stands right behind the one before
-		} else {
+		if out == nil {
 			out = raw
+		} else {
+			out = out[:len(out)+len(raw)] // it stands right behind the one before
 		}
-		if !s.b.frames.buffered() {
-			break
-		}
-		raw, inside, err = s.b.frames.next()
 	}
-	if s.pieces > tokens {
+	if s.pieces > before {
 		s.b.request.Token()
 	}
 	if s.writer == nil {
@@ -309,8 +303,22 @@ func (s *stream) read() []byte {
 	return s.out
 }
 
-// watch sets the time by which the stream has to move on.
-func (s *stream) watch() { s.stall.Reset(s.c.stallLimit(s.b)) }
+// frame takes in a frame.
+func (s *stream) frame(inside []byte) error {
+	if s.writer == nil {
+		if text, ok := s.mould.take(inside); ok {
+			s.pieces++
+			s.text.Write(text)
+			return nil
+		}
+	}
+	p, err := s.b.dialect.ReadFrame(inside)
+	if err != nil {
+		return &nodes.Error{Fault: nodes.Protocol, Detail: err.Error()}
+	}
+	s.mould.learn(inside, p)
+	return s.piece(p)
+}
 
 // toolPause is how long a stream may stand still at least where a tool may be
 // called: some servers send a call only when it is complete.
@@ -332,9 +340,8 @@ func (c *call) stallLimit(b *begun) time.Duration {
 // stalled ends a stream that stands still, unless other requests move on its
 // node or nobody else is there to carry it on.
 func (s *stream) stalled(b *begun) {
-	limit := s.c.stallLimit(b)
-	if time.Since(s.c.f.table.LastToken(b.end.node.Name)) < limit {
-		s.stall.Reset(limit)
+	if time.Since(s.c.f.table.LastToken(b.end.node.Name)) < s.limit {
+		s.stall.Reset(s.limit)
 		return
 	}
 	b.cancel(errSilent)

@@ -46,7 +46,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodPost {
 		return f.listed(req, header)
 	}
-	a := &ask{api: apis[req.URL.Path], query: req.URL.RawQuery, header: header, body: body}
+	a := &ask{api: apis[req.URL.Path], query: req.URL.RawQuery, header: header, room: wrap(body), body: body}
 	if a.api == nil {
 		return nil, fmt.Errorf("route: no node can be asked by %s", req.URL.Path)
 	}
@@ -63,9 +63,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if o.stream != nil {
 		resp.Body = &reader{answer: o}
 		resp.ContentLength = -1
-	} else {
-		o.close(false)
+		return resp, nil
 	}
+	if o.b != nil {
+		o.b.body.hold() // for ever: the body is the caller's now
+	}
+	o.close(false)
 	return resp, nil
 }
 
