@@ -69,7 +69,7 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout:    5 * time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
 		DisableCompression:     true, // a compressed answer can't be read on the way
-		ReadBufferSize:         16 << 10,
+		ReadBufferSize:         32 << 10,
 	}
 }
 

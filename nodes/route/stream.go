@@ -269,6 +269,18 @@ func (s *stream) read() []byte {
 				break
 			}
 		}
+		for s.pending == nil { // what came along with the first token
+			raw, inside, there := s.b.frames.take()
+			if !there {
+				break
+			}
+			if len(inside) > 0 {
+				s.pending = s.frame(inside)
+			}
+			if s.pending == nil {
+				h.raw = append(h.raw, raw...)
+			}
+		}
 		if s.writer == nil {
 			return h.raw
 		}
