@@ -21,6 +21,9 @@ type openAIVoice struct {
 	reasoning string
 	// noUsage leaves the token counts out, wholeOnly never streams.
 	noUsage, wholeOnly bool
+	// continues: the assistant's last message is carried on; echoes: and said
+	// again first.
+	continues, echoes bool
 	// comments are sent before the first piece, to keep the connection.
 	comments int
 }
@@ -37,13 +40,28 @@ type openAIRequest struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
 	MaxTokens int `json:"max_tokens"`
+	// Continue is how vLLM is asked to carry the last message on.
+	Continue bool `json:"continue_final_message"`
 }
 
 func (q openAIRequest) prompt() string {
-	if len(q.Messages) == 0 {
+	messages := q.Messages
+	if q.given() != "" {
+		messages = messages[:len(messages)-1]
+	}
+	if len(messages) == 0 {
 		return ""
 	}
-	return q.Messages[len(q.Messages)-1].Content
+	return messages[len(messages)-1].Content
+}
+
+// given is the beginning of the answer, where the last message is the
+// assistant's.
+func (q openAIRequest) given() string {
+	if n := len(q.Messages); n > 0 && q.Messages[n-1].Role == "assistant" {
+		return q.Messages[n-1].Content
+	}
+	return ""
 }
 
 // speakOpenAI answers a chat from an instance, with the faults that strike then.
@@ -72,6 +90,9 @@ func (s *Server) speakOpenAI(w http.ResponseWriter, r *http.Request, q openAIReq
 		return
 	}
 	thinking, text, finish := inst.model.Thinking, inst.model.answer(q.prompt()), "stop"
+	if v.continues && !v.echoes {
+		text = rest(text, q.given())
+	}
 	name := inst.id
 	if s.hit(AnotherModelAnswers, Chats) {
 		name = "somebody/else"
@@ -204,7 +225,7 @@ func (a openAIAnswer) stream(usage bool) {
 		}
 		out.send("", a.chunk(a.message(thinking, text), nil))
 		sent++
-		return sent > 1 || a.afterFirst()
+		return a.after(sent)
 	}
 	for i, p := range a.thoughts {
 		if a.v.reasoning == "think" && i == 0 {
@@ -222,7 +243,7 @@ func (a openAIAnswer) stream(usage bool) {
 			return
 		}
 	}
-	if a.s.hit(NoEndMark, Chats) {
+	if a.s.lacksEnd() {
 		return
 	}
 	last := a.chunk(map[string]any{}, a.finish)
@@ -237,16 +258,21 @@ func (a openAIAnswer) stream(usage bool) {
 	out.flush()
 }
 
-// afterFirst plays what strikes after the first piece; false ends the answer.
-func (a openAIAnswer) afterFirst() bool {
-	if a.dead {
+// after plays what strikes in the middle, when so many pieces were sent; false
+// ends the answer.
+func (a openAIAnswer) after(sent int) bool {
+	if a.dead && sent == 1 {
 		a.v.crash(a.w, true)
 		return false
 	}
-	if a.s.hit(CutOff, Chats) {
+	if _, on := a.s.strikes(CutOff, sent); on {
 		panic(http.ErrAbortHandler)
 	}
-	return !a.s.hit(HangMidAnswer, Chats) || a.s.hang(a.r.Context(), HangMidAnswer)
+	if _, on := a.s.strikes(NoEndMark, sent); on {
+		return false
+	}
+	_, on := a.s.strikes(HangMidAnswer, sent)
+	return !on || a.s.hang(a.r.Context(), HangMidAnswer)
 }
 
 // readOpenAI decodes a chat request; false means that it was refused.

@@ -64,6 +64,10 @@ type Detail struct {
 	Text string
 	// Routes limits the fault to some requests; 0 is all that it can touch.
 	Routes Route
+	// After is after how many pieces of an answer a fault strikes that does so
+	// in the middle of one (CutOff, HangMidAnswer, NoEndMark of a stream, and
+	// Ollama's ErrorFrame); 0 is after the first, for NoEndMark after the last.
+	After int
 	// Times ends the fault after so many requests hit it; 0 is never.
 	Times int
 }

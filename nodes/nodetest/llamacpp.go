@@ -9,6 +9,9 @@ import (
 
 // LlamaCPPSettings are the switches of a fake llama-server beside its faults.
 type LlamaCPPSettings struct {
+	// EchoPrefill: an answer that is carried on begins with what was given, as
+	// with some versions.
+	EchoPrefill bool
 	// ModelsMax is how many models a router keeps; one more evicts the least
 	// recently used without a word. 0 is 4.
 	ModelsMax int

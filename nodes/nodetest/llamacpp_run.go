@@ -135,6 +135,7 @@ func (l *LlamaCPP) chat(w http.ResponseWriter, r *http.Request, c LlamaCPPSettin
 			l.end(i, true, 137)
 		}
 	}()
+	v.continues, v.echoes = true, c.EchoPrefill
 	l.speakOpenAI(w, r, q, i, v)
 }
 

@@ -207,8 +207,8 @@ func (l *LMStudio) awaitInstance(ctx context.Context, i *instance) bool {
 	})
 }
 
-// speak emits the pieces at the model's pace, and plays what strikes after the
-// first one; false means that nobody listens any more.
+// speak emits the pieces at the model's pace, and plays what strikes in the
+// middle; false means that nobody listens any more.
 func (l *LMStudio) speak(ctx context.Context, a lmAnswer, emit func(lmPiece)) bool {
 	for n, p := range a.pieces {
 		var d time.Duration
@@ -219,14 +219,14 @@ func (l *LMStudio) speak(ctx context.Context, a lmAnswer, emit func(lmPiece)) bo
 			return false
 		}
 		emit(p)
-		if n > 0 {
-			continue
-		}
-		if _, on := l.on(HangMidAnswer, Chats); on && !l.hang(ctx, HangMidAnswer) {
+		if _, on := l.strikes(HangMidAnswer, n+1); on && !l.hang(ctx, HangMidAnswer) {
 			return false
 		}
-		if l.hit(CutOff, Chats) {
+		if _, on := l.strikes(CutOff, n+1); on {
 			panic(http.ErrAbortHandler)
+		}
+		if _, on := l.strikes(NoEndMark, n+1); on {
+			return false
 		}
 	}
 	return true
@@ -437,7 +437,7 @@ func (l *LMStudio) openAIStream(w http.ResponseWriter, r *http.Request, c LMStud
 	if !l.speak(r.Context(), a, emit) {
 		return
 	}
-	if l.hit(NoEndMark, Chats) {
+	if l.lacksEnd() {
 		return
 	}
 	out.send("", delta(map[string]any{}, a.finish))

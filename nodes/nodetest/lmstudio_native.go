@@ -220,7 +220,7 @@ func (n *lmNativeReply) stream(w http.ResponseWriter, r *http.Request, a lmAnswe
 		return
 	}
 	enter("")
-	if !n.l.hit(NoEndMark, Chats) {
+	if !n.l.lacksEnd() {
 		send("chat.end", map[string]any{"result": n.result(a)})
 	}
 }

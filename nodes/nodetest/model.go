@@ -101,6 +101,15 @@ func (m Model) answer(prompt string) string {
 	return know[best]
 }
 
+// rest is what follows the beginning of an answer that was given; all of it
+// where that is not how it begins.
+func rest(answer, given string) string {
+	if after, ok := strings.CutPrefix(answer, given); ok {
+		return after
+	}
+	return answer
+}
+
 // knows spreads the right answers over the questions by their hash.
 func (m Model) knows(question string) bool {
 	if m.Right == 0 {

@@ -192,7 +192,12 @@ func (l *Ollama) prepare(r *http.Request, c OllamaSettings, in ollamaRequest, i 
 			a.text, a.thinking = append([]string{"<think>"}, append(a.thinking, "</think>")...), nil
 		}
 	}
-	say := i.model.answer(prompt)
+	var given string // the beginning of the answer, to be carried on
+	if n := len(in.Messages); n > 0 && in.Messages[n-1].Role == "assistant" {
+		given = in.Messages[n-1].Content
+		prompt = strings.TrimSuffix(prompt, given)
+	}
+	say := rest(i.model.answer(prompt), given)
 	if l.hit(WrongAnswers, Chats) {
 		say = wrongAnswer
 	}
@@ -230,8 +235,8 @@ func (e ending) failure() (string, bool) {
 	return string(e), true
 }
 
-// speak emits the pieces at the model's pace, and plays what strikes after the
-// first one.
+// speak emits the pieces at the model's pace, and plays what strikes in the
+// middle.
 func (l *Ollama) speak(ctx context.Context, a ollamaAnswer, emit func(thinking, text string)) ending {
 	said := 0
 	say := func(thinking, text string) ending {
@@ -243,16 +248,17 @@ func (l *Ollama) speak(ctx context.Context, a ollamaAnswer, emit func(thinking, 
 			return noListener
 		}
 		emit(thinking, text)
-		if said++; said > 1 {
-			return spoken
-		}
-		if _, on := l.on(HangMidAnswer, Chats); on && !l.hang(ctx, HangMidAnswer) {
+		said++
+		if _, on := l.strikes(HangMidAnswer, said); on && !l.hang(ctx, HangMidAnswer) {
 			return noListener
 		}
-		if l.hit(CutOff, Chats) {
+		if _, on := l.strikes(CutOff, said); on {
 			panic(http.ErrAbortHandler)
 		}
-		if d, on := l.on(ErrorFrame, Chats); on {
+		if _, on := l.strikes(NoEndMark, said); on {
+			return noEndMark
+		}
+		if d, on := l.strikes(ErrorFrame, said); on {
 			return ending(or(d.Text, "an error was encountered while running the model: unexpected EOF"))
 		}
 		return spoken
@@ -267,7 +273,7 @@ func (l *Ollama) speak(ctx context.Context, a ollamaAnswer, emit func(thinking, 
 			return e
 		}
 	}
-	if l.hit(NoEndMark, Chats) {
+	if l.lacksEnd() {
 		return noEndMark
 	}
 	return spoken

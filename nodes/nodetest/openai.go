@@ -161,6 +161,7 @@ func (f *OpenAI) chat(w http.ResponseWriter, r *http.Request, body []byte) {
 		f.write(w, http.StatusNotFound, fmt.Sprintf("The model `%s` does not exist.", q.Model))
 		return
 	}
+	v.continues = q.Continue
 	f.speakOpenAI(w, r, q, inst, v)
 }
 

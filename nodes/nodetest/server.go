@@ -29,6 +29,8 @@ type Options struct {
 	Addr string
 	// Version the server tells.
 	Version string
+	// Forget keeps no calls, for tests that make very many.
+	Forget bool
 }
 
 // Call is one request that a fake got.
@@ -312,6 +314,29 @@ func (s *Server) onLocked(f Fault, route Route) (Detail, bool) {
 	return x.Detail, true
 }
 
+// strikes is on for a fault in the middle of an answer, of which so many pieces
+// were sent.
+func (s *Server) strikes(f Fault, sent int) (Detail, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.faults[f]
+	if !ok || sent != max(x.After, 1) || f == NoEndMark && x.After == 0 {
+		return Detail{}, false
+	}
+	return s.onLocked(f, Chats)
+}
+
+// lacksEnd reports whether an answer that was said in full has no end mark.
+func (s *Server) lacksEnd() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x, ok := s.faults[NoEndMark]; !ok || x.After > 0 {
+		return false
+	}
+	_, on := s.onLocked(NoEndMark, Chats)
+	return on
+}
+
 // active reports whether a fault is switched on, without counting a hit.
 func (s *Server) active(f Fault) bool {
 	s.mu.Lock()
@@ -375,9 +400,11 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	route := s.dialect.route(r)
-	s.mu.Lock()
-	s.calls = append(s.calls, Call{time.Now(), r.Method, r.URL.RequestURI(), string(body), route})
-	s.mu.Unlock()
+	if !s.options.Forget {
+		s.mu.Lock()
+		s.calls = append(s.calls, Call{time.Now(), r.Method, r.URL.RequestURI(), string(body), route})
+		s.mu.Unlock()
+	}
 
 	if _, on := s.on(Hang, route); on && !s.hang(r.Context(), Hang) {
 		panic(http.ErrAbortHandler)

@@ -39,7 +39,7 @@ func storyteller(name string) nodetest.Model {
 // onOllama starts a fake Ollama as a node.
 func onOllama(t testing.TB, name string, models ...nodetest.Model) (*nodetest.Ollama, *nodes.Node) {
 	t.Helper()
-	fake := nodetest.NewOllama(t, nodetest.Options{Models: models})
+	fake := nodetest.NewOllama(t, nodetest.Options{Models: models, Forget: true})
 	backend, err := ollama.New(ollama.Config{Node: name, URL: fake.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,10 @@ var faults = []struct {
 	{"wedged", nodetest.Wedged, nodetest.Detail{}},
 	{"slow", nodetest.Slow, nodetest.Detail{Delay: 50 * time.Millisecond}},
 	{"garbage", nodetest.NotJSON, nodetest.Detail{}},
-	{"cut in mid-answer", nodetest.CutOff, nodetest.Detail{}},
+	{"cut in mid-answer", nodetest.CutOff, nodetest.Detail{After: 40}},
+	{"hang in mid-answer", nodetest.HangMidAnswer, nodetest.Detail{After: 70}},
+	{"ends in mid-answer without an end mark", nodetest.NoEndMark, nodetest.Detail{After: 13}},
+	{"error in mid-answer", nodetest.ErrorFrame, nodetest.Detail{After: 100}},
 }
 
 // TestNoRequestIsLost: two nodes, four clients in a loop, and the first node
