@@ -71,6 +71,9 @@ func (a *attempt) first(resp *http.Response) (*begun, *failure) {
 // have had: one that only loads a model has not, and one that was cut by its
 // limit may.
 func (a *attempt) empty(h head) bool {
+	if k := a.call.carry; k != nil && k.text != "" {
+		return false // it broke off right before its end
+	}
 	for _, p := range h.pieces {
 		if p.Finish == chat.Length || p.Token() {
 			return false

@@ -58,6 +58,21 @@ func Slow() tinygguf.Spec {
 	return spec
 }
 
+// Story is what [Storyteller] says to "tell a story".
+func Story() string {
+	var b strings.Builder
+	b.WriteString("Once")
+	for i := range 150 {
+		fmt.Fprintf(&b, " upon%d", i)
+	}
+	return b.String() + " end."
+}
+
+// Storyteller knows one long answer, [Story], and takes some seconds to say it.
+func Storyteller() tinygguf.Spec {
+	return tinygguf.Spec{Rules: []tinygguf.Rule{{When: "tell a story", Say: Story()}}, Layers: 4, FF: 8192}
+}
+
 // TooLarge is a small file whose context can be set so large that no machine
 // has the memory: load it with num_ctx 200,000,000, which is refused at once.
 func TooLarge() tinygguf.Spec {

@@ -68,8 +68,11 @@ type Rule struct {
 // ChatTemplate is the Jinja template the file carries (llama-server uses it).
 const ChatTemplate = `{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}` + "\n" + `{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}`
 
-// OllamaTemplate is the Go template to pass to Ollama's create call.
-const OllamaTemplate = `{{- range .Messages }}<|{{ .Role }}|>{{ .Content }}` + "\n" + `{{ end }}<|assistant|>`
+// OllamaTemplate is the Go template to pass to Ollama's create call. As with
+// those of most models, a last message of the assistant's is left open, to be
+// carried on.
+const OllamaTemplate = `{{- range $i, $_ := .Messages }}{{- $last := eq (len (slice $.Messages $i)) 1 }}<|{{ .Role }}|>{{ .Content }}` +
+	`{{ if not (and $last (eq .Role "assistant")) }}` + "\n" + `{{ if $last }}<|assistant|>{{ end }}{{ end }}{{ end }}`
 
 // Kinds of tokens, by GGUF's numbers.
 const (
