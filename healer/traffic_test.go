@@ -1,0 +1,98 @@
+package healer_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/nodetest"
+	"github.com/turbone/jarvis/nodes/ollama"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// TestOneFailedRequestIsEnough: the healer, which would look again in an hour,
+// knows of a fault by the first request that meets it, and the request is
+// answered all the same.
+func TestOneFailedRequestIsEnough(t *testing.T) {
+	for _, test := range []struct {
+		fault nodetest.Fault
+		leads healer.EventType // how it ends
+	}{
+		{nodetest.Down, healer.EventDraining},
+		{nodetest.Hang, healer.EventDraining},
+		{nodetest.Status500, healer.EventDraining},
+		{nodetest.Wedged, healer.EventDraining},
+		{nodetest.NotJSON, healer.EventDraining},
+		{nodetest.CutOff, healer.EventDraining},
+		{nodetest.HangMidAnswer, healer.EventDraining},
+		{nodetest.EmptyStream, healer.EventDraining},
+	} {
+		t.Run(string(test.fault), func(t *testing.T) {
+			var fakes []*nodetest.Ollama
+			var list []*nodes.Node
+			for _, name := range []string{"M1", "M2"} {
+				fake := nodetest.NewOllama(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}})
+				backend, err := ollama.New(ollama.Config{Node: name, URL: fake.URL})
+				if err != nil {
+					t.Fatal(err)
+				}
+				n, err := nodes.New(nodes.Node{Name: name, Engine: "ollama", Backend: backend, Wanted: nodes.Model{Name: "good"}, ProbeTimeout: time.Second})
+				if err != nil {
+					t.Fatal(err)
+				}
+				fakes, list = append(fakes, fake), append(list, n)
+			}
+			c := newCluster(t, list...)
+			c.policy.Interval, c.policy.CanaryEvery, c.policy.QuestionsEvery = time.Hour, time.Hour, time.Hour
+			c.start()
+			defer c.stop()
+			limit := 300 * time.Millisecond
+			transport, err := route.NewTransport(c.healer.Route(), route.Options{FirstToken: limit, Answer: limit, Between: limit})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport}
+			if by, err := askOnce(client); err != nil || by != "M1" {
+				t.Fatalf("before the fault %q answered: %v", by, err)
+			}
+			fakes[0].Break(test.fault)
+			c.mark()
+			if _, err := askOnce(client); err != nil {
+				t.Errorf("the request that met the fault: %v", err)
+			}
+			suspect := c.wait("M1", healer.EventSuspect, 2*time.Second)
+			if !strings.Contains(suspect.Text, "a request failed") {
+				t.Errorf("suspect by %q, want by the request", suspect.Text)
+			}
+			c.wait("M1", test.leads, 10*time.Second)
+			if by, err := askOnce(client); err != nil || by != "M2" {
+				t.Errorf("afterwards %q answered: %v", by, err)
+			}
+		})
+	}
+}
+
+// askOnce asks a question as a stream, and returns who answered.
+func askOnce(client *http.Client) (by string, err error) {
+	body := `{"model":"auto","stream":true,"messages":[{"role":"user","content":"What is the capital of Italy?"}]}`
+	resp, err := client.Post("http://cluster/v1/chat/completions", "application/json", bytes.NewReader([]byte(body)))
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	switch {
+	case err != nil:
+		return "", err
+	case resp.StatusCode != http.StatusOK, !strings.HasSuffix(string(answer), "data: [DONE]\n\n"), !strings.Contains(string(answer), "Rome"):
+		return "", fmt.Errorf("%s: %s", resp.Status, answer)
+	}
+	return resp.Header.Get(route.HeaderNode), nil
+}
