@@ -178,6 +178,16 @@ func TestNewTwice(t *testing.T) {
 	if n := testutil.CollectAndCount(registry, "jarvis_gateway_requests_total"); n != 1 {
 		t.Errorf("%d series, want 1", n)
 	}
+
+	other := prometheus.NewRegistry()
+	taken := prometheus.NewCounter(prometheus.CounterOpts{Name: "jarvis_gateway_tokens_total"})
+	other.MustRegister(taken)
+	if _, err := metrics.New(other); err == nil {
+		t.Fatal("a name that is taken was taken again")
+	}
+	if got, err := other.Gather(); err != nil || len(got) != 1 {
+		t.Errorf("%d metrics (%v), want the one that was there", len(got), err)
+	}
 }
 
 // TestLint: names, units and help are as Prometheus wants them.
