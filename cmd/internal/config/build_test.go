@@ -72,3 +72,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzKeys: no file of keys makes the reader panic, or print what may be a key.
+func FuzzKeys(f *testing.F) {
+	f.Add("- {name: alice, key: '${KEY}', at_once: 4, per_minute: 60}\n- name: bob\n  key: sk-fuzz-secret-0123\n")
+	f.Add("sk-fuzz-secret: [*sk-fuzz-secret, &sk-fuzz-secret {key: sk-fuzz-secret}]")
+	f.Add("- sk-fuzz-secret-0123: alice\n- {at_once: sk-fuzz-secret}\n- key: |\n    sk-fuzz-secret\n   x")
+	f.Fuzz(func(t *testing.T, source string) {
+		r := &reader{file: "keys.yaml", env: environment, sample: sampleKeys, quiet: true}
+		if root, ok := r.parse([]byte(source)); ok {
+			if keys := r.clients(root); len(keys) == 0 && len(r.mistakes) == 0 {
+				t.Error("a file without a key was taken")
+			}
+		}
+		if err := r.mistakes.sorted("").Error(); strings.Contains(err, "sk-") {
+			t.Errorf("a key is printed: %s", err)
+		}
+	})
+}

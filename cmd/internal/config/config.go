@@ -17,6 +17,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -26,6 +27,7 @@ const FileName = "jarvis.yaml"
 // Defaults of what is not a figure of the healer itself.
 const (
 	DefaultListen     = "127.0.0.1:7070"
+	DefaultGateway    = "127.0.0.1:7071"
 	DefaultLog        = "jarvis_healer.log"
 	DefaultState      = "jarvis_state.json"
 	DefaultHistory    = "jarvis_benchmark_history.json"
@@ -42,6 +44,7 @@ type Config struct {
 	Healer   Healer
 	History  History
 	Arena    Arena
+	Gateway  Gateway
 	Alerts   []Alert
 	// Warnings are what is allowed and should be otherwise, one a line.
 	Warnings []string
@@ -116,6 +119,19 @@ type Arena struct {
 	OnRegression healer.OnRegression
 }
 
+// Gateway is the one address for all clients.
+type Gateway struct {
+	// Listen is its address, "" for no gateway.
+	Listen string
+	// Keys are those that let clients in, read from KeysFile; none: everybody.
+	Keys     []route.Key
+	KeysFile string
+	// Options are how requests are routed, without an observer.
+	Options route.Options
+	// Metrics are served at /metrics of its address.
+	Metrics bool
+}
+
 // Alert is one service that is told what happens.
 type Alert struct {
 	// URL names the service and holds its secrets.
@@ -139,6 +155,7 @@ func Default(dir string) *Config {
 			Temperature: 0.2, MaxTokens: 1024, Timeout: time.Minute, Weights: scoring.Default(),
 			OnRegression: healer.OnRegressionAlert,
 		},
+		Gateway: Gateway{Metrics: true},
 	}
 }
 
@@ -190,7 +207,7 @@ func parse(path string, source []byte, env func(string) (string, bool)) (*Config
 	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
 	}
-	r := &reader{file: path, dir: dir, env: env}
+	r := &reader{file: path, dir: dir, env: env, sample: "`jarvis-heal init` writes one with what it finds"}
 	c := Default(dir)
 	c.Path = path
 	if root, ok := r.parse(source); ok {
@@ -198,7 +215,7 @@ func parse(path string, source []byte, env func(string) (string, bool)) (*Config
 	}
 	c.Warnings = r.warnings
 	if len(r.mistakes) > 0 {
-		return nil, r.mistakes.sorted()
+		return nil, r.mistakes.sorted(path)
 	}
 	return c, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -75,6 +76,23 @@ arena:
   timeout: 90s
   weights: {quality: 3, speed: 1}
   on_regression: tournament
+gateway:
+  listen: 0.0.0.0:7072
+  keys_file: keys.yaml
+  policy: sticky
+  models:
+    fast: {M1: qwen3-4b, OL1: "llama3.2:3b"}
+    coder: {M1: qwen3-coder-30b}
+  strict_models: true
+  per_node: 4
+  queue: {size: 64, wait: 10s}
+  first_token: 20s
+  answer: 5m
+  between_tokens: 15s
+  slow_start: 1m
+  restart_streams: true
+  max_body: 16MiB
+  metrics: false
 alerts: [{url: ${TELEGRAM}, events: [offline, critical, healed, rollback]}]
 `
 
@@ -84,6 +102,10 @@ func revealed(a, b nodes.Secret) bool { return a.Reveal() == b.Reveal() }
 func TestWhole(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "key.txt"), []byte("sk-file-secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys := "- {name: alice, key: '${KEY}', at_once: 4, per_minute: 60}\n- name: bob\n  key: sk-bob-0123456789\n"
+	if err := os.WriteFile(filepath.Join(dir, "keys.yaml"), []byte(keys), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, FileName)
@@ -128,9 +150,22 @@ func TestWhole(t *testing.T) {
 			Suite: "builtin", Cycles: 4, QuickCycles: 1, TasksPerCycle: 20, Temperature: 0.7, MaxTokens: 2048, Timeout: 90 * time.Second,
 			Weights: scoring.Composite{Quality: 0.75, Speed: 0.25}, OnRegression: healer.OnRegressionTournament,
 		},
+		Gateway: Gateway{
+			Listen: "0.0.0.0:7072", KeysFile: filepath.Join(dir, "keys.yaml"),
+			Keys: []route.Key{
+				{Name: "alice", Secret: nodes.NewSecret("sk-environment-secret"), AtOnce: 4, PerMinute: 60},
+				{Name: "bob", Secret: nodes.NewSecret("sk-bob-0123456789")},
+			},
+			Options: route.Options{
+				Policy: route.Sticky, Strict: true, PerNode: 4, Queue: 64, Wait: 10 * time.Second,
+				Roles:      map[string]map[string]string{"fast": {"M1": "qwen3-4b", "OL1": "llama3.2:3b"}, "coder": {"M1": "qwen3-coder-30b"}},
+				FirstToken: 20 * time.Second, Answer: 5 * time.Minute, Between: 15 * time.Second, SlowStart: time.Minute,
+				Restart: true, MaxBody: 16 << 20,
+			},
+		},
 		Alerts: []Alert{{
 			URL:    nodes.NewSecret("telegram://123:sk-environment-secret@telegram?chats=1"),
-			Events: []healer.EventType{"offline", "critical", "healed", "rollback"}, Where: file + ":61:16",
+			Events: []healer.EventType{"offline", "critical", "healed", "rollback"}, Where: file + ":78:16",
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(revealed), cmpopts.IgnoreUnexported(Node{})); diff != "" {
@@ -158,6 +193,43 @@ func TestDefaults(t *testing.T) {
 	want.Nodes = []Node{{Name: "M1", Engine: "lmstudio", URL: "http://h:1", Model: nodes.Model{Name: "m"}, Timeout: 5 * time.Second}}
 	if diff := cmp.Diff(want, got, cmp.Comparer(revealed), cmpopts.IgnoreUnexported(Node{})); diff != "" {
 		t.Errorf("want(-) got(+):\n%s", diff)
+	}
+}
+
+// TestGateway: when there is one, and what its words mean.
+func TestGateway(t *testing.T) {
+	on := Gateway{Listen: DefaultGateway, Metrics: true}
+	with := func(o route.Options) Gateway { return Gateway{Listen: DefaultGateway, Metrics: true, Options: o} }
+	for _, c := range []struct {
+		name, section string
+		want          Gateway
+	}{
+		{"no section", "", Gateway{Metrics: true}},
+		{"nothing in it", "gateway:", on},
+		{"empty", "gateway: {}", on},
+		{"off", "gateway: {listen: off}", Gateway{Metrics: true}},
+		{"another port", "gateway: {listen: 'localhost:8000'}", Gateway{Listen: "localhost:8000", Metrics: true}},
+		{"IPv6", "gateway: {listen: '[::1]:7071'}", Gateway{Listen: "[::1]:7071", Metrics: true}},
+		{"the defaults, written out", `gateway: {listen: 127.0.0.1:7071, strict_models: false, per_node: 0, first_token: auto,
+  answer: auto, between_tokens: auto, restart_streams: false, metrics: true}`, on},
+		{"nobody waits", "gateway: {queue: {size: 0}}", with(route.Options{Queue: -1})},
+		{"no slow start", "gateway: {slow_start: off}", with(route.Options{SlowStart: -1})},
+		{"a slow start of 0", "gateway: {slow_start: 0s}", with(route.Options{SlowStart: -1})},
+		{"the status API's default address, which it left", "healer: {listen: off}\ngateway: {listen: 127.0.0.1:7070}",
+			Gateway{Listen: "127.0.0.1:7070", Metrics: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := parse(filepath.Join(t.TempDir(), FileName), []byte(oneNode+c.section+"\n"), environment)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got.Gateway, cmp.Comparer(revealed)); diff != "" {
+				t.Errorf("want(-) got(+):\n%s", diff)
+			}
+			if len(got.Warnings) > 0 {
+				t.Errorf("warned: %s", got.Warnings)
+			}
+		})
 	}
 }
 
@@ -193,21 +265,28 @@ func TestWarnings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "key.txt"), []byte("sk-file-secret"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "keys.yaml"), []byte("- {name: alice, key: sk-literal-secret}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	got, err := parse(filepath.Join(dir, FileName), []byte(`nodes:
   - {name: M1, engine: lmstudio, url: "http://h:1", model: m, api_key: sk-literal-secret}
   - {name: M2, engine: lmstudio, url: "http://h:2", model: m, api_key_file: key.txt}
+gateway: {keys_file: keys.yaml}
 `), environment)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := strings.Join(got.Warnings, "\n")
-	for _, part := range []string{":2:", "nodes[0].api_key: a secret is written into the file", ":3:", "chmod 600"} {
+	for _, part := range []string{":2:", "nodes[0].api_key: a secret is written into the file", ":3:", "key.txt; better chmod 600", ":4:", "gateway.keys_file: others can read", "keys.yaml; better chmod 600"} {
 		if !strings.Contains(all, part) {
 			t.Errorf("no %q in the warnings:\n%s", part, all)
 		}
 	}
 	if strings.Contains(all, "sk-") {
 		t.Errorf("a secret is printed:\n%s", all)
+	}
+	if len(got.Warnings) != 3 {
+		t.Errorf("%d warnings, want 3:\n%s", len(got.Warnings), all)
 	}
 	if got.Nodes[0].Key.Reveal() != "sk-literal-secret" || got.Nodes[1].Key.Reveal() != "sk-file-secret" {
 		t.Error("the keys didn't arrive")

@@ -42,7 +42,7 @@ func (m Mistake) String() string {
 }
 
 // Mistakes is the error of a file: all that is wrong with it, from its top to
-// its end, one a line.
+// its end, one a line; then what is wrong with the files that it names.
 type Mistakes []Mistake
 
 // Error lists the mistakes, one a line.
@@ -54,11 +54,18 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (m Mistakes) sorted() Mistakes {
+// sorted puts those of the first file before those of others, each once.
+func (m Mistakes) sorted(first string) Mistakes {
+	place := func(file string) string {
+		if file == first {
+			return ""
+		}
+		return file
+	}
 	slices.SortStableFunc(m, func(a, b Mistake) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(place(a.File), place(b.File)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return m
+	return slices.Compact(m)
 }
 
 // nearest returns the one of the names that was probably meant, "" where none

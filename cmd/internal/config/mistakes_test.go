@@ -18,6 +18,7 @@ func environment(name string) (string, bool) {
 	v, ok := map[string]string{
 		"EMPTY":     "",
 		"KEY":       "sk-environment-secret",
+		"SHORT":     "sk-short",
 		"MULTILINE": "sk-environment\nsecret",
 		"TELEGRAM":  "telegram://123:sk-environment-secret@telegram?chats=1",
 		"HOST":      "10.5.0.2",
@@ -29,7 +30,43 @@ func environment(name string) (string, bool) {
 // TestMistakes: each mistake is told with its place, what is wrong and what to
 // write instead, and never with a secret.
 func TestMistakes(t *testing.T) {
-	const file = "testdata/mistakes.txtar"
+	dir, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/mistakes.txtar", func(t *testing.T, source []byte) string {
+		_, err := parse("jarvis.yaml", source, environment)
+		return told(t, err, dir)
+	})
+}
+
+// TestMistakesInKeys: so is each mistake in the file of the clients' keys, by
+// its own lines.
+func TestMistakesInKeys(t *testing.T) {
+	golden(t, "testdata/keys.txtar", func(t *testing.T, source []byte) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "keys.yaml"), source, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := parse(filepath.Join(dir, "jarvis.yaml"), []byte(oneNode+"gateway: {keys_file: keys.yaml}\n"), environment)
+		return told(t, err, dir)
+	})
+}
+
+const oneNode = "nodes: [{name: M1, engine: lmstudio, url: 'http://h:1', model: m}]\n"
+
+// told is an error's text with paths from dir on.
+func told(t *testing.T, err error, dir string) string {
+	if err == nil {
+		t.Fatal("taken without a word")
+	}
+	return strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "") + "\n"
+}
+
+// golden compares what is said about each file of an archive with the file
+// after it.
+func golden(t *testing.T, file string, say func(t *testing.T, source []byte) string) {
+	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -38,12 +75,7 @@ func TestMistakes(t *testing.T) {
 		source, want := archive.Files[i], &archive.Files[i+1]
 		t.Run(source.Name, func(t *testing.T) {
 			text := strings.NewReplacer("{NUL}", "\x00", "{SOH}", "\x01").Replace(string(source.Data))
-			_, err := parse("jarvis.yaml", []byte(text), environment)
-			if err == nil {
-				t.Fatal("taken without a word")
-			}
-			dir, _ := filepath.Abs(".")
-			got := strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "") + "\n"
+			got := say(t, []byte(text))
 			if strings.Contains(got, "sk-") {
 				t.Errorf("a secret is printed: %s", got)
 			}

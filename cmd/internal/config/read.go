@@ -12,7 +12,7 @@ import (
 
 // The keys of each group, in the order of the documentation.
 var (
-	rootKeys = []string{"nodes", "fallback", "healer", "history", "arena", "alerts"}
+	rootKeys = []string{"nodes", "fallback", "healer", "history", "arena", "gateway", "alerts"}
 	nodeKeys = []string{
 		"name", "engine", "url", "api_key", "api_key_file", "timeout", "model", "load", "memory", "on_demand",
 		"load_timeout", "restart", "restart_timeout",
@@ -34,6 +34,12 @@ var (
 	weightKeys    = []string{"quality", "speed", "reliability"}
 	candidateKeys = []string{"model", "load"}
 	alertKeys     = []string{"url", "events"}
+	gatewayKeys   = []string{
+		"listen", "keys_file", "policy", "models", "strict_models", "per_node", "queue", "first_token", "answer",
+		"between_tokens", "slow_start", "restart_streams", "max_body", "metrics",
+	}
+	queueKeys  = []string{"size", "wait"}
+	clientKeys = []string{"name", "key", "at_once", "per_minute"}
 )
 
 // groups say where a key that stands at the wrong place belongs.
@@ -43,7 +49,8 @@ var groups = []struct {
 }{
 	{"the top of the file", rootKeys}, {"a node", nodeKeys}, {"healer", healerKeys}, {"arena", arenaKeys},
 	{"history", historyKeys}, {"healer.mini_benchmark", benchmarkKeys}, {"healer.backoff", backoffKeys},
-	{"arena.weights", weightKeys},
+	{"arena.weights", weightKeys}, {"gateway", gatewayKeys}, {"gateway.queue", queueKeys},
+	{"a key of gateway.keys_file", clientKeys},
 }
 
 // otherNames are what other programs call our keys.
@@ -51,6 +58,8 @@ var otherNames = map[string]string{
 	"host": "url", "address": "url", "base_url": "url", "endpoint": "url", "type": "engine", "kind": "engine",
 	"key": "api_key", "token": "api_key", "password": "api_key", "models": "model", "options": "load", "servers": "nodes",
 	"question": "prompt", "answer": "expect", "expected": "expect", "notifications": "alerts", "notify": "alerts",
+	"api_key": "key", "secret": "key", "keys": "keys_file", "api_keys": "keys_file", "roles": "models", "strict": "strict_models",
+	"port": "listen", "concurrency": "at_once", "rate": "per_minute", "rpm": "per_minute", "stall": "between_tokens",
 }
 
 func (r *reader) config(root value, c *Config) {
@@ -72,6 +81,9 @@ func (r *reader) config(root value, c *Config) {
 	}
 	if v, ok := m.get("arena"); ok {
 		r.arena(v, &c.Arena, c.Nodes)
+	}
+	if v, ok := m.fields["gateway"]; ok {
+		r.gateway(v, c)
 	}
 	if v, ok := m.get("alerts"); ok {
 		c.Alerts = r.alerts(v)

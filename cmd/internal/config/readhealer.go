@@ -154,7 +154,7 @@ func (r *reader) listen(m mapping, h *Healer) {
 		h.Listen = ""
 		return
 	}
-	address, loopback, ok := v.listen()
+	address, loopback, ok := v.listen(DefaultListen)
 	if !ok {
 		return
 	}

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -23,28 +25,46 @@ func (v value) secret() (nodes.Secret, bool) {
 
 // secretFile reads a key from the file that v names.
 func (v value) secretFile() (nodes.Secret, bool) {
-	path, ok := v.path()
+	path, content, ok := v.secretContent("the key", "a key", 64<<10)
 	if !ok {
 		return nodes.Secret{}, false
 	}
+	return v.usable(string(content), path)
+}
+
+// secretContent reads the file that v names, which holds one key or several.
+func (v value) secretContent(keys, any string, most int64) (path string, content []byte, ok bool) {
+	path, ok = v.path()
+	if !ok {
+		return "", nil, false
+	}
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		v.mistake(fmt.Sprintf("%s is no file", path), "name the file that holds the key")
-		return nodes.Secret{}, false
+		v.mistake(fmt.Sprintf("%s is no file", path), "name the file that holds "+keys)
+		return "", nil, false
 	}
-	if err == nil && info.Size() > 64<<10 {
-		v.mistake(fmt.Sprintf("%s is too large for a key", path), "name the file that holds the key and nothing else")
-		return nodes.Secret{}, false
+	if err == nil && info.Size() > most {
+		v.mistake(fmt.Sprintf("%s is too large for %s", path, any), fmt.Sprintf("name the file that holds %s and nothing else", keys))
+		return "", nil, false
 	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		v.mistake(fmt.Sprintf("the file of the key can't be read: %v", err), "make it readable, or correct the path")
-		return nodes.Secret{}, false
+	if err == nil {
+		content, err = os.ReadFile(path)
+	}
+	switch p := (*fs.PathError)(nil); { // it isn't quoted: a key may stand there by mistake
+	case errors.Is(err, fs.ErrNotExist):
+		v.mistake("there is no such file", "correct the path; a relative one starts at the config")
+		return "", nil, false
+	case errors.As(err, &p):
+		v.mistake(fmt.Sprintf("the file of %s can't be read: %v", keys, p.Err), "make it readable, or correct the path")
+		return "", nil, false
+	case err != nil:
+		v.mistake(fmt.Sprintf("the file of %s can't be read", keys), "make it readable, or correct the path")
+		return "", nil, false
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 		v.r.warn(v.at, v.key, fmt.Sprintf("others can read %s; better chmod 600", path))
 	}
-	return v.usable(string(content), path)
+	return path, content, true
 }
 
 // usable checks that a key can go into a header.

@@ -196,7 +196,7 @@ func (v value) integer(least int) (int, bool) {
 	n, err := strconv.Atoi(strings.ReplaceAll(strings.TrimSpace(s.text), "_", ""))
 	switch {
 	case err != nil:
-		v.mistake(fmt.Sprintf("%q is no whole number", clip(s.written)), "write a number such as 3")
+		v.mistake(fmt.Sprintf("%q is no whole number", v.quotable(s.written)), "write a number such as 3")
 		return 0, false
 	case n < least:
 		v.mistake(fmt.Sprintf("%d is too small", n), fmt.Sprintf("give at least %d", least))
@@ -275,8 +275,11 @@ func (v value) oneOf(names []string) (string, bool) {
 }
 
 // quotable is what of a value may be quoted: the file's own text, never a
-// variable's content.
+// variable's content, and nothing where any text may be a key.
 func (v value) quotable(text string) string {
+	if v.r.quiet {
+		return "…"
+	}
 	if written, ok := v.raw("", ""); ok {
 		return clip(written)
 	}
@@ -322,8 +325,7 @@ func validPort(p string) bool {
 }
 
 // listen reads host:port; loopback tells whether only this machine reaches it.
-func (v value) listen() (address string, loopback, ok bool) {
-	const example = "127.0.0.1:7070"
+func (v value) listen(example string) (address string, loopback, ok bool) {
 	text, ok := v.words("an address such as " + example)
 	if !ok {
 		return "", false, false

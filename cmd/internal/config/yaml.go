@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -19,6 +20,8 @@ type reader struct {
 	file     string
 	dir      string // relative paths start here
 	env      func(string) (string, bool)
+	sample   string // how to come by a file that is right
+	quiet    bool   // nothing of the file is quoted: any of it may be a key
 	mistakes Mistakes
 	warnings []string
 	anchors  map[string]ast.Node
@@ -45,7 +48,7 @@ var unmark = strings.NewReplacer(markDollar, "$", markOpen, "{", markClose, "}")
 // the mistake is noted.
 func (r *reader) parse(source []byte) (root value, ok bool) {
 	if !utf8.Valid(source) || strings.ContainsRune(string(source), 0) {
-		r.mistake(Position{}, "", "not a text file in UTF-8", "give a YAML file; `jarvis-heal init` writes one")
+		r.mistake(Position{}, "", "not a text file in UTF-8", "give a YAML file; "+r.sample)
 		return value{}, false
 	}
 	text := strings.TrimPrefix(string(source), "\ufeff")
@@ -63,7 +66,7 @@ func (r *reader) parse(source []byte) (root value, ok bool) {
 	}
 	switch len(bodies) {
 	case 0:
-		r.mistake(Position{1, 1}, "", "the file is empty", "`jarvis-heal init` writes one with what it finds")
+		r.mistake(Position{1, 1}, "", "the file is empty", r.sample)
 		return value{}, false
 	case 1:
 	default:
@@ -98,7 +101,7 @@ var syntaxFixes = []struct{ message, what, fix string }{
 	{"reserved character", "a value that begins with a reserved character", "put it in quotes"},
 	{"unexpected key name", "a line that is neither `key: value` nor part of one", "is a `:` missing?"},
 	{"non-map value", "a line that is neither `key: value` nor part of one", "is a `:` missing?"},
-	{"directive", "not YAML", "give a YAML file; `jarvis-heal init` writes one"},
+	{"directive", "not YAML", ""},
 	{"alias", "an alias (*name) that nothing is named by", "name something &name above it, or put the value in quotes"},
 }
 
@@ -110,14 +113,14 @@ var quoted = regexp.MustCompile("\"[^\"]*\"|'[^']{2,}'|`[^`]*`")
 func (r *reader) syntax(err error) {
 	var e yaml.Error
 	if !errors.As(err, &e) {
-		r.mistake(Position{}, "", "not YAML", "`jarvis-heal init` writes a file to start from")
+		r.mistake(Position{}, "", "not YAML", r.sample)
 		return
 	}
 	message := e.GetMessage()
 	what, fix := "not YAML: "+quoted.ReplaceAllString(message, "…"), ""
 	for _, s := range syntaxFixes {
 		if strings.Contains(message, s.message) {
-			what, fix = s.what, s.fix
+			what, fix = s.what, cmp.Or(s.fix, "give a YAML file; "+r.sample)
 			break
 		}
 	}
@@ -247,7 +250,7 @@ func (v value) fill(m *mapping, node *ast.MappingNode, known []string, depth int
 		}
 		if known != nil && !slices.Contains(known, name) {
 			what, fix := "unknown key", ""
-			if plainKey.MatchString(name) { // else it may be half of a value
+			if plainKey.MatchString(name) && !v.r.quiet { // else it may be half of a value
 				what = fmt.Sprintf("unknown key %q", name)
 			}
 			if meant := meantKey(name, known); meant != "" {
