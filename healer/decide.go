@@ -195,6 +195,9 @@ func (d *decision) check() op {
 func (d *decision) requestFailed() op {
 	n, at := &d.n, d.s.at
 	n.checked = n.passed // nothing was checked
+	if next, ok := d.watchTrial(); ok {
+		return next
+	}
 	if n.worse.held != "" || at.Sub(n.accused) < 2*d.p.RetryAfter {
 		return d.nextProbe()
 	}

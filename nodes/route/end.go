@@ -87,11 +87,14 @@ func (e *end) has(path string) bool {
 	return !lacks || time.Since(seen) > forgetLack
 }
 
-// lack notes that the node's version has no such API.
-func (e *end) lack(path string) {
+// lack notes that the node's version has no such API, and reports whether that
+// is news.
+func (e *end) lack(path string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	seen, known := e.lacks[path]
 	e.lacks[path] = time.Now()
+	return !known || time.Since(seen) > forgetLack
 }
 
 // dialect returns how the node is asked for what a client asked by an API; ok

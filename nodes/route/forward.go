@@ -155,11 +155,12 @@ func (c *call) after(ctx context.Context, g grant, f *failure) error {
 	if f.verdict == faulty {
 		c.failures = append(c.failures, Failure{Node: name, Fault: f.fault, Detail: f.detail, Begun: c.carry != nil})
 	}
-	if f.lacks {
-		c.f.ends[g.at].lack(c.path)
+	if f.lacks && c.f.ends[g.at].lack(f.path) {
 		c.f.forget()
 		c.plan = c.f.plan(c.ask)
-		c.want.fits = c.plan.fits
+		if c.carry == nil {
+			c.want.fits = c.plan.fits
+		}
 		c.tried[g.at] = c.plan.fits[g.at] == unfit // by translation it may do
 	}
 	c.waits = f.wait
@@ -281,15 +282,15 @@ func (c *call) patience(g grant, size int) time.Duration {
 		fixed = c.f.options.FirstToken
 	}
 	if fixed > 0 {
-		return fixed
+		return min(fixed, c.mostSilence())
 	}
 	c.f.table.mu.Lock()
 	defer c.f.table.mu.Unlock()
 	l := &c.f.table.lines[g.at]
 	if c.stream {
-		return l.first.limit(size, firstBounds)
+		return min(l.first.limit(size, firstBounds), c.mostSilence())
 	}
-	return l.whole.limit(size, wholeBounds)
+	return min(l.whole.limit(size, wholeBounds), c.mostSilence())
 }
 
 // prepare makes the node's request out of the client's.
@@ -300,7 +301,7 @@ func (a *attempt) prepare() *failure {
 	}
 	d, path, ok := a.end.dialect(c.api)
 	if !ok {
-		return &failure{verdict: elsewhere, lacks: true}
+		return &failure{verdict: elsewhere}
 	}
 	a.dialect, a.path = d, path
 	if path == c.path {

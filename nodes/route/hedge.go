@@ -9,8 +9,8 @@ import (
 )
 
 // hedge asks the other nodes where one takes too long to begin. That node is
-// not given up: whoever answers first wins, so that a limit that was too short
-// costs work and no answer.
+// not given up before it has been silent for very long: whoever answers first
+// wins, so that a limit that was too short costs work and no answer.
 type hedge struct {
 	timer *time.Timer
 	began chan struct{} // closed when the attempt itself has ended
@@ -84,14 +84,33 @@ func (h *hedge) search(ctx context.Context, c *call, a *attempt, patience time.D
 			}
 			clear(c.tried)
 			c.tried[c.place(a.end)] = true
+			if time.Since(a.begun) > c.mostSilence() {
+				a.cancel(errSilent)
+			}
 		}
 		select {
 		case <-h.began:
 			stopped = true
 		case <-ctx.Done():
 			stopped = true
-		case <-time.After(patience):
+		case <-time.After(min(patience, c.mostSilence())):
 		}
 	}
 	cancel(nil)
+}
+
+// mostSilence is how long a node may be silent while there is nobody else.
+func (c *call) mostSilence() time.Duration {
+	o := &c.f.options
+	switch {
+	case c.carry != nil:
+		return o.Wait // the client has a part already, and waits for the rest
+	case c.stream && o.FirstToken > 0:
+		return max(4*o.FirstToken, o.Wait)
+	case c.stream:
+		return firstBounds.most
+	case o.Answer > 0:
+		return max(4*o.Answer, o.Wait)
+	}
+	return wholeBounds.most
 }

@@ -108,7 +108,7 @@ func (a *attempt) early(b *begun, err error) *failure {
 // of HTML, or LM Studio's answer to a route that it doesn't have.
 func (a *attempt) unreadable(resp *http.Response, raw []byte, err error) *failure {
 	if lacksRoute(resp.StatusCode, raw) {
-		return &failure{verdict: elsewhere, lacks: true}
+		return &failure{verdict: elsewhere, lacks: true, path: a.path}
 	}
 	return &failure{verdict: faulty, fault: nodes.Protocol, detail: err.Error()}
 }
