@@ -13,6 +13,7 @@ package metrics
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,7 +86,7 @@ func New(registerer prometheus.Registerer) (*Metrics, error) {
 	}
 	m := &Metrics{
 		attempts:  counters("attempts_total", "Answers of nodes that were asked for; more than requests where some had to be asked for again.").WithLabelValues(),
-		moves:     counters("moves_total", "Requests that another node answered than the first one asked.").WithLabelValues(),
+		moves:     counters("moves_total", "Requests that another node answered after one had failed.").WithLabelValues(),
 		resumed:   counters("resumed_streams_total", "Times that another node carried on a stream that broke.").WithLabelValues(),
 		restarted: counters("restarted_streams_total", "Times that another node began a stream anew that broke.").WithLabelValues(),
 		broken:    counters("broken_streams_total", "Answers that ended in an error after they had begun.").WithLabelValues(),
@@ -102,7 +103,7 @@ func New(registerer prometheus.Registerer) (*Metrics, error) {
 	m.failures.make = func(f failure) prometheus.Counter {
 		return failures.WithLabelValues(valid(f.node), valid(string(f.fault)))
 	}
-	first := histograms("first_token_seconds", "How long answers took to begin.", firstBuckets, "api", "node", "model")
+	first := histograms("first_token_seconds", "How long streams took to begin.", firstBuckets, "api", "node", "model")
 	total := histograms("total_seconds", "How long whole answers took.", totalBuckets, "api", "node", "model")
 	tokens := counters("tokens_total", "Tokens of prompts and of answers, as the servers count them.", "node", "model", "kind")
 	m.answers.make = func(a answer) answered {
@@ -156,7 +157,7 @@ func (m *Metrics) Observe(o route.Observation) {
 	a := m.answers.get(answer{r.api, r.node, r.model})
 	add(a.prompt, o.PromptTokens)
 	add(a.completion, o.Tokens)
-	if o.FirstToken > 0 {
+	if o.Stream && o.FirstToken > 0 { // an answer in one piece begins when it is done
 		a.first.Observe(o.FirstToken.Seconds())
 	}
 	if !o.Left && !o.Broken { // what was cut short says nothing about the time an answer takes
@@ -172,19 +173,10 @@ func add(c prometheus.Counter, n int) {
 	}
 }
 
-// moved reports whether another node than the first served in the end: one that
-// failed, or one that was left without a fault of its own, being busy or taken
-// out of service.
+// moved reports whether another node served in the end than one that failed. A
+// node that was only asked again, in another way, is no other.
 func moved(o route.Observation) bool {
-	if o.Node == "" || o.Attempts < 2 {
-		return false
-	}
-	for _, f := range o.Failures {
-		if f.Node != o.Node {
-			return true
-		}
-	}
-	return o.Attempts-1 > len(o.Failures)
+	return o.Node != "" && slices.ContainsFunc(o.Failures, func(f route.Failure) bool { return f.Node != o.Node })
 }
 
 var _ route.Observer = (*Metrics)(nil)

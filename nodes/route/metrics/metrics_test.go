@@ -105,8 +105,10 @@ func TestObserve(t *testing.T) {
 		{"the first node failed", with(func(o *route.Observation) {
 			o.Attempts, o.Failures = 2, []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
 		}), and(map[string]float64{"attempts_total{}": 2, "moves_total{}": 1, "retries_total{fault=connection refused,node=OL1}": 1})},
-		{"the first node was busy", with(func(o *route.Observation) { o.Attempts = 2 }),
-			and(map[string]float64{"attempts_total{}": 2, "moves_total{}": 1})},
+		{"asked again in another way", with(func(o *route.Observation) { o.Attempts = 2 }), and(map[string]float64{"attempts_total{}": 2})},
+		{"in one piece", with(func(o *route.Observation) { o.Stream = false }), and(nil,
+			"first_token_seconds{api=/v1/chat/completions,model=qwen,node=M1} count",
+			"first_token_seconds{api=/v1/chat/completions,model=qwen,node=M1} sum")},
 		{"the same node, asked again", with(func(o *route.Observation) {
 			o.Attempts, o.Failures = 2, []route.Failure{{Node: "M1", Fault: nodes.ServerFailed}}
 		}), and(map[string]float64{"attempts_total{}": 2, "retries_total{fault=server error,node=M1}": 1})},
