@@ -64,6 +64,9 @@ func runHealer(cmd *cobra.Command, file string) (err error) {
 	if a := d.Listening(); a != "" {
 		fmt.Fprintf(stderr, "; status at http://%s/api/v1/status", a)
 	}
+	if a := d.Gateway(); a != "" {
+		fmt.Fprintf(stderr, "; clients at http://%s", a)
+	}
 	fmt.Fprintln(stderr, "; Ctrl-C to stop")
 
 	ctx, cancel := context.WithCancel(cmd.Context())

@@ -47,15 +47,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if len(g.access.keys) > 0 {
 		l := g.access.find(r.Header)
 		if l == nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			g.write(w, wrong(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"))
+			g.unknown(w, r)
 			return
 		}
 		wait, ok := l.enter(time.Now())
 		if !ok {
 			o := wrong(http.StatusTooManyRequests, r.URL.Path, "the key "+strconv.Quote(l.key.Name)+" has as many requests as it may")
 			o.header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-			g.write(w, o)
+			_ = g.write(w, o)
 			return
 		}
 		defer l.leave()
@@ -63,10 +62,28 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := &ask{api: apis[r.URL.Path], query: r.URL.RawQuery, header: r.Header, client: client}
 	if r.Method != http.MethodPost || a.api == nil {
-		g.write(w, g.forwarder.list(r))
+		_ = g.write(w, g.forwarder.list(r))
 		return
 	}
 	g.ask(w, r, a)
+}
+
+// Guard lets only those through to another handler who have a key of the
+// gateway's, where it has keys.
+func (g *Gateway) Guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(g.access.keys) > 0 && g.access.find(r.Header) == nil {
+			g.unknown(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unknown turns a client away.
+func (g *Gateway) unknown(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	_ = g.write(w, wrong(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"))
 }
 
 // ask passes a request on.
@@ -75,14 +92,14 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, a *ask) {
 	_ = control.SetReadDeadline(time.Now().Add(slowBody)) // a writer that can't is a test's
 	var err error
 	if a.room, err = g.body(r); err != nil {
-		g.write(w, refusal400(a, err))
+		_ = g.write(w, refusal400(a, err))
 		return
 	}
 	a.body = a.room.bytes
 	_ = control.SetReadDeadline(time.Time{})
 	timeout, err := g.forwarder.readAsk(a)
 	if err != nil {
-		g.write(w, refusal400(a, err))
+		_ = g.write(w, refusal400(a, err))
 		return
 	}
 	o, err := g.forwarder.answer(r.Context(), a, timeout)

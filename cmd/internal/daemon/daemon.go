@@ -54,6 +54,7 @@ type Daemon struct {
 	healer   *healer.Healer
 	alerter  *alert.Alerter
 	listener net.Listener
+	front    *front      // nil without a gateway
 	closers  []io.Closer // in the order of their opening
 }
 
@@ -119,6 +120,12 @@ func New(o Options) (d *Daemon, err error) {
 		}
 		d.closers = append(d.closers, onlyOnce{d.listener})
 	}
+	if c.Gateway.Listen != "" {
+		if d.front, err = newFront(c.Gateway, d.healer); err != nil {
+			return d, err
+		}
+		d.closers = append(d.closers, onlyOnce{d.front.listener})
+	}
 	return d, nil
 }
 
@@ -183,6 +190,14 @@ func (d *Daemon) Listening() string {
 	return d.listener.Addr().String()
 }
 
+// Gateway is the gateway's address, "" where there is none.
+func (d *Daemon) Gateway() string {
+	if d.front == nil {
+		return ""
+	}
+	return d.front.listener.Addr().String()
+}
+
 // Repairing names the nodes that are being repaired now.
 func (d *Daemon) Repairing() []string {
 	var names []string
@@ -210,6 +225,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		handler := statusapi.Guard(d.healer.Handler(), d.options.Config.Healer.Token)
 		helpers.Go(func() { served = statusapi.Serve(after, d.listener, handler) })
 	}
+	var passed error
+	if d.front != nil {
+		helpers.Go(func() { passed = d.front.serve(ctx, d.options.Config) })
+	}
 	if d.options.History != nil && d.options.Judge != nil {
 		watch := historyWatch{
 			path: d.options.Config.History.Path, runs: d.options.History.Runs, judge: d.options.Judge, word: d.healer.Judge,
@@ -229,7 +248,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	err := d.healer.Run(ctx)
 	end()
 	helpers.Wait()
-	return errors.Join(err, served)
+	return errors.Join(err, served, passed)
 }
 
 // Close gives back what New took.

@@ -39,6 +39,7 @@ func TestRefused(t *testing.T) {
 		want  string
 	}{
 		{"port taken", func(c *config.Config) { c.Healer.Listen = busy.Addr().String() }, "healer.listen"},
+		{"gateway's port taken", func(c *config.Config) { c.Gateway.Listen = busy.Addr().String() }, "gateway.listen"},
 		{"log is a folder", func(c *config.Config) { c.Healer.Log = filepath.Dir(c.Healer.Log) }, "healer.log"},
 		{"alert is nonsense", func(c *config.Config) {
 			c.Alerts = []config.Alert{{URL: nodes.NewSecret("nonsense://sk-secret"), Where: "jarvis.yaml:1:1"}}

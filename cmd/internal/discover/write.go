@@ -73,6 +73,12 @@ const tail = `
 #   state: jarvis_state.json           # last known good models: survives a restart
 #   listen: 127.0.0.1:7070             # status API; other addresses need listen_token: ${NAME}
 
+# gateway:                             # one address for all clients, who lose no request
+#   listen: 127.0.0.1:7071             # other addresses need keys_file: jarvis_keys.yaml
+#   policy: fallback                   # or least-busy, or sticky: a conversation stays on its node
+#   models:
+#     fast: {M1: MODEL, M2: MODEL}     # a name for clients: the model that answers on each node
+
 # alerts:                              # try them with "jarvis-heal notify-test"
 #   - url: ${JARVIS_TELEGRAM}          # telegram://TOKEN@telegram?chats=ID, or any URL of shoutrrr
 #     events: [critical, offline, misconfigured, rollback, healed]

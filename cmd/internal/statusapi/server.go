@@ -27,7 +27,7 @@ func Guard(next http.Handler, token nodes.Secret) http.Handler {
 		switch {
 		case r.URL.Path == "/healthz":
 		case token.Empty():
-			if !local(r.Host) {
+			if !Local(r.Host) {
 				http.Error(w, "ask by the address 127.0.0.1, or set healer.listen_token", http.StatusForbidden)
 				return
 			}
@@ -44,7 +44,8 @@ func Guard(next http.Handler, token nodes.Secret) http.Handler {
 	})
 }
 
-func local(host string) bool {
+// Local reports whether a request's host names this machine.
+func Local(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
