@@ -2,6 +2,9 @@ package metrics_test
 
 import (
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +169,38 @@ func TestOutsideNames(t *testing.T) {
 	name := "requests_total{api=/\uFFFD,client=" + metrics.Other + ",model=model\uFFFD,node=node\uFFFD,status=200}"
 	if got := figures(t, registry); got[name] != 1 {
 		t.Errorf("no %s in %v", name, got)
+	}
+}
+
+// TestReadme: the README names each metric, and none that isn't there.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "`jarvis_gateway_`:")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var named []string
+	for _, match := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(table, -1) {
+		named = append(named, "jarvis_gateway_"+match[1])
+	}
+	m, registry := made(t)
+	registry.MustRegister(metrics.Watch(route.New(), []string{"M1"}))
+	o := smooth
+	o.Failures = []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
+	m.Observe(o)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, family := range families {
+		there = append(there, family.GetName())
+	}
+	slices.Sort(named)
+	slices.Sort(there)
+	if diff := cmp.Diff(there, named); diff != "" {
+		t.Errorf("there(-) named(+):\n%s", diff)
 	}
 }
 
