@@ -15,7 +15,9 @@ const story = "Once upon a time there was a server that nobody looked after, and
 // TestAsk: the server that answers breaks off in mid-sentence, and the program
 // prints the whole of it.
 func TestAsk(t *testing.T) {
-	model := nodetest.Model{Name: "good", Knowledge: map[string]string{"tell a story": story}}
+	known := nodetest.Knowledge() // what the healer asks is among it
+	known["tell a story"] = story
+	model := nodetest.Model{Name: "good", Knowledge: known}
 	first := nodetest.NewLlamaCPP(t, nodetest.Options{Models: []nodetest.Model{model}})
 	second := nodetest.NewLlamaCPP(t, nodetest.Options{Models: []nodetest.Model{model}})
 	h, err := watch([]string{first.URL, second.URL})

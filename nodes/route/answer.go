@@ -153,7 +153,7 @@ func (o *answer) close(left bool) {
 func (o *answer) observation(left bool) Observation {
 	c := o.c
 	v := Observation{
-		API: c.path, Client: c.client, Status: o.status, Stream: o.stream != nil, Left: left, Attempts: c.attempts,
+		API: c.path, Client: c.name, Moves: c.moves, Status: o.status, Stream: o.stream != nil, Left: left, Attempts: c.attempts,
 		Failures: c.failures, Queued: c.queued, FirstToken: o.first, Total: time.Since(c.began),
 	}
 	if o.b != nil {

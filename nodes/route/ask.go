@@ -80,7 +80,8 @@ type ask struct {
 	tools              bool
 	restart            bool
 	conversation       uint64 // 0 where there is none
-	client             string
+	// client is whose turn it is in the queue, name that of its key.
+	client, name string
 }
 
 // badRequest is a request that no node could answer.

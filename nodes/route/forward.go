@@ -75,7 +75,10 @@ type call struct {
 	tried    []bool
 	failures []Failure
 	attempts int
+	moves    int
+	latest   int // the place of the node that was asked last, -1 for none
 	queued   time.Duration
+	hopeful  bool     // one that was tried may do better later
 	last     *failure // the latest that says something to the client
 	waits    time.Duration
 
@@ -85,16 +88,36 @@ type call struct {
 }
 
 func (f *forwarder) newCall(a *ask) *call {
-	c := &call{ask: a, f: f, began: time.Now(), plan: f.plan(a), tried: make([]bool, len(f.ends))}
+	c := &call{ask: a, f: f, began: time.Now(), tried: make([]bool, len(f.ends)), latest: -1}
 	c.until = c.began.Add(f.options.Wait)
 	c.want = want{
 		policy: f.options.Policy, perNode: f.options.PerNode, slow: f.options.SlowStart, most: max(f.options.Queue, 0),
-		client: a.client, fits: c.plan.fits, tried: c.tried, sticky: -1,
+		client: a.client, tried: c.tried, sticky: -1,
 	}
 	if a.conversation != 0 {
 		c.want.sticky = f.sticky.get(a.conversation)
 	}
 	return c
+}
+
+// replan says anew who can answer, where what the nodes serve has changed.
+// Once an answer is to be carried on, only who can do that fits. It returns
+// true, to be part of a condition.
+func (c *call) replan() bool {
+	c.plan = c.f.plan(c.ask)
+	c.want.fits = c.plan.fits
+	if c.carry == nil {
+		return true
+	}
+	c.want.fits = make([]fit, len(c.plan.fits))
+	for i, e := range c.f.ends {
+		if e != nil {
+			if _, _, ok := e.carries(c.api); ok {
+				c.want.fits[i] = c.plan.fits[i]
+			}
+		}
+	}
+	return true
 }
 
 // refusedError is a request that nobody answered.
@@ -117,6 +140,7 @@ const firstPause, longestPause = 200 * time.Millisecond, 2 * time.Second
 // cause.
 func (c *call) reach(ctx context.Context, once bool) (*begun, error) {
 	for pause := firstPause; ; {
+		c.replan()
 		patience := time.Until(c.until)
 		if once {
 			patience = 0
@@ -127,6 +151,8 @@ func (c *call) reach(ctx context.Context, once bool) (*begun, error) {
 		switch {
 		case err != nil:
 			return nil, err
+		case g.request != nil && c.replan() && c.want.fits[g.at] == unfit:
+			g.request.Done() // while it waited the node changed its model
 		case g.request != nil:
 			c.tried[g.at] = true
 			b, f := c.attempt(ctx, g)
@@ -136,7 +162,7 @@ func (c *call) reach(ctx context.Context, once bool) (*begun, error) {
 			if err := c.after(ctx, g, f); err != nil {
 				return nil, err
 			}
-		case once || refused.why != allTried || time.Until(c.until) <= 0:
+		case once, refused.why != allTried, !c.hopeful, time.Until(c.until) <= 0:
 			return nil, c.refuse(refused)
 		default:
 			pause = max(pause, min(c.waits, longestPause))
@@ -144,6 +170,7 @@ func (c *call) reach(ctx context.Context, once bool) (*begun, error) {
 				return nil, context.Cause(ctx)
 			}
 			pause = min(2*pause, longestPause)
+			c.hopeful = false
 			clear(c.tried)
 		}
 	}
@@ -155,13 +182,11 @@ func (c *call) after(ctx context.Context, g grant, f *failure) error {
 	if f.verdict == faulty {
 		c.failures = append(c.failures, Failure{Node: name, Fault: f.fault, Detail: f.detail, Begun: c.carry != nil})
 	}
+	c.hopeful = c.hopeful || f.verdict == faulty || f.fault == nodes.Busy || f.fault == ""
 	if f.lacks && c.f.ends[g.at].lack(f.path) {
 		c.f.forget()
-		c.plan = c.f.plan(c.ask)
-		if c.carry == nil {
-			c.want.fits = c.plan.fits
-		}
-		c.tried[g.at] = c.plan.fits[g.at] == unfit // by translation it may do
+		c.replan()
+		c.tried[g.at] = c.want.fits[g.at] == unfit // by translation it may do
 	}
 	c.waits = f.wait
 	if f.status != 0 && (c.last == nil || f.verdict == final || c.last.verdict != final) {
@@ -252,6 +277,10 @@ func (c *call) attempt(ctx context.Context, g grant) (*begun, *failure) {
 		return nil, f
 	}
 	c.attempts++
+	if c.latest >= 0 && c.latest != g.at {
+		c.moves++
+	}
+	c.latest = g.at
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
 	g.request.onMove(a.cancel)
 	h := c.hedge(ctx, a, c.patience(g, len(a.body.bytes)))

@@ -44,23 +44,25 @@ func (g *Gateway) CloseIdleConnections() { g.forwarder.own.CloseIdleConnections(
 // ServeHTTP implements [http.Handler].
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client, _, _ := net.SplitHostPort(r.RemoteAddr)
+	name := ""
 	if len(g.access.keys) > 0 {
 		l := g.access.find(r.Header)
 		if l == nil {
 			g.unknown(w, r)
 			return
 		}
+		name = l.key.Name
 		wait, ok := l.enter(time.Now())
 		if !ok {
 			o := wrong(http.StatusTooManyRequests, r.URL.Path, "the key "+strconv.Quote(l.key.Name)+" has as many requests as it may")
 			o.header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-			_ = g.write(w, o)
+			g.refuse(w, r, o, name)
 			return
 		}
 		defer l.leave()
-		client = l.key.Name
+		client = name
 	}
-	a := &ask{api: apis[r.URL.Path], query: r.URL.RawQuery, header: r.Header, client: client}
+	a := &ask{api: apis[r.URL.Path], query: r.URL.RawQuery, header: r.Header, client: client, name: name}
 	if r.Method != http.MethodPost || a.api == nil {
 		_ = g.write(w, g.forwarder.list(r))
 		return
@@ -83,7 +85,20 @@ func (g *Gateway) Guard(next http.Handler) http.Handler {
 // unknown turns a client away.
 func (g *Gateway) unknown(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("WWW-Authenticate", "Bearer")
-	_ = g.write(w, wrong(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"))
+	g.refuse(w, r, wrong(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"), "")
+}
+
+// refuse sends an answer that no node was asked for.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, o *answer, name string) {
+	_ = g.write(w, o) // who doesn't hear it is gone
+	if g.forwarder.options.Observer == nil {
+		return
+	}
+	v := Observation{API: "other", Client: name, Status: o.status}
+	if a := apis[r.URL.Path]; a != nil {
+		v.API = a.path
+	}
+	g.forwarder.options.Observer.Observe(v)
 }
 
 // ask passes a request on.
@@ -92,14 +107,14 @@ func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, a *ask) {
 	_ = control.SetReadDeadline(time.Now().Add(slowBody)) // a writer that can't is a test's
 	var err error
 	if a.room, err = g.body(r); err != nil {
-		_ = g.write(w, refusal400(a, err))
+		g.refuse(w, r, refusal400(a, err), a.name)
 		return
 	}
 	a.body = a.room.bytes
 	_ = control.SetReadDeadline(time.Time{})
 	timeout, err := g.forwarder.readAsk(a)
 	if err != nil {
-		_ = g.write(w, refusal400(a, err))
+		g.refuse(w, r, refusal400(a, err), a.name)
 		return
 	}
 	o, err := g.forwarder.answer(r.Context(), a, timeout)

@@ -104,10 +104,11 @@ type Observation struct {
 	// Stream: the answer came in pieces. Broken: it ended in an error after it
 	// had begun. Left: the client went away before its end.
 	Stream, Broken, Left bool
-	// Attempts counts the nodes' answers that were begun, 1 where all went
-	// well. Failures are those that failed, by node, oldest first.
-	Attempts int
-	Failures []Failure
+	// Attempts counts how often nodes were asked, 1 where all went well, and
+	// Moves how often it was another node than before. Failures are the
+	// attempts that failed by a node's fault, oldest first.
+	Attempts, Moves int
+	Failures        []Failure
 	// Resumed counts how often another node carried the stream on, Restarted
 	// how often one began it anew.
 	Resumed, Restarted int

@@ -481,7 +481,6 @@ func (s *stream) goOn(from *begun) error {
 		return err
 	}
 	c.carry, s.echo, s.writer = nil, nil, nil
-	c.want.fits = c.plan.fits
 	clear(c.tried)
 	c.tried[c.place(from.end)] = true
 	b, err := c.reach(s.ctx, false)
@@ -503,15 +502,6 @@ func (s *stream) carryOn() error {
 	if s.calling {
 		return errCalling
 	}
-	fits := make([]fit, len(c.plan.fits))
-	for i, e := range c.f.ends {
-		if e != nil {
-			if _, _, ok := e.carries(c.api); ok {
-				fits[i] = c.plan.fits[i]
-			}
-		}
-	}
-	c.want.fits = fits
 	c.carry = &carry{text: s.text.String(), thinking: s.thinking.String(), pieces: s.pieces}
 	b, err := c.reach(s.ctx, false)
 	if err != nil {

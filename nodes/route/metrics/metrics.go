@@ -13,7 +13,6 @@ package metrics
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +85,7 @@ func New(registerer prometheus.Registerer) (*Metrics, error) {
 	}
 	m := &Metrics{
 		attempts:  counters("attempts_total", "Answers of nodes that were asked for; more than requests where some had to be asked for again.").WithLabelValues(),
-		moves:     counters("moves_total", "Requests that another node answered after one had failed.").WithLabelValues(),
+		moves:     counters("moves_total", "Times a request went on to another node.").WithLabelValues(),
 		resumed:   counters("resumed_streams_total", "Times that another node carried on a stream that broke.").WithLabelValues(),
 		restarted: counters("restarted_streams_total", "Times that another node began a stream anew that broke.").WithLabelValues(),
 		broken:    counters("broken_streams_total", "Answers that ended in an error after they had begun.").WithLabelValues(),
@@ -148,9 +147,7 @@ func (m *Metrics) Observe(o route.Observation) {
 	if o.Left {
 		m.left.Inc()
 	}
-	if moved(o) {
-		m.moves.Inc()
-	}
+	add(m.moves, o.Moves)
 	if o.Node == "" {
 		return
 	}
@@ -171,12 +168,6 @@ func add(c prometheus.Counter, n int) {
 	if n > 0 {
 		c.Add(float64(n))
 	}
-}
-
-// moved reports whether another node served in the end than one that failed. A
-// node that was only asked again, in another way, is no other.
-func moved(o route.Observation) bool {
-	return o.Node != "" && slices.ContainsFunc(o.Failures, func(f route.Failure) bool { return f.Node != o.Node })
 }
 
 var _ route.Observer = (*Metrics)(nil)

@@ -107,6 +107,7 @@ func TestObserve(t *testing.T) {
 		{"smooth", smooth, answered},
 		{"the first node failed", with(func(o *route.Observation) {
 			o.Attempts, o.Failures = 2, []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
+			o.Moves = 1
 		}), and(map[string]float64{"attempts_total{}": 2, "moves_total{}": 1, "retries_total{fault=connection refused,node=OL1}": 1})},
 		{"asked again in another way", with(func(o *route.Observation) { o.Attempts = 2 }), and(map[string]float64{"attempts_total{}": 2})},
 		{"in one piece", with(func(o *route.Observation) { o.Stream = false }), and(nil,
@@ -117,11 +118,13 @@ func TestObserve(t *testing.T) {
 		}), and(map[string]float64{"attempts_total{}": 2, "retries_total{fault=server error,node=M1}": 1})},
 		{"carried on", with(func(o *route.Observation) {
 			o.Attempts, o.Resumed, o.Failures = 2, 1, []route.Failure{{Node: "OL1", Fault: nodes.CutOff, Begun: true}}
+			o.Moves = 1
 		}), and(map[string]float64{
 			"attempts_total{}": 2, "moves_total{}": 1, "resumed_streams_total{}": 1, "retries_total{fault=answer cut off,node=OL1}": 1,
 		})},
 		{"begun anew", with(func(o *route.Observation) {
 			o.Attempts, o.Restarted, o.Failures = 2, 1, []route.Failure{{Node: "OL1", Fault: nodes.CutOff, Begun: true}}
+			o.Moves = 1
 		}), and(map[string]float64{
 			"attempts_total{}": 2, "moves_total{}": 1, "restarted_streams_total{}": 1, "retries_total{fault=answer cut off,node=OL1}": 1,
 		})},
@@ -188,6 +191,7 @@ func TestReadme(t *testing.T) {
 	registry.MustRegister(metrics.Watch(route.New(), []string{"M1"}))
 	o := smooth
 	o.Failures = []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
+			o.Moves = 1
 	m.Observe(o)
 	families, err := registry.Gather()
 	if err != nil {
@@ -307,6 +311,7 @@ func TestAtOnce(t *testing.T) {
 func BenchmarkObserve(b *testing.B) {
 	o := smooth
 	o.Attempts, o.Failures = 2, []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
+			o.Moves = 1
 	for _, at := range []struct {
 		name string
 		run  func(*testing.B, func())
