@@ -191,7 +191,7 @@ func TestReadme(t *testing.T) {
 	registry.MustRegister(metrics.Watch(route.New(), []string{"M1"}))
 	o := smooth
 	o.Failures = []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
-			o.Moves = 1
+	o.Moves = 1
 	m.Observe(o)
 	families, err := registry.Gather()
 	if err != nil {
@@ -311,7 +311,7 @@ func TestAtOnce(t *testing.T) {
 func BenchmarkObserve(b *testing.B) {
 	o := smooth
 	o.Attempts, o.Failures = 2, []route.Failure{{Node: "OL1", Fault: nodes.Refused}}
-			o.Moves = 1
+	o.Moves = 1
 	for _, at := range []struct {
 		name string
 		run  func(*testing.B, func())
