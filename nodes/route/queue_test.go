@@ -1,0 +1,176 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/nodes"
+)
+
+// oneNode is a table of a node that takes one request at a time.
+func oneNode() *Table {
+	table := New(&nodes.Node{Name: "M1"})
+	table.Serve("M1", true)
+	return table
+}
+
+func wantOne(client string, most int) *want {
+	return &want{policy: Fallback, perNode: 1, most: most, client: client, fits: []fit{exact}, tried: []bool{false}, sticky: -1}
+}
+
+// TestQueueIsFair: a client with one request waits for one of another's, not
+// for its hundred.
+func TestQueueIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := oneNode()
+		var mu sync.Mutex
+		var order []string
+		begin := func(client string, i int) {
+			go func() { // ends when it was served
+				g, _, err := table.acquire(t.Context(), wantOne(client, 1024), time.Hour)
+				if err != nil || g.request == nil {
+					t.Errorf("%s %d: no node: %v", client, i, err)
+					return
+				}
+				mu.Lock()
+				order = append(order, fmt.Sprint(client, i))
+				mu.Unlock()
+				time.Sleep(time.Second)
+				g.request.Done()
+			}()
+			synctest.Wait()
+		}
+		for i := range 101 { // the first is served at once
+			begin("many", i)
+		}
+		begin("one", 0)
+		begin("two", 0)
+		begin("two", 1)
+		if n := table.Queued(); n != 103 {
+			t.Errorf("%d wait, want 103", n)
+		}
+		time.Sleep(200 * time.Second)
+		synctest.Wait()
+		if len(order) != 104 || table.Queued() != 0 || table.InFlight("M1") != 0 {
+			t.Fatalf("%d were served, %d wait, %d are under way", len(order), table.Queued(), table.InFlight("M1"))
+		}
+		want := []string{"many0", "many1", "one0", "two0", "many2", "two1", "many3", "many4"}
+		if diff := cmp.Diff(want, order[:8]); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestQueueEnds: how long a request waits, and why it doesn't any longer.
+func TestQueueEnds(t *testing.T) {
+	gone := errors.New("the client went away")
+	for _, tt := range []struct {
+		name      string
+		serves    bool
+		waiting   int // before it
+		most      int
+		patience  time.Duration
+		meanwhile func(cancel context.CancelCauseFunc, holder *Request, table *Table)
+		took      time.Duration
+		refused   refusal
+		err       error
+		granted   bool
+	}{
+		{name: "patience runs out while all are full", serves: true, most: 9, patience: 5 * time.Second, took: 5 * time.Second, refused: refusal{why: allFull}},
+		{name: "patience runs out while none serves", most: 9, patience: 5 * time.Second, took: 5 * time.Second, refused: refusal{why: noneServes}},
+		{name: "no patience", serves: true, most: 9, refused: refusal{why: allFull}},
+		{name: "the queue is full", serves: true, waiting: 3, most: 3, patience: time.Minute, refused: refusal{why: allFull, full: true}},
+		{name: "there is room for one more", serves: true, waiting: 2, most: 3, patience: time.Second, took: time.Second, refused: refusal{why: allFull}},
+		{name: "there is no queue", serves: true, patience: time.Minute, refused: refusal{why: allFull, full: true}},
+		{name: "the client goes away", serves: true, most: 9, patience: time.Minute, took: 2 * time.Second, refused: refusal{why: allFull}, err: gone,
+			meanwhile: func(cancel context.CancelCauseFunc, _ *Request, _ *Table) { cancel(gone) }},
+		{name: "a place becomes free", serves: true, most: 9, patience: time.Minute, took: 2 * time.Second, granted: true,
+			meanwhile: func(_ context.CancelCauseFunc, holder *Request, _ *Table) { holder.Done() }},
+		{name: "a node comes into service", most: 9, patience: time.Minute, took: 2 * time.Second, granted: true,
+			meanwhile: func(_ context.CancelCauseFunc, _ *Request, table *Table) { table.Serve("M1", true) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				table := oneNode()
+				table.Serve("M1", tt.serves)
+				var holder *Request
+				if tt.serves {
+					holder = table.Begin("M1")
+				}
+				crowd, leave := context.WithCancel(t.Context())
+				for range tt.waiting {
+					go func() { _, _, _ = table.acquire(crowd, wantOne("crowd", 9), time.Hour) }() // ends by leave
+					synctest.Wait()
+				}
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				if tt.meanwhile != nil {
+					time.AfterFunc(2*time.Second, func() { tt.meanwhile(cancel, holder, table) })
+				}
+				began := time.Now()
+				g, refused, err := table.acquire(ctx, wantOne("one", tt.most), tt.patience)
+				if took := time.Since(began); took != tt.took {
+					t.Errorf("it took %s, want %s", took, tt.took)
+				}
+				if refused != tt.refused || !errors.Is(err, tt.err) || (g.request != nil) != tt.granted {
+					t.Errorf("granted %t, %+v, %v; want %t, %+v, %v", g.request != nil, refused, err, tt.granted, tt.refused, tt.err)
+				}
+				leave()
+				synctest.Wait()
+				if n := table.Queued(); n != 0 {
+					t.Errorf("%d still wait", n)
+				}
+			})
+		})
+	}
+}
+
+// TestNoGrantIsLost: a place that becomes free in the very moment in which who
+// waits for it gives up is used by that one or by the next, and stays with
+// nobody.
+func TestNoGrantIsLost(t *testing.T) {
+	for _, how := range []string{"patience", "the client"} {
+		t.Run(how+" ends", func(t *testing.T) {
+			granted := 0
+			for range 200 {
+				synctest.Test(t, func(t *testing.T) {
+					table := oneNode()
+					holder := table.Begin("M1")
+					ctx, patience := t.Context(), time.Second
+					if how != "patience" {
+						patience = time.Hour
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, time.Second)
+						defer cancel()
+					}
+					time.AfterFunc(time.Second, holder.Done)
+					g, _, err := table.acquire(ctx, wantOne("one", 9), patience)
+					if err != nil && g.request != nil {
+						t.Error("both a place and an error")
+					}
+					if g.request != nil {
+						granted++
+						g.request.Done()
+					}
+					synctest.Wait()
+					if table.InFlight("M1") != 0 || table.Queued() != 0 {
+						t.Errorf("%d are under way, %d wait", table.InFlight("M1"), table.Queued())
+					}
+					next, _, err := table.acquire(t.Context(), wantOne("two", 0), 0)
+					if err != nil || next.request == nil {
+						t.Fatalf("the place is lost: %v", err)
+					}
+					next.request.Done()
+				})
+			}
+			t.Logf("granted %d of 200", granted)
+		})
+	}
+}
