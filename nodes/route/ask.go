@@ -51,7 +51,7 @@ var apis = func() map[string]*api {
 	for _, a := range []api{
 		{path: "/v1/chat/completions", dialect: chat.OpenAI{}, errors: chat.OpenAI{}},
 		{path: "/v1/completions", dialect: chat.Completions{}, errors: chat.OpenAI{}},
-		{path: "/v1/responses", dialect: chat.Responses{}, errors: chat.OpenAI{}},
+		{path: "/v1/responses", dialect: chat.Responses{}, errors: chat.Responses{}},
 		{path: "/v1/embeddings", errors: chat.OpenAI{}, strict: true},
 		{path: "/v1/messages", dialect: chat.Anthropic{}, errors: chat.Anthropic{}},
 		{path: "/api/chat", dialect: chat.Ollama{}, errors: chat.Ollama{}, streams: true},

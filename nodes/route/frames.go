@@ -95,7 +95,7 @@ func trimEnd(line []byte) []byte {
 // rest is what is left at the end of the stream.
 func (f *frames) rest() (raw, inside []byte, err error) {
 	left := f.room[f.start:f.end]
-	f.start = f.end
+	f.start, f.seen = f.end, 0
 	if f.err == io.EOF && len(bytes.TrimSpace(left)) > 0 {
 		return left, bytes.TrimSpace(left), nil // the last line may lack its end
 	}

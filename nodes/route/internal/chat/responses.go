@@ -110,6 +110,11 @@ func usageInside(response []byte) (u Usage) {
 	return u
 }
 
+// ErrorFrame implements [Dialect]: the API has an event of its own for it.
+func (d Responses) ErrorFrame(status int, text string) []byte {
+	return appendEvent(nil, "error", must(map[string]any{"type": "error", "code": status, "message": text, "param": nil}))
+}
+
 // NewWriter implements [Dialect]: nothing is written.
 func (Responses) NewWriter(Start) Writer { return silence{} }
 
