@@ -44,6 +44,11 @@ func (f *forwarder) answer(ctx context.Context, a *ask, timeout time.Duration) (
 	}
 	out.ctx = ctx
 	b, err := c.reach(ctx, false)
+	if err != nil && a.passive && c.nobodyAsked() {
+		shown := shownModel(a.model)
+		out.status, out.header, out.body = shown.status, shown.header, shown.body
+		return out, nil
+	}
 	if err != nil {
 		return out, out.refuse(err)
 	}

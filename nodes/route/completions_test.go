@@ -97,3 +97,21 @@ func TestAResponseBreaksOffInItsOwnWords(t *testing.T) {
 		t.Errorf("%v, %s", err, answer)
 	}
 }
+
+// TestShow: the ollama command asks about a model before it asks the model;
+// of those of other engines the gateway tells that they can be asked.
+func TestShow(t *testing.T) {
+	_, lmstudio := onEngine(t, "lmstudio", "M1")
+	_, address := gateway(t, serving(lmstudio), route.Options{})
+	for model, want := range map[string]int{"auto": http.StatusOK, "good": http.StatusOK} {
+		resp, err := http.Post(address+"/api/show", "application/json", strings.NewReader(fmt.Sprintf(`{"model":%q}`, model)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != want || !strings.Contains(string(body), `"capabilities"`) {
+			t.Errorf("%s: %s, %v, %s", model, resp.Status, err, body)
+		}
+	}
+}

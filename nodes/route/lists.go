@@ -209,6 +209,30 @@ func ollamaLoaded(l listing) []map[string]any {
 	return list
 }
 
+// nobodyAsked reports whether no node speaks the API, while some serve the
+// model that was asked about.
+func (c *call) nobodyAsked() bool {
+	chats := c.f.plan(&ask{api: apis["/api/chat"], model: c.model})
+	for i := range chats.fits {
+		if c.plan.fits[i] != unfit {
+			return false
+		}
+		if chats.fits[i] != unfit && c.f.table.Serves(c.f.ends[i].node.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// shownModel is what /api/show tells of a model of another engine: that it can
+// be asked. The ollama command wants to know before it asks.
+func shownModel(name string) *answer {
+	return object(map[string]any{
+		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "license": "", "modified_at": never, "details": details,
+		"model_info": map[string]any{"general.architecture": "", "general.basename": name}, "capabilities": []string{"completion", "tools"},
+	})
+}
+
 // oldestOllama is a version whose clients get along with what is here.
 const oldestOllama = "0.17.4"
 
