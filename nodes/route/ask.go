@@ -100,7 +100,7 @@ func (a *ask) read(sticky bool, seed maphash.Seed) error {
 	err := scan.Object(a.body, func(key, value []byte) bool {
 		switch string(key) {
 		case "model", "name":
-			if s, ok := scan.String(value); ok && (a.model == "" || string(key) == "model") {
+			if s, ok := scan.String(value); (ok || string(value) == "null") && (a.model == "" || string(key) == "model") {
 				a.model = s
 				a.modelFrom = cap(a.body) - cap(value)
 				a.modelTo = a.modelFrom + len(value)
