@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -126,12 +125,8 @@ func (e *end) carries(a *api) (d chat.Dialect, fields map[string]any, ok bool) {
 	if !chat.Translates(a.dialect) {
 		return nil, nil, false
 	}
-	list := chat.Dialects()
-	if i := slices.IndexFunc(list, func(d chat.Dialect) bool { return d.Path() == a.path }); i > 0 {
-		list[0], list[i] = list[i], list[0]
-	}
-	for _, d := range list {
-		if e.has(d.Path()) {
+	for _, d := range append([]chat.Dialect{a.dialect}, chat.Dialects()...) {
+		if e.has(d.Path()) && d != chat.Dialect(chat.Generate{}) { // which has no turn to leave open
 			if fields, ok := e.at.Continues(d.Path()); ok {
 				return d, fields, true
 			}
