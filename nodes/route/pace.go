@@ -12,7 +12,14 @@ const samples = 64
 type pace struct {
 	ring  [samples]sample
 	count int
+	// The 95th percentiles of what the first known samples told.
+	took  time.Duration
+	each  float64 // by the byte, in nanoseconds
+	known int
 }
+
+// fresh is how many samples may come before the percentiles are made anew.
+const fresh = 8
 
 type sample struct {
 	took time.Duration
@@ -45,8 +52,17 @@ func (p *pace) limit(size int, b bounds) time.Duration {
 	if n == 0 {
 		return b.unknown
 	}
+	if p.count < fresh || p.count-p.known >= fresh {
+		p.measure(n)
+	}
+	usual := max(p.took, time.Duration(p.each*float64(size)))
+	return min(max(time.Duration(b.factor*float64(usual)), b.least), b.most)
+}
+
+// measure makes the percentiles of the latest n samples.
+func (p *pace) measure(n int) {
 	var took [samples]time.Duration
-	var each [samples]float64 // by the byte
+	var each [samples]float64
 	for i, s := range p.ring[:n] {
 		took[i] = s.took
 		each[i] = float64(s.took) / float64(max(s.size, smallest))
@@ -54,8 +70,7 @@ func (p *pace) limit(size int, b bounds) time.Duration {
 	slices.Sort(took[:n])
 	slices.Sort(each[:n])
 	at := n * 95 / 100
-	usual := max(took[at], time.Duration(each[at]*float64(size)))
-	return min(max(time.Duration(b.factor*float64(usual)), b.least), b.most)
+	p.took, p.each, p.known = took[at], each[at], p.count
 }
 
 // smallest: prompts below it take as long as one of that size.
