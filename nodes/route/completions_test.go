@@ -14,8 +14,8 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// onHandler makes a node of a handler.
-func onHandler(t *testing.T, name string, h http.HandlerFunc) *nodes.Node {
+// handlerNode makes a node of a handler.
+func handlerNode(t *testing.T, name string, h http.HandlerFunc) *nodes.Node {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -32,13 +32,13 @@ func TestATextIsCarriedOn(t *testing.T) {
 	frame := func(text, finish string) string {
 		return fmt.Sprintf(`data: {"id":"cmpl-7","object":"text_completion","created":1,"model":"good","choices":[{"text":%q,"index":0,"finish_reason":%s}]}`+"\n\n", text, finish)
 	}
-	m1 := onHandler(t, "M1", func(w http.ResponseWriter, _ *http.Request) {
+	m1 := handlerNode(t, "M1", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, frame(" there", "null")+frame(" was", "null"))
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})
 	var got map[string]any
-	m2 := onHandler(t, "M2", func(w http.ResponseWriter, r *http.Request) {
+	m2 := handlerNode(t, "M2", func(w http.ResponseWriter, r *http.Request) {
 		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +86,7 @@ func TestAResponseBreaksOffInItsOwnWords(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	_, address := gateway(t, serving(onHandler(t, "M1", broken), onHandler(t, "M2", broken)), route.Options{})
+	_, address := gateway(t, serving(handlerNode(t, "M1", broken), handlerNode(t, "M2", broken)), route.Options{})
 	resp, err := http.Post(address+"/v1/responses", "application/json", strings.NewReader(`{"model":"good","input":"tell","stream":true}`))
 	if err != nil {
 		t.Fatal(err)
