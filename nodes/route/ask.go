@@ -181,6 +181,9 @@ var hopByHop = []string{
 // secrets are the headers in which clients send their keys.
 var secrets = []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie"}
 
+// own are the route's headers.
+var own = []string{HeaderNode, HeaderModel, HeaderAttempts, HeaderSession, HeaderRestart, HeaderTimeout}
+
 // clean takes out of a request's header what is none of the node's business:
 // what is between two machines only, keys, what is the route's own, and what
 // would make the answer unreadable on the way.
@@ -190,15 +193,12 @@ func clean(h http.Header) {
 			h.Del(string(bytes.TrimSpace(part)))
 		}
 	}
-	for _, list := range [][]string{hopByHop, secrets} {
+	for _, list := range [][]string{hopByHop, secrets, own} {
 		for _, name := range list {
 			delete(h, name)
 		}
 	}
 	delete(h, "Accept-Encoding")
-	delete(h, HeaderSession)
-	delete(h, HeaderRestart)
-	delete(h, HeaderTimeout)
 }
 
 // settings are what a request's header asks of the route.

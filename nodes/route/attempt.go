@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -155,12 +156,29 @@ func (a *attempt) refused(resp *http.Response) *failure {
 }
 
 func (a *attempt) judged(status int, header http.Header, body []byte) *failure {
+	header, body = a.withoutKey(header, body)
 	f := judge(a.end.at.Classify(status, header, body), status)
 	if lacksRoute(status, body) && f.fault != nodes.ModelNotFound {
 		f.verdict, f.lacks = elsewhere, true
 	}
 	f.header, f.body, f.path = header, body, a.path
 	return &f
+}
+
+// withoutKey takes the node's key out of an error that names it: the client may
+// get the node's own words.
+func (a *attempt) withoutKey(header http.Header, body []byte) (http.Header, []byte) {
+	key := a.end.at.Key
+	if key.Empty() {
+		return header, body
+	}
+	header = header.Clone()
+	for name, values := range header {
+		if strings.Contains(strings.Join(values, "\n"), key.Reveal()) {
+			delete(header, name)
+		}
+	}
+	return header, bytes.ReplaceAll(body, []byte(key.Reveal()), []byte(key.String()))
 }
 
 // lacksRoute reports whether an answer says that there is no such API: by 404

@@ -26,9 +26,13 @@ func (f *forwarder) listed(req *http.Request, _ http.Header) (*http.Response, er
 // list returns the answer to a GET.
 func (f *forwarder) list(req *http.Request) *answer {
 	path := strings.TrimSuffix(req.URL.Path, "/")
+	get := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {
-	case req.Method != http.MethodGet && req.Method != http.MethodHead:
-		return wrong(http.StatusMethodNotAllowed, path, req.Method+" is not for "+path)
+	case apis[path] != nil && req.Method != http.MethodPost:
+		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by POST")
+	case !get && isList(path):
+		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by GET")
+	case !get:
 	case path == "/v1/models":
 		return object(map[string]any{"object": "list", "data": openAIModels(f.models(req.Context()))})
 	case strings.HasPrefix(path, "/v1/models/"):
@@ -47,10 +51,17 @@ func (f *forwarder) list(req *http.Request) *answer {
 		return object(map[string]any{"version": f.ollamaVersion(req.Context())})
 	case path == "" && req.Header.Get("Accept") != "application/json":
 		return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("Ollama is running")}
-	case apis[path] != nil:
-		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by POST")
 	}
 	return wrong(http.StatusNotFound, path, "no such API here: "+path)
+}
+
+// isList reports whether a path is that of a list.
+func isList(path string) bool {
+	switch path {
+	case "", "/v1/models", "/api/tags", "/api/ps", "/api/version":
+		return true
+	}
+	return strings.HasPrefix(path, "/v1/models/")
 }
 
 // wrong is an error in the protocol that a path is of.
@@ -60,6 +71,8 @@ func wrong(status int, path, text string) *answer {
 		d = a.errors
 	} else if strings.HasPrefix(path, "/api/") {
 		d = chat.Ollama{}
+	} else if strings.HasPrefix(path, "/v1/messages/") {
+		d = chat.Anthropic{}
 	}
 	return &answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: d.Error(status, text)}
 }
