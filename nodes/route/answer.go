@@ -31,6 +31,7 @@ type answer struct {
 // only that of a client that went away.
 func (f *forwarder) answer(ctx context.Context, a *ask, timeout time.Duration) (*answer, error) {
 	c := f.newCall(a)
+	c.timeout = timeout
 	out := &answer{c: c}
 	if timeout > 0 {
 		var stop context.CancelFunc

@@ -16,9 +16,12 @@ import (
 func (s *stream) mend(err error) ([]byte, error) {
 	switch {
 	case s.finished:
-		return s.close(err), nil
+		return s.close(), nil
 	case s.ctx.Err() != nil:
 		s.drop()
+		if s.c.timeout > 0 && errors.Is(s.ctx.Err(), context.DeadlineExceeded) {
+			return s.fail(errors.New("not whole within " + HeaderTimeout)), nil
+		}
 		s.ended = true
 		return nil, context.Cause(s.ctx)
 	}
@@ -37,6 +40,9 @@ func (s *stream) mend(err error) ([]byte, error) {
 	from := s.b
 	s.drop()
 	if err := s.goOn(from); err != nil {
+		if s.ctx.Err() != nil {
+			return s.mend(err)
+		}
 		return s.fail(err), nil
 	}
 	return nil, nil
@@ -44,18 +50,17 @@ func (s *stream) mend(err error) ([]byte, error) {
 
 // close ends a stream whose answer is complete. The mark of the protocol's end
 // may be missing: the client gets it.
-func (s *stream) close(err error) []byte {
+func (s *stream) close() []byte {
 	s.drop()
 	s.ended = true
 	if s.done {
 		return nil
 	}
 	s.done = true
-	w := s.writer
-	if w == nil {
-		w = s.c.dialect.NewWriter(s.start(true))
+	if s.writer == nil {
+		return chat.EndMark(s.c.dialect)
 	}
-	return w.Piece(chat.Piece{Done: true})
+	return s.writer.Piece(chat.Piece{Done: true})
 }
 
 // goOn finds another node for the rest of the answer: one that carries it on,

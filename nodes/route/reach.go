@@ -17,7 +17,8 @@ type call struct {
 	plan     plan
 	want     want
 	began    time.Time
-	until    time.Time // until when it looks for a node
+	timeout  time.Duration // of the whole, by the client's wish; 0 for none
+	until    time.Time     // until when it looks for a node
 	tried    []bool
 	failures []Failure
 	attempts int
