@@ -52,7 +52,7 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 			c.policy.Interval, c.policy.CanaryEvery, c.policy.QuestionsEvery = time.Hour, time.Hour, time.Hour
 			c.start()
 			defer c.stop()
-			limit := 300 * time.Millisecond
+			limit := time.Second
 			transport, err := route.NewTransport(c.healer.Route(), route.Options{FirstToken: limit, Answer: limit, Between: limit})
 			if err != nil {
 				t.Fatal(err)
@@ -67,7 +67,7 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 			if _, err := askOnce(client); err != nil {
 				t.Errorf("the request that met the fault: %v", err)
 			}
-			suspect := c.wait("M1", healer.EventSuspect, 2*time.Second)
+			suspect := c.wait("M1", healer.EventSuspect, 5*time.Second)
 			if !strings.Contains(suspect.Text, "a request failed") {
 				t.Errorf("suspect by %q, want by the request", suspect.Text)
 			}

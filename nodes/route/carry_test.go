@@ -134,7 +134,7 @@ func TestEachProtocolIsCarriedOnByEachEngine(t *testing.T) {
 					first, m1 := onEngine(t, from, "M1")
 					_, m2 := onEngine(t, to, "M2")
 					table := serving(m1, m2)
-					_, address := gateway(t, table, route.Options{Wait: 100 * time.Millisecond})
+					_, address := gateway(t, table, route.Options{Wait: time.Second})
 					first.BreakWith(nodetest.CutOff, nodetest.Detail{After: 33, Routes: nodetest.Chats})
 					table.OnFailure(func(route.Failure) { first.Break(nodetest.Hang) }) // it could carry on itself
 					resp, answer := request(t, address, protocol)

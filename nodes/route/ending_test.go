@@ -38,7 +38,7 @@ func TestAStreamKeepsItsDeadline(t *testing.T) {
 	var observed seen
 	_, address := gateway(t, serving(n), route.Options{Observer: &observed})
 	for protocol, a := range asked {
-		_, answer := request(t, address, protocol, route.HeaderTimeout, "200ms")
+		_, answer := request(t, address, protocol, route.HeaderTimeout, "1s")
 		if text, whole := a.read(answer); whole || text == "" || !strings.Contains(string(answer), fmt.Sprintf("not whole within %s", route.HeaderTimeout)) {
 			t.Errorf("%s: whole %t: %s", protocol, whole, answer)
 		}

@@ -82,5 +82,17 @@ type Refused struct {
 // Error returns the server's words.
 func (r Refused) Error() string { return r.Text }
 
+// EndMark is what ends a stream whose last frame said why the answer ended;
+// nothing where that frame is the end.
+func EndMark(d Dialect) []byte {
+	switch d.(type) {
+	case OpenAI, Completions:
+		return []byte("data: [DONE]\n\n")
+	case Anthropic:
+		return []byte("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+	}
+	return nil
+}
+
 // Dialects returns all three.
 func Dialects() []Dialect { return []Dialect{OpenAI{}, Anthropic{}, Ollama{}} }
