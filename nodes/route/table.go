@@ -4,8 +4,8 @@
 // The healer tells a [Table] which nodes serve. A [Transport] makes the clients
 // of a Go program use them, a [Gateway] those of every other:
 //
-//	client := openai.NewClientWithConfig(config)
-//	config.HTTPClient = &http.Client{Transport: transport}
+//	transport, err := route.NewTransport(healer.Route(), route.Options{})
+//	client := &http.Client{Transport: transport}
 //
 // A request whose answer has not begun goes to the next node when one fails; a
 // stream that breaks in the middle is carried on by the next. How requests go
