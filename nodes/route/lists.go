@@ -37,8 +37,9 @@ func (f *forwarder) list(req *http.Request) *answer {
 		return object(map[string]any{"object": "list", "data": openAIModels(f.models(req.Context()))})
 	case strings.HasPrefix(path, "/v1/models/"):
 		name := strings.TrimPrefix(path, "/v1/models/")
-		for _, m := range openAIModels(f.models(req.Context())) {
-			if m["id"] == name {
+		l := f.models(req.Context())
+		for i, m := range openAIModels(l) {
+			if at := i - len(l.roles); m["id"] == name || at >= 0 && l.entries[at].node.Same(name, l.entries[at].file.Name) {
 				return object(m)
 			}
 		}
@@ -49,7 +50,7 @@ func (f *forwarder) list(req *http.Request) *answer {
 		return object(map[string]any{"models": ollamaLoaded(f.models(req.Context()))})
 	case path == "/api/version":
 		return object(map[string]any{"version": f.ollamaVersion(req.Context())})
-	case path == "" && req.Header.Get("Accept") != "application/json":
+	case path == "":
 		return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("Ollama is running")}
 	}
 	return wrong(http.StatusNotFound, path, "no such API here: "+path)
