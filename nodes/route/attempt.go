@@ -120,7 +120,7 @@ func (a *attempt) outgoing(to *url.URL) *http.Request {
 func (a *attempt) broke(err error) *failure {
 	switch cause := context.Cause(a.ctx); {
 	case errors.Is(cause, errMoved):
-		return &failure{verdict: elsewhere, detail: cause.Error()}
+		return &failure{verdict: elsewhere, fault: nodes.Busy, detail: cause.Error()}
 	case errors.Is(cause, errSilent):
 		return &failure{verdict: faulty, fault: nodes.TimedOut, detail: cause.Error()}
 	case cause != nil:

@@ -115,3 +115,20 @@ func TestShow(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatCantBeTranslated is refused at once, in the client's own protocol.
+func TestWhatCantBeTranslated(t *testing.T) {
+	_, n := onEngine(t, "openai", "M1")
+	_, address := gateway(t, serving(n), route.Options{})
+	for _, body := range []string{`{"model":"auto","prompt":"x","raw":true}`, `{"model":"auto","prompt":"x","suffix":"y"}`} {
+		resp, err := http.Post(address+"/api/generate", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusNotImplemented || !strings.HasPrefix(string(answer), `{"error":"`) {
+			t.Errorf("%s: %s, %v, %s", body, resp.Status, err, answer)
+		}
+	}
+}

@@ -69,6 +69,7 @@ func (s *stream) goOn(from *begun) error {
 	c := s.c
 	c.until = time.Now().Add(c.f.options.Wait)
 	c.want.sticky = -1
+	c.hopeful = true // the node that broke off may come back
 	clear(c.tried)
 	c.tried[c.place(from.end)] = true
 	if err := s.carryOn(); err == nil || !c.restart || s.ctx.Err() != nil {

@@ -129,7 +129,7 @@ func (c *call) after(ctx context.Context, g grant, f *failure) error {
 	if f.verdict == faulty {
 		c.failures = append(c.failures, Failure{Node: name, Fault: f.fault, Detail: f.detail, Begun: c.carry != nil})
 	}
-	c.hopeful = c.hopeful || f.verdict == faulty || f.fault == nodes.Busy || f.fault == ""
+	c.hopeful = c.hopeful || f.verdict == faulty || f.fault == nodes.Busy
 	if f.lacks && c.f.ends[g.at].lack(f.path) {
 		c.f.forget()
 		c.replan()
