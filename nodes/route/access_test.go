@@ -60,8 +60,10 @@ type tripper func(*http.Request) (*http.Response, error)
 func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func answering(r *http.Request, status int, kind string, body io.Reader) *http.Response {
-	_, _ = io.Copy(io.Discard, r.Body)
-	_ = r.Body.Close()
+	if r.Body != nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = r.Body.Close()
+	}
 	return &http.Response{
 		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(body), ContentLength: -1, Request: r,
@@ -641,9 +643,9 @@ func TestSlowClients(t *testing.T) {
 		}, 2 * time.Minute, "Ollama is running", false},
 		{"a stream that isn't read", func(conn net.Conn, _ *conc.WaitGroup) string {
 			_, _ = io.WriteString(conn, "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute + time.Second)
 			return read(conn)
-		}, time.Minute, "", true},
+		}, time.Minute + time.Second, "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -112,6 +112,9 @@ func (o *answer) refuse(err error) error {
 		o.status = statusLeft
 		return err
 	}
+	if r.status < http.StatusBadRequest {
+		r.status = http.StatusBadGateway // it was answered, and by nothing
+	}
 	o.status = r.status
 	if r.answer != nil && r.answer.body != nil && r.answer.status != 0 && o.c.speaks(r.answer) {
 		o.status, o.body = r.answer.status, r.answer.body // in the node's own words

@@ -49,7 +49,9 @@ func (a *attempt) first(resp *http.Response) (*begun, *failure) {
 		case err != nil:
 			return nil, a.unreadable(resp, b.head.raw, err)
 		case p.Error != "":
-			return nil, a.judged(errorStatus(p.Code), resp.Header, errorBody(p.Error))
+			f := a.judged(errorStatus(p.Code), resp.Header, errorBody(p.Error))
+			f.body = nil // the client is told in its own protocol
+			return nil, f
 		}
 		b.head.pieces = append(b.head.pieces, p)
 		if p.Token() || (p.Finish != "" || p.Done) && !a.empty(b.head) {
@@ -94,7 +96,11 @@ func (a *attempt) early(b *begun, err error) *failure {
 	}
 	for _, p := range b.head.pieces {
 		if p.Finish != "" {
-			return a.emptyStream(b)
+			f := a.emptyStream(b)
+			if mark := chat.EndMark(a.dialect); mark != nil {
+				f.body = append(append(bytes.TrimRight(f.body, "\r\n"), "\n\n"...), mark...)
+			}
+			return f
 		}
 	}
 	return &failure{verdict: faulty, fault: nodes.CutOff, detail: "the stream ended before its first token"}
@@ -120,6 +126,9 @@ func (a *attempt) inOnePiece(b *begun, resp *http.Response) (*begun, *failure) {
 		return nil, f
 	}
 	r, err := a.dialect.ReadReply(body)
+	if _, mute := a.dialect.(chat.Responses); mute && err == nil {
+		err = errors.New("an answer in one piece where a stream was asked for") // nobody here can make one of it
+	}
 	if err != nil {
 		return nil, &failure{verdict: faulty, fault: nodes.Protocol, detail: err.Error()}
 	}

@@ -67,9 +67,14 @@ func (s *stream) close() []byte {
 // or, where the client asked for that, one that begins anew.
 func (s *stream) goOn(from *begun) error {
 	c := s.c
-	c.until = time.Now().Add(c.f.options.Wait)
 	c.want.sticky = -1
 	c.hopeful = true // the node that broke off may come back
+	if s.pieces-s.had >= leastProgress {
+		s.had, s.vain = s.pieces, 0
+	} else if s.vain++; s.vain > 2*len(c.f.ends) {
+		return errVain
+	}
+	c.until = time.Now().Add(c.f.options.Wait)
 	clear(c.tried)
 	c.tried[c.place(from.end)] = true
 	if err := s.carryOn(); err == nil || !c.restart || s.ctx.Err() != nil {
@@ -89,6 +94,12 @@ func (s *stream) goOn(from *begun) error {
 	s.take(b)
 	return nil
 }
+
+// leastProgress is how far an answer has to come, in pieces, before its breaks
+// are forgotten: it may be what breaks one node after another.
+const leastProgress = 16
+
+var errVain = errors.New("no node gets any further with it")
 
 var errCalling = errors.New("the answer broke off in a tool call, which no other node can carry on")
 

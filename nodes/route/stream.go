@@ -1,6 +1,7 @@
 package route
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -35,6 +36,10 @@ type stream struct {
 	pending error         // to be dealt with once what is before it is out
 	ended   bool
 
+	breaks int  // line ends at the end of what the client has
+	seam   bool // what comes next is somebody else's
+
+	had, vain          int // pieces when it last got ahead, and how often it broke since
 	resumed, restarted int
 	broken             error // why the client's stream ended in an error
 }
@@ -99,8 +104,9 @@ func (s *stream) next() ([]byte, error) {
 		if s.pending != nil {
 			err := s.pending
 			s.pending = nil
+			s.seam = true
 			if out, err := s.mend(err); len(out) > 0 || err != nil {
-				return out, err
+				return s.joined(out), err
 			}
 			continue
 		}
@@ -112,7 +118,33 @@ func (s *stream) next() ([]byte, error) {
 			continue
 		}
 		if out := s.read(); len(out) > 0 {
-			return out, nil
+			return s.joined(out), nil
+		}
+	}
+}
+
+// joined puts the line ends before what somebody else says that the last frame
+// lacks: a node may leave them out, or break off before them.
+func (s *stream) joined(out []byte) []byte {
+	if s.seam && len(out) > 0 {
+		s.seam = false
+		lines := 1
+		if s.c.dialect.Events() {
+			lines = 2
+		}
+		if lines > s.breaks {
+			out = append(bytes.Repeat([]byte("\n"), lines-s.breaks), out...)
+		}
+	}
+	for n := len(out); ; n-- {
+		switch {
+		case n == 0:
+			return out
+		case out[n-1] == '\n':
+			s.breaks++
+		case out[n-1] != '\r':
+			s.breaks = bytes.Count(out[n:], []byte("\n"))
+			return out
 		}
 	}
 }
