@@ -112,7 +112,10 @@ func (o *answer) refuse(err error) error {
 		o.status = statusLeft
 		return err
 	}
-	if r.status < http.StatusBadRequest {
+	switch {
+	case r.answer != nil && r.answer.verdict == final && r.status < http.StatusBadRequest:
+		r.status, r.answer.status = http.StatusBadRequest, http.StatusBadRequest // an error inside a 200
+	case r.status < http.StatusBadRequest:
 		r.status = http.StatusBadGateway // it was answered, and by nothing
 	}
 	o.status = r.status

@@ -123,6 +123,7 @@ func (a *attempt) inOnePiece(b *begun, resp *http.Response) (*begun, *failure) {
 		return nil, a.broke(err)
 	}
 	if f := a.check(resp, body); f != nil {
+		f.body = nil // who asked for a stream can't read it
 		return nil, f
 	}
 	r, err := a.dialect.ReadReply(body)

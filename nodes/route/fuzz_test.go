@@ -80,6 +80,9 @@ var words = []struct {
 	{200, ""},
 	{200, "{"},
 	{200, "\r\n\r\n{\"done\":true}"},
+	{200, `{"choices":[{"":""}]}`},
+	{200, `{"error":"the input length exceeds the context length"}`},
+	{200, `{"error":{"message":"the input length exceeds the context length","type":"invalid_request_error"}}`},
 	{200, `{"model":"good","message":{"role":"assistant","content":""},"done":true,"done_reason":"load"}`},
 	{400, `{"error":{"message":"exceeds the available context size","type":"exceed_context_size_error","code":400}}`},
 	{401, `{"error":{"message":"invalid API key","type":"authentication_error"}}`},
@@ -94,7 +97,7 @@ var words = []struct {
 // answers is the gateway's answer to a request, in no more time than is given.
 func answers(t *testing.T, g http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	w := httptest.NewRecorder()
 	g.ServeHTTP(w, r.WithContext(ctx))
