@@ -413,6 +413,8 @@ func TestHeaders(t *testing.T) {
 		h.Add("X-Many", "2")
 		h.Set("Set-Cookie", "a=b")
 		h.Set("Keep-Alive", "timeout=5")
+		h.Set("Connection", "X-Hop, keep-alive")
+		h.Set("X-Hop", "1")
 		h.Set(route.HeaderNode, "another")
 		_, _ = io.WriteString(w, wholeAnswer)
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes/internal/wire"
@@ -82,6 +83,11 @@ func (o *answer) head(from http.Header) {
 	o.header = make(http.Header, len(from)+3)
 	for name, values := range from {
 		o.header[name] = values
+	}
+	for _, list := range from["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			o.header.Del(strings.TrimSpace(name))
+		}
 	}
 	for _, name := range hopByHop {
 		delete(o.header, name)

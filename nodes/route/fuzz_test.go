@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/openai"
 	"github.com/turbone/jarvis/nodes/route"
 	"github.com/turbone/jarvis/nodes/route/internal/chat"
 	"github.com/turbone/jarvis/nodes/route/internal/scan"
@@ -188,6 +190,16 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// onForeign is onTransport for a node that has OpenAI's APIs alone.
+func onForeign(t testing.TB, name string, tripper http.RoundTripper) *nodes.Node {
+	t.Helper()
+	backend, err := openai.New(openai.Config{Node: name, URL: "http://" + strings.ToLower(name) + ".invalid", Transport: tripper})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return node(t, nodes.Node{Name: name, Engine: "openai", Backend: backend, Wanted: nodes.Model{Name: "good"}})
+}
+
 // breaking reads a text and then breaks off.
 func breaking(text []byte) io.Reader {
 	return io.MultiReader(bytes.NewReader(text), brokenPipe{})
@@ -207,15 +219,18 @@ func FuzzNode(f *testing.F) {
 			if stream {
 				answer = s.stream
 			}
-			f.Add(uint8(i), stream, 200, []byte(answer), false, false)
-			f.Add(uint8(i), stream, 200, []byte(answer[:len(answer)/2]), true, false)
-			f.Add(uint8(i), stream, 200, []byte(strings.TrimRight(answer, "\n")), false, true)
+			f.Add(uint8(i), stream, 200, []byte(answer), false, false, false)
+			f.Add(uint8(i), stream, 200, []byte(answer[:len(answer)/2]), true, false, false)
+			f.Add(uint8(i), stream, 200, []byte(streamed), false, false, true)
+			f.Add(uint8(i), stream, 200, []byte(wholeAnswer), false, false, true)
+			f.Add(uint8(i), stream, 200, []byte(strings.TrimRight(answer, "\n")), false, true, false)
 			for _, w := range words {
-				f.Add(uint8(i), stream, w.status, []byte(w.body), false, i%2 == 0)
+				f.Add(uint8(i), stream, w.status, []byte(w.body), false, i%2 == 0, false)
+				f.Add(uint8(i), stream, w.status, []byte(w.body), i%2 == 0, false, true)
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, api uint8, stream bool, status int, said []byte, breaks, restart bool) {
+	f.Fuzz(func(t *testing.T, api uint8, stream bool, status int, said []byte, breaks, restart, foreign bool) {
 		s := spoken[int(api)%len(spoken)]
 		if status < 200 || status > 599 {
 			t.Skip("the library accepts none such")
@@ -233,7 +248,11 @@ func FuzzNode(f *testing.F) {
 			}
 			return answering(r, status, "text/event-stream", bytes.NewReader(said)), nil
 		})
-		table := serving(onTransport(t, "M1", at), onTransport(t, "M2", at))
+		on := onTransport
+		if foreign { // most has to be translated
+			on = onForeign
+		}
+		table := serving(on(t, "M1", at), on(t, "M2", at))
 		g, err := route.NewGateway(table, route.Options{Wait: 2 * time.Millisecond, Restart: restart})
 		if err != nil {
 			t.Fatal(err)
