@@ -30,13 +30,9 @@ func library(t *testing.T) string {
 	_, m2 := onOllama(t, "M2", nodetest.Model{Name: "good"}, nodetest.Model{Name: "team/Other:7b"})
 	_, m3 := onEngine(t, "openai", "M3")
 	_, m4 := onOllama(t, "M4", nodetest.Model{Name: "hidden"})
-	table := serving(m1, m2, m3)
-	_ = m4
-	all := route.New(m1, m2, m3, m4)
-	for _, n := range []string{"M1", "M2", "M3"} {
-		all.Serve(n, table.Serves(n))
-	}
-	_, address := gateway(t, all, route.Options{Roles: map[string]map[string]string{"writer": {"M2": "team/other:7b"}, "coder": {"M1": "spare"}}})
+	table := serving(m1, m2, m3, m4)
+	table.Serve("M4", false)
+	_, address := gateway(t, table, route.Options{Roles: map[string]map[string]string{"writer": {"M2": "team/other:7b"}, "coder": {"M1": "spare"}}})
 	return address
 }
 
