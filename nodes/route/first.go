@@ -41,6 +41,9 @@ func (a *attempt) first(resp *http.Response) (*begun, *failure) {
 			return nil, a.early(b, err)
 		}
 		b.head.raw = append(b.head.raw, raw...)
+		if len(b.head.raw) > maxFrame {
+			return nil, &failure{verdict: faulty, fault: nodes.Protocol, detail: "much was said, and no token"}
+		}
 		if len(inside) == 0 {
 			continue
 		}
