@@ -149,6 +149,9 @@ func (s *stream) joined(out []byte) []byte {
 	}
 }
 
+// smallRest is how much is rather copied than sent by itself, in bytes.
+const smallRest = 4 << 10
+
 // read reads what there is, and returns what of it goes to the client.
 func (s *stream) read() []byte {
 	if len(s.b.head.pieces) > 0 {
@@ -161,7 +164,9 @@ func (s *stream) read() []byte {
 				break
 			}
 		}
-		for s.pending == nil { // what came along with the first token
+		// What came along with the first token, unless it costs more to copy than
+		// to send by itself.
+		for s.pending == nil && s.b.frames.end-s.b.frames.start <= smallRest {
 			raw, inside, there := s.b.frames.take()
 			if !there {
 				break
