@@ -16,6 +16,7 @@ import (
 	"github.com/turbone/jarvis/nodes/nodetest"
 	"github.com/turbone/jarvis/nodes/ollama"
 	"github.com/turbone/jarvis/scoring"
+	"github.com/turbone/jarvis/scoring/grade"
 )
 
 const quizTasks = 160
@@ -26,10 +27,7 @@ func quiz(t testing.TB) *suite.Suite {
 	domains := []string{"code", "math", "web", "trading"}
 	var tasks []suite.Task
 	for i := range quizTasks {
-		grader, err := scoring.Expect(quizAnswer(i))
-		if err != nil {
-			t.Fatal(err)
-		}
+		grader := grade.MustExpect(quizAnswer(i))
 		tasks = append(tasks, suite.Task{
 			ID: fmt.Sprintf("q%03d", i), Domain: domains[i%len(domains)], Prompt: "Name the owner of " + quizPhrase(i) + ".", Grader: grader,
 		})

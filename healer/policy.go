@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/turbone/jarvis/scoring"
+	"github.com/turbone/jarvis/scoring/grade"
 )
 
 // Policy holds every figure of the healer. Start from [DefaultPolicy].
@@ -57,7 +57,7 @@ type Policy struct {
 type Question struct {
 	// Prompt is sent as it is.
 	Prompt string
-	// Expect is the right answer, graded by [scoring.Expect]: case, accents,
+	// Expect is the right answer, graded by [grade.Expect]: case, accents,
 	// punctuation and thinking don't matter, and "14" is not "4".
 	Expect string
 }
@@ -125,7 +125,7 @@ func (p Policy) Validate() error {
 		if q.Prompt == "" || q.Expect == "" {
 			return fmt.Errorf("mini_benchmark.questions[%d]: prompt and expect must both be given", i)
 		}
-		if _, err := scoring.Expect(q.Expect); err != nil {
+		if _, err := grade.Expect(q.Expect); err != nil {
 			return fmt.Errorf("mini_benchmark.questions[%d].expect: %w", i, err)
 		}
 	}

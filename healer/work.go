@@ -10,7 +10,7 @@ import (
 	"github.com/sourcegraph/conc/panics"
 
 	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/scoring"
+	"github.com/turbone/jarvis/scoring/grade"
 )
 
 // busyPoll is how often a drain asks an engine for other clients' requests.
@@ -229,7 +229,7 @@ func (w *worker) drain(ctx context.Context, until time.Time) {
 
 // right grades an answer.
 func (q Question) right(answer string) bool {
-	g, err := scoring.Expect(q.Expect)
+	g, err := grade.Expect(q.Expect)
 	return err == nil && g.Grade(q.Prompt, answer)
 }
 

@@ -1,10 +1,6 @@
-// Package scoring says how good an answer is, and how good a run.
-//
-// An answer is graded by a [Grader]: right or wrong, nothing between. What a
-// model wrote is seldom the bare answer: it comes wrapped in thinking, Markdown,
-// LaTeX and politeness, in one of several ways to write a number, in English or
-// French. [Expect] looks through all of that, and still doesn't take "14",
-// "not 4" or a repeated question for a "4".
+// Package scoring says how good a run of a model was, which of two models is
+// better, and whether a model got worse. Single answers are graded by package
+// [github.com/turbone/jarvis/scoring/grade].
 //
 // A run is graded by a [Scorer]; the usual one is [Composite], a weighted sum
 // of quality, speed and reliability. [Score] keeps the parts beside the sum,

@@ -7,32 +7,6 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-func ExampleExpect() {
-	grader, err := scoring.Expect("4")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	const question = "What is 2+2?"
-	for _, answer := range []string{
-		`<think>easy</think>It is $\boxed{4}$.`,
-		"Four.",
-		"14",
-		"It is not 4.",
-		"<think>It is 4",
-		question,
-	} {
-		fmt.Println(grader.Grade(question, answer), answer)
-	}
-	// Output:
-	// true <think>easy</think>It is $\boxed{4}$.
-	// true Four.
-	// false 14
-	// false It is not 4.
-	// false <think>It is 4
-	// false What is 2+2?
-}
-
 func ExampleComposite() {
 	sample := scoring.Sample{Tests: 100, Passed: 72, Errors: 20, Latency: 6 * time.Second}
 	fmt.Printf("%+v\n", scoring.Default().Score(sample).Rounded())

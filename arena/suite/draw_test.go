@@ -6,16 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/turbone/jarvis/scoring"
+	"github.com/turbone/jarvis/scoring/grade"
 )
 
 // numbered makes a suite of as many tasks in each domain.
 func numbered(t testing.TB, counts map[string]int) *Suite {
 	t.Helper()
-	grader, err := scoring.Expect("4")
-	if err != nil {
-		t.Fatal(err)
-	}
+	grader := grade.MustExpect("4")
 	var tasks []Task
 	for _, domain := range []string{"a", "b", "c"} {
 		for i := range counts[domain] {
@@ -108,14 +105,8 @@ func TestOrderAndSeeds(t *testing.T) {
 
 // TestHash: what bears upon a result changes the hash, samples don't.
 func TestHash(t *testing.T) {
-	four, err := scoring.Expect("4")
-	if err != nil {
-		t.Fatal(err)
-	}
-	five, err := scoring.Expect("5")
-	if err != nil {
-		t.Fatal(err)
-	}
+	four := grade.MustExpect("4")
+	five := grade.MustExpect("5")
 	base := Task{ID: "a", Domain: "b", Prompt: "c", Grader: four}
 	hash := func(change func(*Task)) string {
 		task := base
@@ -142,10 +133,7 @@ func TestHash(t *testing.T) {
 
 // TestNewMistakes: a suite that cannot be asked is none.
 func TestNewMistakes(t *testing.T) {
-	four, err := scoring.Expect("4")
-	if err != nil {
-		t.Fatal(err)
-	}
+	four := grade.MustExpect("4")
 	whole := Task{ID: "a", Prompt: "c", Grader: four}
 	for want, tasks := range map[string][]Task{
 		"task 1 has no id":                                    {{Prompt: "c", Grader: four}},

@@ -2,7 +2,7 @@
 // the project's own ones or a user's from a file.
 package suite
 
-import "github.com/turbone/jarvis/scoring"
+import "github.com/turbone/jarvis/scoring/grade"
 
 // Task is one question with its grader.
 type Task struct {
@@ -16,7 +16,7 @@ type Task struct {
 	// limit.
 	MaxTokens int
 	// Grader says whether an answer is right.
-	Grader scoring.Grader
+	Grader grade.Grader
 	// Right and Wrong are sample answers, by which the grader can be tested.
 	// They bear upon no result, and are not in the suite's hash.
 	Right, Wrong []string

@@ -11,7 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/turbone/jarvis/scoring"
+	"github.com/turbone/jarvis/scoring/grade"
 )
 
 // written is a task as it stands in a file.
@@ -181,7 +181,7 @@ func (r *reader) value(pair *ast.MappingValueNode, into any, task string) {
 var errGraders = errors.New("give exactly one of expect, one_of, regex, number, json and choice")
 
 // grader makes the one grader that a task has.
-func (w *written) grader() (scoring.Grader, error) {
+func (w *written) grader() (grade.Grader, error) {
 	var names []string
 	for _, name := range []string{"expect", "one_of", "regex", "number", "json", "choice"} {
 		if w.given[name] {
@@ -199,19 +199,19 @@ func (w *written) grader() (scoring.Grader, error) {
 }
 
 // named makes the grader of that key.
-func (w *written) named(key string) (scoring.Grader, error) {
+func (w *written) named(key string) (grade.Grader, error) {
 	switch key {
 	case "one_of":
-		return scoring.OneOf(w.oneOf...)
+		return grade.OneOf(w.oneOf...)
 	case "regex":
-		return scoring.Regex(w.regex)
+		return grade.Regex(w.regex)
 	case "number":
 		n := w.number
-		return scoring.Number(n.Value, scoring.NumberOptions{Tolerance: n.Tolerance, Relative: n.Relative, Unit: n.Unit})
+		return grade.Number(n.Value, grade.NumberOptions{Tolerance: n.Tolerance, Relative: n.Relative, Unit: n.Unit})
 	case "json":
-		return scoring.JSON(w.json.Path, w.json.Equals)
+		return grade.JSON(w.json.Path, w.json.Equals)
 	case "choice":
-		return scoring.Choice(w.choice.Letter, w.choice.Options)
+		return grade.Choice(w.choice.Letter, w.choice.Options)
 	}
-	return scoring.Expect(w.expect)
+	return grade.Expect(w.expect)
 }

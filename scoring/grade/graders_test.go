@@ -1,4 +1,4 @@
-package scoring
+package grade
 
 import (
 	"errors"
@@ -23,16 +23,6 @@ func grade(t *testing.T, grader Grader, rows []graded) {
 				t.Errorf("%v, answered %q: graded %v", grader, row.answer, got)
 			}
 		})
-	}
-}
-
-func must(t testing.TB) func(Grader, error) Grader {
-	return func(grader Grader, err error) Grader {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return grader
 	}
 }
 
@@ -136,7 +126,7 @@ func TestNumber(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%v %v %q", test.value, test.options, test.answer), func(t *testing.T) {
-			grader := must(t)(Number(test.value, test.options))
+			grader := MustNumber(test.value, test.options)
 			if got := grader.Grade("How much is it, of all?", test.answer); got != test.want {
 				t.Errorf("graded %v", got)
 			}
@@ -161,9 +151,9 @@ func TestChoice(t *testing.T) {
 	} {
 		rows = append(rows, graded{answer, question, answer, want})
 	}
-	grade(t, must(t)(Choice("B", options)), rows)
-	grade(t, must(t)(Choice("b", nil)), []graded{{"no options", "", "The answer is B.", true}, {"no options, another", "", "C", false}})
-	grade(t, must(t)(Choice("A", options)), []graded{{"an article", question, "A city it is", false}, {"A", question, "Answer: A", true}})
+	grade(t, MustChoice("B", options), rows)
+	grade(t, MustChoice("b", nil), []graded{{"no options", "", "The answer is B.", true}, {"no options, another", "", "C", false}})
+	grade(t, MustChoice("A", options), []graded{{"an article", question, "A city it is", false}, {"A", question, "Answer: A", true}})
 }
 
 func TestJSON(t *testing.T) {
@@ -188,13 +178,13 @@ func TestJSON(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprintf("%s %v %s", test.path, test.want, test.answer), func(t *testing.T) {
-			if got := must(t)(JSON(test.path, test.want)).Grade("", test.answer); got != test.right {
+			if got := MustJSON(test.path, test.want).Grade("", test.answer); got != test.right {
 				t.Errorf("graded %v", got)
 			}
 		})
 	}
 	const question = `Double the a of {"a":1} please`
-	grade(t, must(t)(JSON("a", 2)), []graded{
+	grade(t, MustJSON("a", 2), []graded{
 		{"after the question's", question, `From {"a":1} comes {"a":2}`, true},
 		{"the question", question, question, false},
 	})
@@ -202,7 +192,7 @@ func TestJSON(t *testing.T) {
 
 func TestOneOfAndRegex(t *testing.T) {
 	const question = "Is it Paris or London, of both?"
-	grade(t, must(t)(OneOf("Paris", "Lutetia")), []graded{
+	grade(t, MustOneOf("Paris", "Lutetia"), []graded{
 		{"one", question, "Paris", true}, {"other", question, "It is Lutetia.", true}, {"bold", question, "**paris**", true},
 		{"none", question, "Rome", false}, {"denied", question, "not Paris", false}, {"empty", question, "", false},
 		{"thought", question, "<think>Paris", false}, {"question", question, question, false}, {"piece", question, "Parisian", false},
@@ -210,16 +200,16 @@ func TestOneOfAndRegex(t *testing.T) {
 		{"French", question, "C'est Paris.", true}, {"LaTeX", question, `\boxed{\text{Paris}}`, true},
 		{"harmony", question, "<|channel|>final<|message|>Paris", true}, {"analysis", question, "<|channel|>analysis<|message|>Paris", false},
 	})
-	grade(t, must(t)(Regex(`\bPari[sz]\b`)), []graded{
+	grade(t, MustRegex(`\bPari[sz]\b`), []graded{
 		{"plain", question, "Paris", true}, {"inside", question, "It is Pariz, yes", true}, {"bold", question, "**Paris**", true},
 		{"case", question, "paris", false}, {"piece", question, "Parisian", false}, {"empty", question, "", false},
 		{"thought", question, "<think>Paris</think>Rome", false}, {"cut", question, "<think>Paris", false},
 		{"question", question, question, false}, {"after it", question, question + " Paris", true},
 		{"harmony", question, "<|channel|>final<|message|>Paris", true}, {"analysis", question, "<|channel|>analysis<|message|>Paris", false},
 	})
-	grade(t, must(t)(Regex(`^été$`)), []graded{{"raw accents", "", "été", true}, {"without", "", "ete", false}})
-	grade(t, must(t)(Regex("(?m)^```go$")), []graded{{"raw markup", "", "```go\nx\n```", true}})
-	grade(t, must(t)(Regex(`^x = 4$`)), []graded{{"markup", "", "**x = 4**", true}})
+	grade(t, MustRegex(`^été$`), []graded{{"raw accents", "", "été", true}, {"without", "", "ete", false}})
+	grade(t, MustRegex("(?m)^```go$"), []graded{{"raw markup", "", "```go\nx\n```", true}})
+	grade(t, MustRegex(`^x = 4$`), []graded{{"markup", "", "**x = 4**", true}})
 }
 
 func TestGradersThatCannotBe(t *testing.T) {
@@ -256,15 +246,14 @@ func TestGradersThatCannotBe(t *testing.T) {
 }
 
 func TestGradersDescribeThemselves(t *testing.T) {
-	m := must(t)
 	for want, grader := range map[string]Grader{
-		`expect "Paris"`:           m(Expect("Paris")),
-		`expect "=>"`:              m(Expect("=>")),
-		`one_of "a" "b"`:           m(OneOf("a", "b")),
-		`regex "a\\d"`:             m(Regex(`a\d`)),
-		`number 4 ±0.1 ±1% s`:      m(Number(4, NumberOptions{Tolerance: 0.1, Relative: 0.01, Unit: "s"})),
-		`json "a" = {"x":1,"y":2}`: m(JSON("a", map[string]int{"y": 2, "x": 1})),
-		`choice B A="one" B="two"`: m(Choice("b", map[string]string{"b": "two", "a": "one"})),
+		`expect "Paris"`:           MustExpect("Paris"),
+		`expect "=>"`:              MustExpect("=>"),
+		`one_of "a" "b"`:           MustOneOf("a", "b"),
+		`regex "a\\d"`:             MustRegex(`a\d`),
+		`number 4 ±0.1 ±1% s`:      MustNumber(4, NumberOptions{Tolerance: 0.1, Relative: 0.01, Unit: "s"}),
+		`json "a" = {"x":1,"y":2}`: MustJSON("a", map[string]int{"y": 2, "x": 1}),
+		`choice B A="one" B="two"`: MustChoice("b", map[string]string{"b": "two", "a": "one"}),
 	} {
 		if got := fmt.Sprint(grader); got != want {
 			t.Errorf("described as %s, want %s", got, want)
@@ -273,13 +262,12 @@ func TestGradersDescribeThemselves(t *testing.T) {
 }
 
 func everyGrader(t testing.TB) []Grader {
-	m := must(t)
-	return []Grader{m(OneOf("Paris", "4")), m(Regex(`\d+`)), m(Number(4, NumberOptions{Unit: "s"})), m(JSON("a", 1)), m(Choice("B", nil))}
+	return []Grader{MustOneOf("Paris", "4"), MustRegex(`\d+`), MustNumber(4, NumberOptions{Unit: "s"}), MustJSON("a", 1), MustChoice("B", nil)}
 }
 
 // TestTheEndOfALongAnswerCounts: of a megabyte the end is looked through.
 func TestTheEndOfALongAnswerCounts(t *testing.T) {
-	grader := must(t)(Expect("Paris"))
+	grader := MustExpect("Paris")
 	long := strings.Repeat("Hm, let me see. ", 1<<16)
 	if !grader.Grade("Which town?", long+"It is Paris.") || grader.Grade("Which town?", "It is Paris. "+long) {
 		t.Error("the end of a long answer is not what counts")
@@ -314,4 +302,24 @@ func FuzzGraders(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMust(t *testing.T) {
+	for name, make := range map[string]func() Grader{
+		"Expect": func() Grader { return MustExpect("") },
+		"OneOf":  func() Grader { return MustOneOf() },
+		"Regex":  func() Grader { return MustRegex("(") },
+		"Number": func() Grader { return MustNumber(1, NumberOptions{Tolerance: -1}) },
+		"JSON":   func() Grader { return MustJSON("[", 1) },
+		"Choice": func() Grader { return MustChoice("BB", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if _, ok := recover().(error); !ok {
+					t.Error("no panic with an error")
+				}
+			}()
+			make()
+		})
+	}
 }

@@ -1,4 +1,4 @@
-package scoring
+package grade
 
 // How far before a mention its denial may stand, in words.
 const reach = 6

@@ -1,4 +1,4 @@
-package scoring
+package grade
 
 import (
 	"errors"
@@ -7,14 +7,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-// Grader says whether an answer to a question is right. It must be pure, and
-// safe to use from several goroutines.
-type Grader interface {
-	// Grade takes the question as it was asked and the answer as it came,
-	// thinking and markup included.
-	Grade(question, answer string) bool
-}
 
 // ErrNoExpectation is returned for an expectation that nothing could meet, or
 // anything.
