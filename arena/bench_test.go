@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/arena"
-	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -45,7 +45,7 @@ func BenchmarkRunner(b *testing.B) {
 	b.Run("tournament", func(b *testing.B) {
 		dir := b.TempDir()
 		a, err := arena.New(arena.Config{
-			History: history.NewFile(filepath.Join(dir, "history.json")), Suite: tasks, Leases: &nodes.MemoryLeases{},
+			History: filestore.Open(filepath.Join(dir, "history.json")), Suite: tasks, Leases: &nodes.MemoryLeases{},
 			Keeper: newKeeper(), Journal: filepath.Join(dir, "sessions"), Figures: arena.Figures{Warmup: -1},
 		})
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/turbone/jarvis/arena"
 	"github.com/turbone/jarvis/arena/suite"
-	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/lmstudio"
 	"github.com/turbone/jarvis/nodes/nodetest"
@@ -98,7 +98,7 @@ type stage struct {
 	t       *testing.T
 	fake    *nodetest.Server
 	node    *nodes.Node
-	store   *history.File
+	store   *filestore.Store
 	keeper  *keeper
 	leases  *nodes.MemoryLeases
 	journal string
@@ -141,7 +141,7 @@ func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.B
 	dir := t.TempDir()
 	return &stage{
 		tasks: quiz(t),
-		t:     t, fake: fake, node: node, store: history.NewFile(filepath.Join(dir, "history.json")), keeper: newKeeper(),
+		t:     t, fake: fake, node: node, store: filestore.Open(filepath.Join(dir, "history.json")), keeper: newKeeper(),
 		leases: &nodes.MemoryLeases{}, journal: filepath.Join(dir, "sessions"),
 		figures: arena.Figures{Warmup: 1, Timeout: 30 * time.Second, Patience: 2 * time.Second, Grace: time.Second},
 		// How fast a fake answers tells of the machine, which may be busy.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/turbone/jarvis/history/internal/jsontext"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -25,7 +26,7 @@ type Champion struct {
 	// Extra are all other members, as they stand.
 	Extra map[string]json.RawMessage
 
-	written object
+	written jsontext.Object
 }
 
 // MarshalJSON writes the champion; what was read and not changed as it was read.
@@ -34,7 +35,7 @@ func (c Champion) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var was object
+	var was jsontext.Object
 	if c.written != nil {
 		var before Champion
 		if err := before.read(c.written); err != nil {
@@ -44,20 +45,20 @@ func (c Champion) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return merge(c.written, was, is)
+	return jsontext.Merge(c.written, was, is)
 }
 
 // UnmarshalJSON reads a champion.
 func (c *Champion) UnmarshalJSON(text []byte) error {
 	*c = Champion{}
-	written, err := members(bytes.Clone(text))
+	written, err := jsontext.Members(bytes.Clone(text))
 	if err != nil {
 		return err
 	}
 	return c.read(written)
 }
 
-func (c *Champion) read(written object) error {
+func (c *Champion) read(written jsontext.Object) error {
 	c.written = written
 	return read(written, &c.Extra, map[string]func(json.RawMessage) error{
 		"model":  into(&c.Model, text),
@@ -69,7 +70,7 @@ func (c *Champion) read(written object) error {
 	})
 }
 
-func (c Champion) members() (object, error) {
+func (c Champion) members() (jsontext.Object, error) {
 	w := writer{}
 	w.put("model", c.Model)
 	w.put("score", figure(scoring.Round(c.Score)))

@@ -8,22 +8,26 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 // writer collects the members of an object.
 type writer struct {
-	object object
+	object jsontext.Object
 	err    error
 }
 
 func (w *writer) put(key string, value any) {
-	text, err := encode(value)
+	text, err := jsontext.Encode(value)
 	if err != nil {
 		w.err = fmt.Errorf("%s: %w", key, err)
 		return
 	}
-	w.object = append(w.object, member{key, text})
+	w.object = append(w.object, jsontext.Member{Key: key, Value: text})
 }
 
 func (w *writer) some(key, value string) {
@@ -34,7 +38,7 @@ func (w *writer) some(key, value string) {
 
 func (w *writer) extra(members map[string]json.RawMessage) {
 	for _, key := range slices.Sorted(maps.Keys(members)) {
-		if _, taken := w.object.get(key); !taken {
+		if _, taken := w.object.Get(key); !taken {
 			w.put(key, members[key])
 		}
 	}
@@ -48,33 +52,33 @@ func orEmpty[V any](values map[string]V) map[string]V {
 }
 
 // read hands each member to its reader, and what has none to extra.
-func read(written object, extra *map[string]json.RawMessage, readers map[string]func(json.RawMessage) error) error {
+func read(written jsontext.Object, extra *map[string]json.RawMessage, readers map[string]func(json.RawMessage) error) error {
 	for _, m := range written {
-		reader, known := readers[m.key]
+		reader, known := readers[m.Key]
 		if !known {
 			keepExtra(extra, m)
 			continue
 		}
-		if bytes.Equal(m.value, []byte("null")) {
+		if bytes.Equal(m.Value, []byte("null")) {
 			continue
 		}
-		err := reader(m.value)
+		err := reader(m.Value)
 		if errors.Is(err, errForeign) {
 			keepExtra(extra, m)
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.key, err)
+			return fmt.Errorf("%s: %w", m.Key, err)
 		}
 	}
 	return nil
 }
 
-func keepExtra(extra *map[string]json.RawMessage, m member) {
+func keepExtra(extra *map[string]json.RawMessage, m jsontext.Member) {
 	if *extra == nil {
 		*extra = map[string]json.RawMessage{}
 	}
-	(*extra)[m.key] = m.value
+	(*extra)[m.Key] = m.Value
 }
 
 // errForeign: another program uses this name for something else.
@@ -116,14 +120,14 @@ func optional[T any](parse func(json.RawMessage) (T, error)) func(json.RawMessag
 
 func text(value json.RawMessage) (parsed string, err error) {
 	if err = json.Unmarshal(value, &parsed); err != nil {
-		err = fmt.Errorf("want a text, found %s", brief(value))
+		err = fmt.Errorf("want a text, found %s", jsontext.Brief(value))
 	}
 	return parsed, err
 }
 
 func float(value json.RawMessage) (parsed float64, err error) {
 	if err = json.Unmarshal(value, &parsed); err != nil {
-		err = fmt.Errorf("want a number, found %s", brief(value))
+		err = fmt.Errorf("want a number, found %s", jsontext.Brief(value))
 	}
 	return parsed, err
 }
@@ -132,7 +136,7 @@ func float(value json.RawMessage) (parsed float64, err error) {
 func count(value json.RawMessage) (int, error) {
 	parsed, err := float(value)
 	if err == nil && (parsed != math.Trunc(parsed) || math.Abs(parsed) > 1<<53) {
-		err = fmt.Errorf("want a whole number, found %s", brief(value))
+		err = fmt.Errorf("want a whole number, found %s", jsontext.Brief(value))
 	}
 	if err != nil {
 		return 0, err
@@ -143,7 +147,7 @@ func count(value json.RawMessage) (int, error) {
 func milliseconds(value json.RawMessage) (time.Duration, error) {
 	parsed, err := float(value)
 	if most := float64(math.MaxInt64/time.Millisecond) / 2; err == nil && math.Abs(parsed) > most {
-		err = fmt.Errorf("want milliseconds, found %s", brief(value))
+		err = fmt.Errorf("want milliseconds, found %s", jsontext.Brief(value))
 	}
 	if err != nil {
 		return 0, err
@@ -155,25 +159,25 @@ func settings(value json.RawMessage) (parsed map[string]any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()
 	if err = decoder.Decode(&parsed); err != nil {
-		err = fmt.Errorf("want an object of settings, found %s", brief(value))
+		err = fmt.Errorf("want an object of settings, found %s", jsontext.Brief(value))
 	}
 	return parsed, err
 }
 
 func tallies(value json.RawMessage) (parsed map[string]Tally, err error) {
-	list, err := parseObject(value)
+	list, err := jsontext.ParseObject(value)
 	if err != nil {
 		return nil, err
 	}
 	parsed = make(map[string]Tally, len(list))
 	for _, m := range list {
 		var tally Tally
-		if !bytes.Equal(m.value, []byte("null")) {
-			if err := json.Unmarshal(m.value, &tally); err != nil {
-				return nil, fmt.Errorf("%s: %w", m.key, err)
+		if !bytes.Equal(m.Value, []byte("null")) {
+			if err := json.Unmarshal(m.Value, &tally); err != nil {
+				return nil, fmt.Errorf("%s: %w", m.Key, err)
 			}
 		}
-		parsed[m.key] = tally
+		parsed[m.Key] = tally
 	}
 	return parsed, nil
 }
@@ -199,7 +203,7 @@ func parseTime(value json.RawMessage) (time.Time, error) {
 			return parsed, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("want a time such as 2026-02-25T20:23:57 or 2026-02-25T20:23:57+01:00, found %s", brief(value))
+	return time.Time{}, fmt.Errorf("want a time such as 2026-02-25T20:23:57 or 2026-02-25T20:23:57+01:00, found %s", jsontext.Brief(value))
 }
 
 // stamp writes a time with its offset in figures: not every reader knows the Z.
@@ -208,4 +212,22 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.Format("2006-01-02T15:04:05.999999999-07:00")
+}
+
+// figure is a number with a fraction: 7 is written 7.0, as the records have it.
+type figure float64
+
+func (f figure) MarshalJSON() ([]byte, error) {
+	number := float64(f)
+	if math.IsNaN(number) || math.IsInf(number, 0) {
+		return nil, fmt.Errorf("%v is no figure to record", number)
+	}
+	if math.Abs(number) >= 1e15 {
+		return json.Marshal(number)
+	}
+	text := strconv.FormatFloat(number, 'f', -1, 64)
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	return []byte(text), nil
 }

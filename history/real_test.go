@@ -1,4 +1,4 @@
-package history
+package history_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -27,11 +29,11 @@ import (
 // run. No model has four good runs before a bad one, so that nobody could say
 // of any that it got worse.
 func TestRealHistory(t *testing.T) {
-	rows, err := NewFile(filepath.Join("testdata", "benchmark_history_104.json")).Runs(t.Context())
+	rows, err := filestore.Open(filepath.Join("testdata", "benchmark_history_104.json")).Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	folded := Fold(rows)
+	folded := history.Fold(rows)
 	var got []string
 	duplicates, covered := 0, 0
 	for _, f := range folded {
@@ -65,7 +67,7 @@ func TestRealHistory(t *testing.T) {
 	}
 
 	var alarms []string
-	for _, a := range Alarms(Judge(rows, scoring.Composite{})) {
+	for _, a := range history.Alarms(history.Judge(rows, scoring.Composite{})) {
 		alarms = append(alarms, fmt.Sprintf("%s %s %s", a.Time.Format("01-02 15:04"), a.Kind, a.Model))
 		t.Log(a.Text)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/turbone/jarvis/history/internal/jsontext"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -235,7 +236,7 @@ var ErrResult = errors.New("this is no result of an autotest")
 // else a run in the history has; all other members are kept in Extra. The error
 // names the member that is wrong.
 func ReadResult(text []byte) (Result, error) {
-	r, err := readResult(bytes.TrimPrefix(text, byteOrderMark))
+	r, err := readResult(bytes.TrimPrefix(text, jsontext.ByteOrderMark))
 	if err != nil {
 		return Result{}, fmt.Errorf("%w: %w", ErrResult, err)
 	}
@@ -256,11 +257,11 @@ func readResult(body []byte) (r Result, err error) {
 		}
 		return r, err
 	}
-	written, err := parseObject(whole)
+	written, err := jsontext.ParseObject(whole)
 	if err != nil {
 		return r, err
 	}
-	if _, is := written.get("runs"); is {
+	if _, is := written.Get("runs"); is {
 		return r, errors.New(`it has "runs": it is a history, not one run's result`)
 	}
 	failed := 0
@@ -294,7 +295,7 @@ func readResult(body []byte) (r Result, err error) {
 	}
 	if len(r.Results) == 0 {
 		for _, key := range []string{"total", "pass"} {
-			if _, there := written.get(key); !there {
+			if _, there := written.Get(key); !there {
 				return r, fmt.Errorf("%s: it is missing; is this another program's file?", key)
 			}
 		}

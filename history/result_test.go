@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 	"github.com/turbone/jarvis/scoring"
 )
@@ -41,7 +42,7 @@ func TestRealResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := history.NewFile("testdata/benchmark_history_104.json").Runs(t.Context())
+	rows, err := filestore.Open("testdata/benchmark_history_104.json").Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +167,7 @@ func TestAppendToHistory(t *testing.T) {
 		{"a second run of the same length", []history.Result{grown(5), with(grown(5), func(r *history.Result) { r.Pass-- })}, []int{50, 50}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			file := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+			file := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 			var last history.Appended
 			for _, result := range test.results {
 				var err error
@@ -191,7 +192,7 @@ func TestAppendToHistory(t *testing.T) {
 
 // What an autotest appends again later is the run it was, not a newer one.
 func TestAFileAppendedAgainKeepsItsTime(t *testing.T) {
-	file := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+	file := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 	first, err := history.AppendToHistory(t.Context(), file, readResult(t, resultFile))
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +215,7 @@ func TestAFileAppendedAgainKeepsItsTime(t *testing.T) {
 }
 
 func TestAppendToHistoryRefuses(t *testing.T) {
-	file := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+	file := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 	if _, err := history.AppendToHistory(t.Context(), file, history.Result{Tests: 4, Pass: 5}); err == nil || !strings.Contains(err.Error(), "pass: 5 of 4") {
 		t.Errorf("error is %v", err)
 	}
@@ -254,7 +255,7 @@ func ExampleAppendToHistory() {
 		return
 	}
 	defer os.RemoveAll(folder)
-	file := history.NewFile(filepath.Join(folder, "history.json"))
+	file := filestore.Open(filepath.Join(folder, "history.json"))
 	text, err := os.ReadFile("testdata/autotest_results_50.json")
 	if err != nil {
 		fmt.Println(err)

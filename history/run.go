@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/turbone/jarvis/history/internal/jsontext"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -66,7 +67,7 @@ type Run struct {
 	// Extra are all other members, as they stand.
 	Extra map[string]json.RawMessage
 
-	written object
+	written jsontext.Object
 }
 
 // Tally is a part of a run: the tests of one node or one domain.
@@ -78,7 +79,7 @@ type Tally struct {
 	// Extra are all other members, as they stand.
 	Extra map[string]json.RawMessage
 
-	written object
+	written jsontext.Object
 }
 
 // ErrorCount returns how many tests got no answer. Old rows don't say so; there
@@ -96,7 +97,7 @@ func (r Run) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var was object
+	var was jsontext.Object
 	if r.written != nil {
 		var before Run
 		if err := before.read(r.written); err != nil {
@@ -106,20 +107,20 @@ func (r Run) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return merge(r.written, was, is)
+	return jsontext.Merge(r.written, was, is)
 }
 
 // UnmarshalJSON reads a run. A member that is missing or null is zero.
 func (r *Run) UnmarshalJSON(text []byte) error {
 	*r = Run{}
-	written, err := members(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
+	written, err := jsontext.Members(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
 	if err != nil {
 		return err
 	}
 	return r.read(written)
 }
 
-func (r *Run) read(written object) error {
+func (r *Run) read(written jsontext.Object) error {
 	r.written = written
 	return read(written, &r.Extra, map[string]func(json.RawMessage) error{
 		"timestamp":       into(&r.Time, parseTime),
@@ -149,7 +150,7 @@ func (r *Run) read(written object) error {
 	})
 }
 
-func (r Run) members() (object, error) {
+func (r Run) members() (jsontext.Object, error) {
 	w := writer{}
 	w.put("timestamp", stamp(r.Time))
 	w.put("type", r.Type)
@@ -195,7 +196,7 @@ func (t Tally) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var was object
+	var was jsontext.Object
 	if t.written != nil {
 		var before Tally
 		if err := before.read(t.written); err != nil {
@@ -205,20 +206,20 @@ func (t Tally) MarshalJSON() ([]byte, error) {
 			return nil, err
 		}
 	}
-	return merge(t.written, was, is)
+	return jsontext.Merge(t.written, was, is)
 }
 
 // UnmarshalJSON reads a tally.
 func (t *Tally) UnmarshalJSON(text []byte) error {
 	*t = Tally{}
-	written, err := members(bytes.Clone(text))
+	written, err := jsontext.Members(bytes.Clone(text))
 	if err != nil {
 		return err
 	}
 	return t.read(written)
 }
 
-func (t *Tally) read(written object) error {
+func (t *Tally) read(written jsontext.Object) error {
 	t.written = written
 	return read(written, &t.Extra, map[string]func(json.RawMessage) error{
 		"pass":        into(&t.Pass, count),
@@ -227,7 +228,7 @@ func (t *Tally) read(written object) error {
 	})
 }
 
-func (t Tally) members() (object, error) {
+func (t Tally) members() (jsontext.Object, error) {
 	w := writer{}
 	w.put("pass", t.Pass)
 	w.put("total", t.Total)

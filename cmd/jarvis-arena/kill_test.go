@@ -15,7 +15,7 @@ import (
 	"github.com/turbone/jarvis/arena/suite/suitetest"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/healer"
-	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/nodetest/realollama"
@@ -150,8 +150,8 @@ arena: {suite: %q, tasks_per_cycle: 24, cycles: 2, warmup: 1, timeout: 10s}
 	return k
 }
 
-func (k *kill) store() *history.File {
-	return history.NewFile(k.config.History.Path, history.Keep(k.config.History.Keep))
+func (k *kill) store() *filestore.Store {
+	return filestore.Open(k.config.History.Path, filestore.Keep(k.config.History.Keep))
 }
 
 // killed starts a tournament and kills it after that time; false where it had

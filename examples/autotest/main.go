@@ -14,6 +14,7 @@ import (
 
 	"github.com/turbone/jarvis/arena/suite"
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/ollama"
 	"github.com/turbone/jarvis/scoring"
@@ -30,7 +31,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := autotest(ctx, os.Args[1], os.Args[2], history.NewFile(os.Args[3]), time.Now()); err != nil {
+	if err := autotest(ctx, os.Args[1], os.Args[2], filestore.Open(os.Args[3]), time.Now()); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/turbone/jarvis/arena/suite"
 	"github.com/turbone/jarvis/arena/suite/suitetest"
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/nodes/nodetest"
 )
 
@@ -23,7 +24,7 @@ import (
 // cycles, the same one where it is repeated, another for another start.
 func TestAutotest(t *testing.T) {
 	server := knowingServer(t)
-	store := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+	store := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 	started := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for i, want := range []int{1, 1, 2} {
 		if i == 2 {
@@ -50,7 +51,7 @@ func TestAutotest(t *testing.T) {
 // history, and the whole run takes that one's place.
 func TestCutShort(t *testing.T) {
 	server := knowingServer(t)
-	file := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+	file := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 	started := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -76,7 +77,7 @@ func TestCutShort(t *testing.T) {
 // TestServerGone: no answer is an error, not a wrong answer.
 func TestServerGone(t *testing.T) {
 	server := knowingServer(t)
-	store := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+	store := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 	gone := after{store, func() { server.Break(nodetest.Down) }}
 	if err := autotest(t.Context(), server.URL, "good", gone, time.Now()); err != nil {
 		t.Fatal(err)
@@ -135,7 +136,7 @@ func TestReadme(t *testing.T) {
 					t.Fatalf("%v: %v\n%s", words, err, out)
 				}
 			}
-			runs, err := history.NewFile(filepath.Join(dir, "jarvis_benchmark_history.json")).Runs(t.Context())
+			runs, err := filestore.Open(filepath.Join(dir, "jarvis_benchmark_history.json")).Runs(t.Context())
 			if err != nil || len(runs) != 1 {
 				t.Fatalf("%d runs, %v; want one", len(runs), err)
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 	"github.com/turbone/jarvis/history/sqlstore"
 )
@@ -22,7 +23,7 @@ func TestWhatIsNoHistoryIsLeftAsItIs(t *testing.T) {
 		remedy string
 	}{
 		{"a JSON history", func(t *testing.T, path string) {
-			if _, err := history.NewFile(path).Append(t.Context(), historytest.Run(0)); err != nil {
+			if _, err := filestore.Open(path).Append(t.Context(), historytest.Run(0)); err != nil {
 				t.Fatal(err)
 			}
 		}, "name it with the ending .json"},

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/sqlstore"
 )
 
@@ -23,7 +24,7 @@ func TestMigrationBothWays(t *testing.T) {
 	}
 	store := opened(t, filepath.Join(folder, "history.db"))
 	for _, want := range []history.Imported{{Added: 104, Total: 104, Crowned: true}, {Total: 104}} {
-		done, err := history.Copy(t.Context(), store, history.NewFile(real104))
+		done, err := history.Copy(t.Context(), store, filestore.Open(real104))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +34,7 @@ func TestMigrationBothWays(t *testing.T) {
 	}
 	path := filepath.Join(folder, "back.json")
 	for _, want := range []history.Imported{{Added: 104, Total: 104, Crowned: true}, {Total: 104}} {
-		done, err := history.Copy(t.Context(), history.NewFile(path), store)
+		done, err := history.Copy(t.Context(), filestore.Open(path), store)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +53,7 @@ func TestMigrationBothWays(t *testing.T) {
 
 func TestMigrationWithAnArchive(t *testing.T) {
 	folder := t.TempDir()
-	content, err := history.NewFile(real104).Content(t.Context())
+	content, err := filestore.Open(real104).Content(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +63,9 @@ func TestMigrationWithAnArchive(t *testing.T) {
 
 	// 106 runs into a file that keeps 10, from there into a database, and from
 	// there into a file again; each twice.
-	small := history.NewFile(filepath.Join(folder, "small.json"), history.Keep(10))
+	small := filestore.Open(filepath.Join(folder, "small.json"), filestore.Keep(10))
 	store := opened(t, filepath.Join(folder, "history.db"))
-	again := history.NewFile(filepath.Join(folder, "again.json"), history.Keep(20))
+	again := filestore.Open(filepath.Join(folder, "again.json"), filestore.Keep(20))
 	for range 2 {
 		if _, err := small.Import(t.Context(), content); err != nil {
 			t.Fatal(err)
@@ -116,7 +117,7 @@ func TestAnOlderCopyChangesNothing(t *testing.T) {
 		Champion: &history.Champion{Model: "new", Since: tuesday},
 	}
 	for name, open := range map[string]func(*testing.T) history.Movable{
-		"file":     func(t *testing.T) history.Movable { return history.NewFile(filepath.Join(t.TempDir(), "h.json")) },
+		"file":     func(t *testing.T) history.Movable { return filestore.Open(filepath.Join(t.TempDir(), "h.json")) },
 		"database": func(t *testing.T) history.Movable { return opened(t, filepath.Join(t.TempDir(), "h.db")) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 )
 
 // lessThanEight is a judge: the node whose latest run scores less than 8.
@@ -34,7 +35,7 @@ func lessThanEight(runs []history.Run) []healer.Judgement {
 func TestHistoryIsJudged(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.json")
 	synctest.Test(t, func(t *testing.T) {
-		store := history.NewFile(path)
+		store := filestore.Open(path)
 		var words, failures []string
 		reads := 0
 		w := historyWatch{
@@ -95,7 +96,7 @@ func TestHistoryIsJudged(t *testing.T) {
 // in its log, once, and the node degraded.
 func TestDaemonTellsARegression(t *testing.T) {
 	c := watching(t)
-	store := history.NewFile(c.History.Path)
+	store := filestore.Open(c.History.Path)
 	record := func(id string, score float64) {
 		t.Helper()
 		if _, err := store.Append(t.Context(), history.Run{ID: id, Node: "M1", Model: "good", Score: score, Time: time.Now()}); err != nil {

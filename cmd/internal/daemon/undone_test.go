@@ -11,6 +11,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 )
 
 // failing fails at the first change of the champion.
@@ -30,7 +31,7 @@ func (f *failing) SetChampion(ctx context.Context, c history.Champion) error {
 // TestUndonePromotion: the champion whose promotion the healer undid is none any
 // more, told once, also where the first try fails; another one stays.
 func TestUndonePromotion(t *testing.T) {
-	store := history.NewFile(filepath.Join(t.TempDir(), "history.json"))
+	store := filestore.Open(filepath.Join(t.TempDir(), "history.json"))
 	for _, run := range []history.Run{
 		{ID: "1-champion", Session: "1", Model: "old", Node: "M1", Time: time.Now(), Score: 7, Tests: 40},
 		{ID: "1-candidate", Session: "1", Model: "new", Node: "M1", Time: time.Now(), Score: 8, Tests: 40, Crowned: true},

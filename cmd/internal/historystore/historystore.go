@@ -10,6 +10,7 @@ import (
 
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/sqlstore"
 )
 
@@ -20,7 +21,7 @@ import (
 // when the history is no longer used.
 func Open(ctx context.Context, h config.History) (history.HistoryStore, io.Closer, error) {
 	if !Database(h.Path) {
-		return history.NewFile(h.Path, history.Keep(h.Keep)), nothing{}, nil
+		return filestore.Open(h.Path, filestore.Keep(h.Keep)), nothing{}, nil
 	}
 	store, err := sqlstore.Open(ctx, h.Path, sqlstore.Keep(h.Keep))
 	if err != nil {

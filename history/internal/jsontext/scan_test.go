@@ -1,4 +1,4 @@
-package history
+package jsontext
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 // FuzzMembers: valid JSON is taken apart as a decoder does it, and nothing else
 // does harm.
 func FuzzMembers(f *testing.F) {
-	for _, path := range []string{"testdata/benchmark_history_104.json", "testdata/autotest_results_50.json"} {
+	for _, path := range []string{"../../testdata/benchmark_history_104.json", "../../testdata/autotest_results_50.json"} {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
@@ -26,8 +26,8 @@ func FuzzMembers(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := members(text)
-		eachElement(text, 0, func(place) {})
+		got, err := Members(text)
+		EachElement(text, 0, func(Span) {})
 		if !json.Valid(text) {
 			return
 		}
@@ -40,7 +40,7 @@ func FuzzMembers(f *testing.F) {
 		}
 		found := map[string]json.RawMessage{}
 		for _, m := range got {
-			found[m.key] = m.value
+			found[m.Key] = m.Value
 		}
 		if err == nil && len(want) > 0 {
 			if diff := cmp.Diff(want, found); diff != "" {

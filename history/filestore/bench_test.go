@@ -1,4 +1,4 @@
-package history_test
+package filestore_test
 
 import (
 	"os"
@@ -6,15 +6,16 @@ import (
 	"testing"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 )
 
 // full returns a file of 500 runs with 200 tests each.
-func full(b *testing.B) *history.File {
+func full(b *testing.B) *filestore.Store {
 	b.Helper()
-	file := history.NewFile(filepath.Join(b.TempDir(), "history.json"))
+	file := filestore.Open(filepath.Join(b.TempDir(), "history.json"))
 	var content history.Content
-	for number := range history.DefaultKeep {
+	for number := range filestore.DefaultKeep {
 		run := historytest.Run(number)
 		run.Results = historytest.Results(number, 200)
 		content.Runs = append(content.Runs, run)
@@ -34,7 +35,7 @@ func full(b *testing.B) *history.File {
 // archive each time.
 func BenchmarkAppend(b *testing.B) {
 	file := full(b)
-	number := history.DefaultKeep
+	number := filestore.DefaultKeep
 	for b.Loop() {
 		run := historytest.Run(number)
 		run.Results = historytest.Results(number, 200)
@@ -50,7 +51,7 @@ func BenchmarkRuns(b *testing.B) {
 	file := full(b)
 	for b.Loop() {
 		runs, err := file.Runs(b.Context())
-		if err != nil || len(runs) != history.DefaultKeep {
+		if err != nil || len(runs) != filestore.DefaultKeep {
 			b.Fatal(len(runs), err)
 		}
 	}

@@ -1,4 +1,4 @@
-package history
+package filestore
 
 import (
 	"bytes"
@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 // archivedFrom is a member that each archived row has in addition: a hash of
@@ -21,7 +24,7 @@ const archivedFrom = "archived_from"
 
 // archive adds the first rows of after to the archive. When it returns without
 // an error, they survive a crash there, and may be taken out of the history.
-func (f *File) archive(before, after *document, rows int) (err error) {
+func (f *Store) archive(before, after *document, rows int) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("move old runs to %s: %w", f.ArchivePath(), err)
@@ -130,13 +133,13 @@ func tail(file *os.File, mark string, most int) (ending, [][]byte, error) {
 }
 
 // Archived returns the runs that were moved to the archive, oldest first.
-func (f *File) Archived(ctx context.Context) ([]Run, error) {
+func (f *Store) Archived(ctx context.Context) ([]history.Run, error) {
 	runs, _, err := f.archived(ctx, "")
 	return runs, err
 }
 
 // archived returns the archived runs, and how many of the last have this mark.
-func (f *File) archived(ctx context.Context, mark string) (runs []Run, marked int, err error) {
+func (f *Store) archived(ctx context.Context, mark string) (runs []history.Run, marked int, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, 0, context.Cause(ctx)
 	}
@@ -159,19 +162,21 @@ func (f *File) archived(ctx context.Context, mark string) (runs []Run, marked in
 		if offset == len(text) && text[len(text)-1] != '\n' && !json.Valid(line) {
 			break // cut off by a crash, or being written: it is in the history still
 		}
-		run := Run{}
-		written, err := parseObject(line)
+		run := history.Run{}
+		written, err := jsontext.ParseObject(line)
 		if err == nil {
 			marked++
-			if last := len(written) - 1; last < 0 || written[last].key != archivedFrom {
+			if last := len(written) - 1; last < 0 || written[last].Key != archivedFrom {
 				marked = 0
 			} else {
-				if !bytes.Equal(written[last].value, own) {
+				if !bytes.Equal(written[last].Value, own) {
 					marked = 0
 				}
 				written = written[:last]
 			}
-			err = run.read(written)
+			if line, err = jsontext.Merge(written, nil, nil); err == nil {
+				err = run.UnmarshalJSON(line)
+			}
 		}
 		if err != nil {
 			return nil, 0, unreadable(f.ArchivePath(), text, at, err)

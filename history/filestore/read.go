@@ -1,4 +1,4 @@
-package history
+package filestore
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ const (
 
 // read reads the file, again and again while it looks half written. Somebody
 // who goes on writing is waited for longer than for a file that just lies there.
-func (f *File) read(ctx context.Context, patience time.Duration) (*document, error) {
+func (f *Store) read(ctx context.Context, patience time.Duration) (*document, error) {
 	begun := time.Now()
 	still, pause := begun, pollFirst
 	var before []byte
@@ -69,7 +69,7 @@ func (f *File) read(ctx context.Context, patience time.Duration) (*document, err
 }
 
 // load reads the file as it is.
-func (f *File) load() (text []byte, modified time.Time, err error) {
+func (f *Store) load() (text []byte, modified time.Time, err error) {
 	file, err := os.Open(f.path)
 	if err != nil {
 		return nil, time.Time{}, err
@@ -94,7 +94,7 @@ func whole(text []byte) bool {
 
 // current is the file with what another program overwrote put back, in the file
 // itself, too, if that can be done.
-func (f *File) current(ctx context.Context) (*document, error) {
+func (f *Store) current(ctx context.Context) (*document, error) {
 	d, err := f.read(ctx, f.patience)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package history_test
+package filestore_test
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 )
 
@@ -17,7 +17,7 @@ func TestResultsAreCompact(t *testing.T) {
 	run := historytest.Run(0)
 	run.Results = historytest.Results(0, 200)
 	path := filepath.Join(t.TempDir(), "history.json")
-	if _, err := history.NewFile(path).Append(t.Context(), run); err != nil {
+	if _, err := filestore.Open(path).Append(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
 	text := contents(t, path)

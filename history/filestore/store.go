@@ -1,4 +1,4 @@
-package history
+package filestore
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/turbone/jarvis/history"
 )
 
 const (
@@ -20,9 +22,9 @@ const (
 	DefaultPatience = 2 * time.Second
 )
 
-// File is a [HistoryStore] in a JSON file. See the package's comment for how
-// it treats the file. Make it with [NewFile].
-type File struct {
+// File is a [history.HistoryStore] in a JSON file. See the package's comment for how
+// it treats the file. Make it with [Open].
+type Store struct {
 	path     string
 	keep     int
 	patience time.Duration
@@ -31,23 +33,23 @@ type File struct {
 	turn chan struct{}
 }
 
-var _ HistoryStore = (*File)(nil)
+var _ history.HistoryStore = (*Store)(nil)
 
-// Option is a setting of [NewFile].
-type Option func(*File)
+// Option is a setting of [Open].
+type Option func(*Store)
 
 // Keep sets how many runs the file keeps; older ones move to the archive. Below
 // 1 it keeps all.
-func Keep(runs int) Option { return func(f *File) { f.keep = runs } }
+func Keep(runs int) Option { return func(f *Store) { f.keep = runs } }
 
 // Patience sets how long a broken file is read again before it is taken for
 // broken. Zero or less: it is read once.
-func Patience(limit time.Duration) Option { return func(f *File) { f.patience = limit } }
+func Patience(limit time.Duration) Option { return func(f *Store) { f.patience = limit } }
 
 // NewFile returns the history in a file. A file that isn't there is an empty
 // history; it and its folder are made by the first change.
-func NewFile(path string, options ...Option) *File {
-	f := &File{path: path, keep: DefaultKeep, patience: DefaultPatience, turn: make(chan struct{}, 1)}
+func Open(path string, options ...Option) *Store {
+	f := &Store{path: path, keep: DefaultKeep, patience: DefaultPatience, turn: make(chan struct{}, 1)}
 	for _, option := range options {
 		option(f)
 	}
@@ -55,19 +57,19 @@ func NewFile(path string, options ...Option) *File {
 }
 
 // Path returns the file's path as it was given.
-func (f *File) Path() string { return f.path }
+func (f *Store) Path() string { return f.path }
 
 // ArchivePath returns where older runs are moved to: JSON lines, one run each,
 // in the order in which they left. It stands beside the file itself where the
 // path is a link, so that every path to one history leads to one archive.
-func (f *File) ArchivePath() string {
+func (f *Store) ArchivePath() string {
 	path := f.target()
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".archive.jsonl"
 }
 
 // Runs returns the kept runs, oldest first. The error is an [UnreadableError]
 // for a broken file or a row that is no run.
-func (f *File) Runs(ctx context.Context) ([]Run, error) {
+func (f *Store) Runs(ctx context.Context) ([]history.Run, error) {
 	d, err := f.current(ctx)
 	if err != nil {
 		return nil, err
@@ -75,51 +77,51 @@ func (f *File) Runs(ctx context.Context) ([]Run, error) {
 	return f.decode(d)
 }
 
-func (f *File) decode(d *document) ([]Run, error) {
-	runs := make([]Run, len(d.runs))
+func (f *Store) decode(d *document) ([]history.Run, error) {
+	runs := make([]history.Run, len(d.runs))
 	for i := range d.runs {
 		if err := runs[i].UnmarshalJSON(d.row(i)); err != nil {
-			return nil, unreadable(f.path, d.text, d.runs[i].from, fmt.Errorf("run %d of %d: %w", i+1, len(d.runs), err))
+			return nil, unreadable(f.path, d.text, d.runs[i].From, fmt.Errorf("run %d of %d: %w", i+1, len(d.runs), err))
 		}
 	}
 	return runs, nil
 }
 
 // Champion returns the champion, false where there is none.
-func (f *File) Champion(ctx context.Context) (Champion, bool, error) {
+func (f *Store) Champion(ctx context.Context) (history.Champion, bool, error) {
 	d, err := f.current(ctx)
 	if err != nil {
-		return Champion{}, false, err
+		return history.Champion{}, false, err
 	}
 	return f.decodeChampion(d)
 }
 
-func (f *File) decodeChampion(d *document) (Champion, bool, error) {
-	value := d.text[d.champion.from:d.champion.to]
+func (f *Store) decodeChampion(d *document) (history.Champion, bool, error) {
+	value := d.text[d.champion.From:d.champion.To]
 	if !d.hasChampion || bytes.Equal(value, []byte("null")) {
-		return Champion{}, false, nil
+		return history.Champion{}, false, nil
 	}
-	var champion Champion
+	var champion history.Champion
 	if err := json.Unmarshal(value, &champion); err != nil {
-		return Champion{}, false, unreadable(f.path, d.text, d.champion.from, fmt.Errorf("champion: %w", err))
+		return history.Champion{}, false, unreadable(f.path, d.text, d.champion.From, fmt.Errorf("champion: %w", err))
 	}
 	return champion, champion.Model != "", nil
 }
 
-// Append records a run; see [HistoryStore].
-func (f *File) Append(ctx context.Context, run Run) (Appended, error) {
+// Append records a run; see [history.HistoryStore].
+func (f *Store) Append(ctx context.Context, run history.Run) (history.Appended, error) {
 	if run.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return Appended{}, fmt.Errorf("name the run: %w", err)
+			return history.Appended{}, fmt.Errorf("name the run: %w", err)
 		}
 		run.ID = id.String()
 	}
-	row, err := Text(run)
+	row, err := history.Text(run)
 	if err != nil {
-		return Appended{}, fmt.Errorf("append a run: %w", err)
+		return history.Appended{}, fmt.Errorf("append a run: %w", err)
 	}
-	done := Appended{ID: run.ID}
+	done := history.Appended{ID: run.ID}
 	var was []string
 	err = f.change(ctx, edit{
 		text: func(d *document) ([]byte, error) {
@@ -135,20 +137,20 @@ func (f *File) Append(ctx context.Context, run Run) (Appended, error) {
 		deferred: func(there bool, rows int) { done.Replaced, done.Total = there, rows },
 	})
 	if err != nil {
-		return Appended{}, fmt.Errorf("append a run: %w", err)
+		return history.Appended{}, fmt.Errorf("append a run: %w", err)
 	}
 	return done, nil
 }
 
 // SetChampion replaces the champion.
-func (f *File) SetChampion(ctx context.Context, champion Champion) error {
-	value, err := Text(champion)
+func (f *Store) SetChampion(ctx context.Context, champion history.Champion) error {
+	value, err := history.Text(champion)
 	if err == nil {
 		before := json.RawMessage("null")
 		err = f.change(ctx, edit{
 			text: func(d *document) ([]byte, error) {
 				if d.hasChampion {
-					before = d.text[d.champion.from:d.champion.to]
+					before = d.text[d.champion.From:d.champion.To]
 				}
 				return d.withChampion(value)
 			},

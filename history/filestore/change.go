@@ -1,4 +1,4 @@
-package history
+package filestore
 
 import (
 	"bytes"
@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 const (
@@ -40,7 +43,7 @@ type edit struct {
 // change changes the file's text. The edit is made again where somebody changed
 // the file meanwhile. Where that goes on, the change stands in the journal, from
 // where the next one to read or change the file takes it.
-func (f *File) change(ctx context.Context, e edit) (err error) {
+func (f *Store) change(ctx context.Context, e edit) (err error) {
 	unlock, err := f.lock(ctx)
 	if err != nil {
 		return err
@@ -69,9 +72,9 @@ func (f *File) change(ctx context.Context, e edit) (err error) {
 		insist, patience = 0, min(patience, deferment/4)
 	}
 	for begun := time.Now(); ; {
-		t := turnOf{File: f, edit: e, noted: &inJournal}
+		t := turnOf{Store: f, edit: e, noted: &inJournal}
 		finished, err := t.take(ctx, patience)
-		if e.line != nil && errors.Is(err, ErrUnreadable) && patience < f.patience && !finished {
+		if e.line != nil && errors.Is(err, history.ErrUnreadable) && patience < f.patience && !finished {
 			break // half written, and nobody waits for its end
 		}
 		if err != nil {
@@ -101,12 +104,12 @@ func (f *File) change(ctx context.Context, e edit) (err error) {
 }
 
 // putOff notes a change that can't be made now.
-func (f *File) putOff(e edit, last entry) error {
+func (f *Store) putOff(e edit, last entry) error {
 	line := e.line()
 	line.At = time.Now()
 	rows := last.Rows
 	if e.deferred != nil {
-		there, err := f.mentioned(idOf(line.Run))
+		there, err := f.mentioned(runID(line.Run))
 		if err != nil {
 			return err
 		}
@@ -123,8 +126,8 @@ func (f *File) putOff(e edit, last entry) error {
 
 // mentioned says whether the file or the journal has a row with this ID, though
 // neither may be whole.
-func (f *File) mentioned(id string) (bool, error) {
-	name, err := encode(id)
+func (f *Store) mentioned(id string) (bool, error) {
+	name, err := jsontext.Encode(id)
 	if err != nil {
 		return false, err
 	}
@@ -142,7 +145,7 @@ func (f *File) mentioned(id string) (bool, error) {
 
 // turnOf is one try of a change.
 type turnOf struct {
-	*File
+	*Store
 	edit
 	noted *noted
 	after *document
@@ -242,7 +245,7 @@ func (t *turnOf) newLine() (line entry, new bool) {
 	}
 	line = t.line()
 	line.At = time.Now()
-	*t.noted = noted{true, idOf(line.Run)}
+	*t.noted = noted{true, runID(line.Run)}
 	return line, true
 }
 
@@ -253,7 +256,7 @@ type noted struct {
 }
 
 // mode is who may read the file.
-func (f *File) mode() fs.FileMode {
+func (f *Store) mode() fs.FileMode {
 	if info, err := os.Stat(f.target()); err == nil {
 		return info.Mode().Perm()
 	}
@@ -261,7 +264,7 @@ func (f *File) mode() fs.FileMode {
 }
 
 // unchanged says whether the file still holds this text.
-func (f *File) unchanged(d *document) (bool, error) {
+func (f *Store) unchanged(d *document) (bool, error) {
 	now, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.absent, nil
@@ -270,7 +273,7 @@ func (f *File) unchanged(d *document) (bool, error) {
 }
 
 // lock waits for this process's turn and then for the lock file.
-func (f *File) lock(ctx context.Context) (unlock func() error, err error) {
+func (f *Store) lock(ctx context.Context) (unlock func() error, err error) {
 	select {
 	case f.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -299,7 +302,7 @@ func (f *File) lock(ctx context.Context) (unlock func() error, err error) {
 
 // target is the file itself where the path is a link: it is replaced, not the
 // link, and who comes by another path meets the same lock.
-func (f *File) target() string {
+func (f *Store) target() string {
 	if resolved, err := filepath.EvalSymlinks(f.path); err == nil {
 		return resolved
 	}

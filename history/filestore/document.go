@@ -1,13 +1,18 @@
-package history
+package filestore
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 // document is the text of a history file and where things stand in it. Changes
@@ -22,11 +27,11 @@ type document struct {
 	last int
 	// runs are the rows, list the array's brackets; without a list there is no
 	// such member, or null in the place of list.
-	runs    []place
-	list    place
+	runs    []jsontext.Span
+	list    jsontext.Span
 	hasList bool
 	// champion is the champion's value, null included.
-	champion    place
+	champion    jsontext.Span
 	hasChampion bool
 	// style is how the file is laid out.
 	style style
@@ -35,19 +40,17 @@ type document struct {
 	modified time.Time
 }
 
-// place is a stretch of a document, from up to to.
-type place struct{ from, to int }
-
 // style is a layout: what stands before a member of the document, and one level
 // of indentation; both are empty in a file of one line.
 type style struct {
 	newline, indent string
 }
 
+// resultsKey is the member of a run that holds its tests.
+const resultsKey = "results"
+
 // emptyText is a history without runs.
 const emptyText = "{\n  \"runs\": []\n}"
-
-var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // syntaxError is a text that is no history, and where it stops being one.
 type syntaxError struct {
@@ -67,7 +70,7 @@ var (
 
 // parse finds the places in a text.
 func parse(text []byte) (*document, error) {
-	body := bytes.TrimPrefix(text, byteOrderMark)
+	body := bytes.TrimPrefix(text, jsontext.ByteOrderMark)
 	if len(bytes.Trim(body, " \t\r\n\x00")) == 0 {
 		// Nothing, or the zeros of a file whose blocks never reached the disk.
 		return nil, &syntaxError{torn: true, err: errEmpty}
@@ -87,7 +90,7 @@ func parse(text []byte) (*document, error) {
 
 // places is parse for valid JSON.
 func places(text []byte) (*document, error) {
-	d := &document{text: text, from: len(text) - len(bytes.TrimPrefix(text, byteOrderMark))}
+	d := &document{text: text, from: len(text) - len(bytes.TrimPrefix(text, jsontext.ByteOrderMark))}
 	if err := d.scan(); err != nil {
 		return nil, err
 	}
@@ -97,21 +100,21 @@ func places(text []byte) (*document, error) {
 
 // scan finds the places in valid JSON.
 func (d *document) scan() error {
-	d.open = blank(d.text, d.from)
+	d.open = jsontext.Blank(d.text, d.from)
 	if d.text[d.open] != '{' {
-		return &syntaxError{offset: d.open, err: fmt.Errorf(`want an object with "runs", found %s`, brief(d.text[d.from:]))}
+		return &syntaxError{offset: d.open, err: fmt.Errorf(`want an object with "runs", found %s`, jsontext.Brief(d.text[d.from:]))}
 	}
-	end, err := eachMember(d.text, d.open, func(key string, value place) error {
-		d.last = value.to
+	end, err := jsontext.EachMember(d.text, d.open, func(key string, value jsontext.Span) error {
+		d.last = value.To
 		switch key {
 		case "runs":
 			d.list, d.hasList, d.runs = value, true, nil
-			switch d.text[value.from] {
+			switch d.text[value.From] {
 			case '[':
-				eachElement(d.text, value.from, func(row place) { d.runs = append(d.runs, row) })
+				jsontext.EachElement(d.text, value.From, func(row jsontext.Span) { d.runs = append(d.runs, row) })
 			case 'n':
 			default:
-				return &syntaxError{offset: value.from, err: errRunList}
+				return &syntaxError{offset: value.From, err: errRunList}
 			}
 		case "champion":
 			d.champion, d.hasChampion = value, true
@@ -170,13 +173,13 @@ func (s style) format(value json.RawMessage, depth int) ([]byte, error) {
 // a line for each figure a run would take hundreds.
 func (s style) formatRun(run json.RawMessage) ([]byte, error) {
 	const depth = 2
-	members, err := parseObject(run)
+	members, err := jsontext.ParseObject(run)
 	if err != nil || s.newline == "" || len(members) == 0 {
 		return s.format(run, depth)
 	}
 	var out bytes.Buffer
 	for i, m := range members {
-		key, err := encode(m.key)
+		key, err := jsontext.Encode(m.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -195,10 +198,10 @@ func (s style) formatRun(run json.RawMessage) ([]byte, error) {
 	return slices.Concat([]byte{'{'}, out.Bytes(), []byte(s.line(depth)), []byte{'}'}), nil
 }
 
-func (s style) formatMember(m member, depth int) ([]byte, error) {
+func (s style) formatMember(m jsontext.Member, depth int) ([]byte, error) {
 	var tasks []json.RawMessage
-	if m.key != resultsKey || json.Unmarshal(m.value, &tasks) != nil || len(tasks) == 0 {
-		return s.format(m.value, depth)
+	if m.Key != resultsKey || json.Unmarshal(m.Value, &tasks) != nil || len(tasks) == 0 {
+		return s.format(m.Value, depth)
 	}
 	var out bytes.Buffer
 	for i, task := range tasks {
@@ -214,12 +217,12 @@ func (s style) formatMember(m member, depth int) ([]byte, error) {
 }
 
 // splice returns the text with a stretch replaced.
-func (d *document) splice(at place, parts ...string) []byte {
-	out := append([]byte(nil), d.text[:at.from]...)
+func (d *document) splice(at jsontext.Span, parts ...string) []byte {
+	out := append([]byte(nil), d.text[:at.From]...)
 	for _, part := range parts {
 		out = append(out, part...)
 	}
-	return append(out, d.text[at.to:]...)
+	return append(out, d.text[at.To:]...)
 }
 
 // withMember returns the text with another member at its end.
@@ -230,13 +233,13 @@ func (d *document) withMember(key string, value []byte) []byte {
 	}
 	entry += string(value)
 	if d.last == 0 {
-		return d.splice(place{d.open + 1, d.end}, d.style.line(1), entry, d.style.line(0))
+		return d.splice(jsontext.Span{From: d.open + 1, To: d.end}, d.style.line(1), entry, d.style.line(0))
 	}
 	separator := ","
 	if d.style.newline == "" {
 		separator = ", "
 	}
-	return d.splice(place{d.last, d.last}, separator, d.style.line(1), entry)
+	return d.splice(jsontext.Span{From: d.last, To: d.last}, separator, d.style.line(1), entry)
 }
 
 // withRun returns the text with another row at the end, or in the place of the
@@ -250,12 +253,12 @@ func (d *document) withRun(run json.RawMessage, replace int) ([]byte, error) {
 	case replace >= 0:
 		return d.splice(d.runs[replace], string(row)), nil
 	case len(d.runs) > 0:
-		before := string(d.text[d.list.from+1 : d.runs[0].from])
+		before := string(d.text[d.list.From+1 : d.runs[0].From])
 		if d.style.newline == "" {
 			before = " "
 		}
-		last := d.runs[len(d.runs)-1].to
-		return d.splice(place{last, last}, ",", before, string(row)), nil
+		last := d.runs[len(d.runs)-1].To
+		return d.splice(jsontext.Span{From: last, To: last}, ",", before, string(row)), nil
 	}
 	list := "[" + d.style.line(2) + string(row) + d.style.line(1) + "]"
 	if d.hasList {
@@ -278,12 +281,12 @@ func (d *document) withChampion(champion json.RawMessage) ([]byte, error) {
 
 // withoutFirst returns the text without its oldest rows; at least one stays.
 func (d *document) withoutFirst(rows int) []byte {
-	return d.splice(place{d.runs[0].from, d.runs[rows].from})
+	return d.splice(jsontext.Span{From: d.runs[0].From, To: d.runs[rows].From})
 }
 
 // row is the text of one run.
 func (d *document) row(index int) []byte {
-	return d.text[d.runs[index].from:d.runs[index].to]
+	return d.text[d.runs[index].From:d.runs[index].To]
 }
 
 // find returns the row with this ID, the last of several, or -1.
@@ -311,16 +314,60 @@ func plain(text string) bool {
 	return text != ""
 }
 
-// runID returns a row's ID, false where it has none or is no run.
+// runID returns the ID of one run, false where it has none or is no run.
 func (d *document) runID(index int) (string, bool) {
-	row, err := members(d.row(index))
-	if err != nil {
-		return "", false
+	id := runID(d.row(index))
+	return id, id != ""
+}
+
+// withRuns returns the text with some rows replaced, by index, and others added
+// at the end, in one go: row by row, a long history would take minutes.
+func (d *document) withRuns(replaced map[int]json.RawMessage, added []json.RawMessage) ([]byte, error) {
+	if len(d.runs) == 0 {
+		if len(added) == 0 {
+			return d.text, nil
+		}
+		text, err := d.withRun(added[0], -1)
+		if err != nil {
+			return nil, err
+		}
+		first, err := parse(text)
+		if err != nil {
+			return nil, err
+		}
+		return first.withRuns(nil, added[1:])
 	}
-	value, there := row.get("run_id")
-	if !there {
-		return "", false
+	var out bytes.Buffer
+	at := 0
+	for _, i := range slices.Sorted(maps.Keys(replaced)) {
+		row, err := d.style.formatRun(replaced[i])
+		if err != nil {
+			return nil, err
+		}
+		out.Write(d.text[at:d.runs[i].From])
+		out.Write(row)
+		at = d.runs[i].To
 	}
-	id, err := text(value)
-	return id, err == nil && id != ""
+	last := d.runs[len(d.runs)-1].To
+	out.Write(d.text[at:last])
+	before := string(d.text[d.list.From+1 : d.runs[0].From])
+	if d.style.newline == "" {
+		before = " "
+	}
+	for _, run := range added {
+		row, err := d.style.formatRun(run)
+		if err != nil {
+			return nil, err
+		}
+		out.WriteString("," + before)
+		out.Write(row)
+	}
+	out.Write(d.text[last:])
+	return out.Bytes(), nil
+}
+
+// mark names a list of rows; see [archivedFrom].
+func (d *document) mark() string {
+	sum := sha256.Sum256(d.text[d.list.From:d.list.To])
+	return hex.EncodeToString(sum[:8])
 }

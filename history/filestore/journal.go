@@ -1,4 +1,4 @@
-package history
+package filestore
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 // The journal stands beside the file and remembers what was written into it
@@ -72,7 +74,7 @@ type entry struct {
 }
 
 // journalPath is where the journal is.
-func (f *File) journalPath() string {
+func (f *Store) journalPath() string {
 	path := f.target()
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".journal.jsonl"
 }
@@ -85,7 +87,7 @@ func hash(text []byte) string {
 
 // left returns the last line of the journal where that says how the file was
 // left, or that a change was put off; there is false where there is no journal.
-func (f *File) left() (last entry, there bool, err error) {
+func (f *Store) left() (last entry, there bool, err error) {
 	file, err := os.Open(f.journalPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return entry{}, false, nil
@@ -111,7 +113,7 @@ func (f *File) left() (last entry, there bool, err error) {
 }
 
 // journal reads all lines. A line that can't be read says nothing.
-func (f *File) journal() ([]entry, error) {
+func (f *Store) journal() ([]entry, error) {
 	text, err := os.ReadFile(f.journalPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -132,23 +134,23 @@ func (f *File) journal() ([]entry, error) {
 // stand: there are many, and few are ever needed.
 func readEntry(line []byte) (e entry, ok bool) {
 	line = bytes.TrimSpace(line)
-	if len(line) == 0 || line[0] != '{' || skip(line, 0) != len(line) || line[len(line)-1] != '}' {
+	if len(line) == 0 || line[0] != '{' || jsontext.Skip(line, 0) != len(line) || line[len(line)-1] != '}' {
 		return entry{}, false
 	}
-	list, err := members(line)
+	list, err := jsontext.Members(line)
 	if err != nil {
 		return entry{}, false
 	}
-	rest := object{}
+	rest := jsontext.Object{}
 	for _, m := range list {
-		if m.key == "run" {
-			e.Run = m.value
+		if m.Key == "run" {
+			e.Run = m.Value
 		} else {
 			rest = append(rest, m)
 		}
 	}
 	row := e.Run
-	short, err := merge(rest, nil, nil)
+	short, err := jsontext.Merge(rest, nil, nil)
 	if err != nil || json.Unmarshal(short, &e) != nil {
 		return entry{}, false
 	}
@@ -158,7 +160,7 @@ func readEntry(line []byte) (e entry, ok bool) {
 
 // note adds lines to the journal. When it returns without an error, they survive
 // a crash. The file's lock is held.
-func (f *File) note(mode fs.FileMode, list ...entry) (err error) {
+func (f *Store) note(mode fs.FileMode, list ...entry) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("note a change in %s: %w", f.journalPath(), err)
@@ -201,7 +203,7 @@ func (f *File) note(mode fs.FileMode, list ...entry) (err error) {
 func journalLines(list []entry) ([]byte, error) {
 	var out bytes.Buffer
 	for _, e := range list {
-		line, err := encode(e)
+		line, err := jsontext.Encode(e)
 		if err != nil {
 			return nil, err
 		}
@@ -248,7 +250,7 @@ func (r *rememberedRow) versions() int { return len(r.was) + 1 }
 func remember(list []entry) *remembered {
 	r := &remembered{rows: map[string]*rememberedRow{}, moved: map[string]time.Time{}}
 	for _, e := range list {
-		if id := idOf(e.Run); id != "" {
+		if id := runID(e.Run); id != "" {
 			row := r.rows[id]
 			if row == nil {
 				row = &rememberedRow{}
@@ -296,17 +298,18 @@ func remember(list []entry) *remembered {
 	return r
 }
 
-func idOf(row json.RawMessage) string {
+// runID returns the ID in the text of a run, "" where it has none or is no run.
+func runID(row json.RawMessage) string {
 	if len(row) == 0 {
 		return ""
 	}
-	list, err := members(row)
+	members, err := jsontext.Members(row)
 	if err != nil {
 		return ""
 	}
-	value, _ := list.get("run_id")
-	id, err := text(value)
-	if err != nil {
+	value, _ := members.Get("run_id")
+	var id string
+	if json.Unmarshal(value, &id) != nil {
 		return ""
 	}
 	return id
@@ -328,7 +331,7 @@ func canonical(value json.RawMessage) string {
 
 // tidy writes the journal anew without what is of no use any more, where it
 // has become too long.
-func (f *File) tidy(now time.Time) error {
+func (f *Store) tidy(now time.Time) error {
 	info, err := os.Stat(f.journalPath())
 	if err != nil || info.Size() < journalRoom {
 		if errors.Is(err, fs.ErrNotExist) {

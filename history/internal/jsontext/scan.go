@@ -1,4 +1,4 @@
-package history
+package jsontext
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 // text they find nonsense, but they end.
 
 // blank returns where the blanks end.
-func blank(text []byte, at int) int {
+func Blank(text []byte, at int) int {
 	for at < len(text) {
 		switch text[at] {
 		case ' ', '\t', '\r', '\n':
@@ -44,7 +44,7 @@ func skipText(text []byte, at int) int {
 }
 
 // skip returns the end of the value that begins here.
-func skip(text []byte, at int) int {
+func Skip(text []byte, at int) int {
 	depth := 0
 	for at < len(text) {
 		switch text[at] {
@@ -74,50 +74,50 @@ func skip(text []byte, at int) int {
 
 var delimiter = [256]bool{' ': true, '\t': true, '\r': true, '\n': true, ',': true, ':': true, '}': true, ']': true}
 
-// eachElement calls visit with the places of an array's values. The array
+// EachElement calls visit with the places of an array's values. The array
 // begins at its bracket.
-func eachElement(text []byte, at int, visit func(place)) (end int) {
-	at = blank(text, at+1)
+func EachElement(text []byte, at int, visit func(Span)) (end int) {
+	at = Blank(text, at+1)
 	for at < len(text) && text[at] != ']' {
-		value := place{at, skip(text, at)}
+		value := Span{at, Skip(text, at)}
 		visit(value)
-		at = next(text, value.to)
+		at = next(text, value.To)
 	}
 	return at + 1
 }
 
-// eachMember calls visit with the keys of an object and the places of its
+// EachMember calls visit with the keys of an object and the places of its
 // values, until it returns an error. The object begins at its brace.
-func eachMember(text []byte, at int, visit func(key string, value place) error) (end int, err error) {
-	at = blank(text, at+1)
+func EachMember(text []byte, at int, visit func(key string, value Span) error) (end int, err error) {
+	at = Blank(text, at+1)
 	for at < len(text) && text[at] != '}' {
 		keyEnd := skipText(text, at)
 		key, err := unquote(text[at:keyEnd])
 		if err != nil {
 			return at, err
 		}
-		from := min(blank(text, blank(text, keyEnd)+1), len(text))
-		value := place{from, skip(text, from)}
+		from := min(Blank(text, Blank(text, keyEnd)+1), len(text))
+		value := Span{from, Skip(text, from)}
 		if err := visit(key, value); err != nil {
 			return at, err
 		}
-		at = next(text, value.to)
+		at = next(text, value.To)
 	}
 	return at + 1, nil
 }
 
 // next returns where the next value begins, or the closing bracket.
 func next(text []byte, at int) int {
-	at = blank(text, at)
+	at = Blank(text, at)
 	if at < len(text) && text[at] == ',' {
-		at = blank(text, at+1)
+		at = Blank(text, at+1)
 	}
 	return at
 }
 
 func unquote(text []byte) (string, error) {
 	if len(text) < 2 || text[0] != '"' {
-		return "", fmt.Errorf("want a key, found %s", brief(text))
+		return "", fmt.Errorf("want a key, found %s", Brief(text))
 	}
 	if bytes.IndexByte(text, '\\') < 0 {
 		return string(bytes.ToValidUTF8(text[1:len(text)-1], []byte("\uFFFD"))), nil

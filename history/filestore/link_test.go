@@ -1,4 +1,4 @@
-package history_test
+package filestore_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 )
 
@@ -20,12 +20,12 @@ func TestEveryPathToAHistoryLeadsToOneArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	for number, name := range []string{path, link} {
-		if _, err := history.NewFile(name, history.Keep(100)).Append(t.Context(), historytest.Run(number)); err != nil {
+		if _, err := filestore.Open(name, filestore.Keep(100)).Append(t.Context(), historytest.Run(number)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{path, link} {
-		archived, err := history.NewFile(name).Archived(t.Context())
+		archived, err := filestore.Open(name).Archived(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,13 +1,11 @@
-package history
+package filestore
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-)
 
-// ErrUnreadable is what every [UnreadableError] wraps.
-var ErrUnreadable = errors.New("the history can't be read")
+	"github.com/turbone/jarvis/history"
+)
 
 // UnreadableError says where a history file is broken. The file is left as it
 // is: nothing is written until it can be read.
@@ -23,11 +21,11 @@ type UnreadableError struct {
 // Error says where, what, and what to do.
 func (e *UnreadableError) Error() string {
 	return fmt.Sprintf("%s:%d:%d (byte %d): %v: %v; it is left as it is: mend it there, put a copy back, or move it away to start a new history",
-		e.Path, e.Line, e.Column, e.Offset, ErrUnreadable, e.Err)
+		e.Path, e.Line, e.Column, e.Offset, history.ErrUnreadable, e.Err)
 }
 
 // Unwrap returns [ErrUnreadable] and the cause.
-func (e *UnreadableError) Unwrap() []error { return []error{ErrUnreadable, e.Err} }
+func (e *UnreadableError) Unwrap() []error { return []error{history.ErrUnreadable, e.Err} }
 
 // unreadable places an error in a text.
 func unreadable(path string, text []byte, offset int, err error) *UnreadableError {

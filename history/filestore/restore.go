@@ -1,10 +1,12 @@
-package history
+package filestore
 
 import (
 	"bytes"
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 // restored is a document with what another program overwrote put back.
@@ -17,7 +19,7 @@ type restored struct {
 }
 
 // restore puts back what the journal knows of and the document lacks.
-func (f *File) restore(d *document) (restored, error) {
+func (f *Store) restore(d *document) (restored, error) {
 	same := restored{document: d}
 	if d.absent {
 		return same, nil // somebody moved it away, to begin a new one
@@ -167,7 +169,7 @@ func (r *rememberedRow) version(row []byte) int {
 func (r *remembered) findChampion(d *document) (version int, known bool) {
 	value := json.RawMessage("null")
 	if d.hasChampion {
-		value = d.text[d.champion.from:d.champion.to]
+		value = d.text[d.champion.From:d.champion.To]
 	}
 	name := canonical(value)
 	for i, e := range slices.Backward(r.champions) {
@@ -221,21 +223,21 @@ func (d *document) without(rows []int) []byte {
 		return d.text
 	}
 	if len(rows) == len(d.runs) {
-		return d.splice(place{d.runs[0].from, d.runs[len(d.runs)-1].to})
+		return d.splice(jsontext.Span{From: d.runs[0].From, To: d.runs[len(d.runs)-1].To})
 	}
 	var out bytes.Buffer
-	out.Write(d.text[:d.runs[0].from])
+	out.Write(d.text[:d.runs[0].From])
 	first := true
 	for i := range d.runs {
 		if slices.Contains(rows, i) {
 			continue
 		}
 		if !first {
-			out.Write(d.text[d.runs[i-1].to:d.runs[i].from])
+			out.Write(d.text[d.runs[i-1].To:d.runs[i].From])
 		}
 		first = false
 		out.Write(d.row(i))
 	}
-	out.Write(d.text[d.runs[len(d.runs)-1].to:])
+	out.Write(d.text[d.runs[len(d.runs)-1].To:])
 	return out.Bytes()
 }

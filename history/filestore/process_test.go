@@ -1,4 +1,4 @@
-package history_test
+package filestore_test
 
 import (
 	"bufio"
@@ -18,7 +18,7 @@ import (
 
 	"github.com/sourcegraph/conc/pool"
 
-	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 )
 
@@ -61,7 +61,7 @@ func number(variable string) int {
 func appendMany(path string, first, count, keep int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	file := history.NewFile(path, history.Keep(keep))
+	file := filestore.Open(path, filestore.Keep(keep))
 	for n := first; n < first+count; n++ {
 		if _, err := file.Append(ctx, historytest.Run(n)); err != nil {
 			return err
@@ -152,7 +152,7 @@ func TestTwoProcessesLoseNothing(t *testing.T) {
 		})
 	}
 	work.Go(func(ctx context.Context) error {
-		file := history.NewFile(path, history.Keep(keep))
+		file := filestore.Open(path, filestore.Keep(keep))
 		for n := 2 * each; n < 3*each; n++ {
 			if _, err := file.Append(ctx, historytest.Run(n)); err != nil {
 				return err
@@ -184,7 +184,7 @@ func everyRun(t *testing.T, path string, from, to int) (kept int) {
 
 func recorded(t *testing.T, path string) (seen map[string]int, kept int) {
 	t.Helper()
-	file := history.NewFile(path)
+	file := filestore.Open(path)
 	runs, err := file.Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +246,7 @@ func TestEightProcessesAndOneThatTakesNoLock(t *testing.T) {
 			work := pool.New().WithContext(t.Context())
 			for process := range processes {
 				work.Go(func(ctx context.Context) error {
-					command, err := appender(ctx, path, process*each, each, history.DefaultKeep)
+					command, err := appender(ctx, path, process*each, each, filestore.DefaultKeep)
 					if err != nil {
 						return err
 					}
@@ -262,7 +262,7 @@ func TestEightProcessesAndOneThatTakesNoLock(t *testing.T) {
 			nothingElse(t, path)
 			// Every program finds them there, not only this one.
 			var raw struct{ Runs []json.RawMessage }
-			if err := json.Unmarshal([]byte(contents(t, path)), &raw); err != nil || len(raw.Runs) != history.DefaultKeep {
+			if err := json.Unmarshal([]byte(contents(t, path)), &raw); err != nil || len(raw.Runs) != filestore.DefaultKeep {
 				t.Errorf("the file has %d runs, %v", len(raw.Runs), err)
 			}
 		})

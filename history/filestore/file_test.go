@@ -1,4 +1,4 @@
-package history_test
+package filestore_test
 
 import (
 	"bytes"
@@ -15,13 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 )
 
 func TestFileConformance(t *testing.T) {
 	historytest.Conformance(t, func(t *testing.T) (history.HistoryStore, func() history.HistoryStore) {
 		path := filepath.Join(t.TempDir(), "new", "history.json")
-		open := func() history.HistoryStore { return history.NewFile(path, history.Patience(0)) }
+		open := func() history.HistoryStore { return filestore.Open(path, filestore.Patience(0)) }
 		return open(), open
 	})
 }
@@ -52,7 +53,7 @@ func TestFileConformanceInEveryStyle(t *testing.T) {
 						t.Errorf("one line became several: %q", got)
 					}
 				})
-				open := func() history.HistoryStore { return history.NewFile(path, history.Patience(0)) }
+				open := func() history.HistoryStore { return filestore.Open(path, filestore.Patience(0)) }
 				return open(), open
 			})
 		})
@@ -60,7 +61,7 @@ func TestFileConformanceInEveryStyle(t *testing.T) {
 }
 
 func TestRealHistoryIsRead(t *testing.T) {
-	file := history.NewFile("testdata/benchmark_history_104.json")
+	file := filestore.Open("../testdata/benchmark_history_104.json")
 	runs, err := file.Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestRealHistoryIsRead(t *testing.T) {
 
 func TestRealHistoryIsKeptToTheByte(t *testing.T) {
 	path, original := realHistory(t)
-	file := history.NewFile(path)
+	file := filestore.Open(path)
 
 	champion, _, err := file.Champion(t.Context())
 	if err != nil {
@@ -222,12 +223,12 @@ func TestABrokenFileIsNeverOverwritten(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := written(t, test.text)
-			file := history.NewFile(path, history.Patience(0))
+			file := filestore.Open(path, filestore.Patience(0))
 			_, appendError := file.Append(t.Context(), historytest.Run(0))
 			_, runsError := file.Runs(t.Context())
 			_, _, championError := file.Champion(t.Context())
 			for _, err := range []error{appendError, runsError, championError, file.SetChampion(t.Context(), history.Champion{Model: "x"})} {
-				var broken *history.UnreadableError
+				var broken *filestore.UnreadableError
 				if !errors.As(err, &broken) || !errors.Is(err, history.ErrUnreadable) {
 					t.Fatalf("error = %v, want an UnreadableError", err)
 				}
@@ -246,7 +247,7 @@ func TestABrokenFileIsNeverOverwritten(t *testing.T) {
 
 func TestARowThatIsNoRunIsNamedAndKept(t *testing.T) {
 	path := written(t, "{\n  \"runs\": [\n    {\"total_tests\": \"ten\"},\n    7\n  ]\n}")
-	file := history.NewFile(path, history.Patience(0))
+	file := filestore.Open(path, filestore.Patience(0))
 	if _, err := file.Append(t.Context(), historytest.Run(0)); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +276,7 @@ func TestAFileThatIsBeingWrittenIsReadAgain(t *testing.T) {
 		results := make(chan result, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		go func() {
-			done, err := history.NewFile(path, history.Patience(time.Minute)).Append(ctx, historytest.Run(0))
+			done, err := filestore.Open(path, filestore.Patience(time.Minute)).Append(ctx, historytest.Run(0))
 			results <- result{done, err}
 		}()
 		// The lock file tells that the append is under way.
@@ -307,7 +308,7 @@ func TestPatienceEndsWithTheContext(t *testing.T) {
 	path := written(t, "{")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := history.NewFile(path, history.Patience(time.Hour)).Runs(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := filestore.Open(path, filestore.Patience(time.Hour)).Runs(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Runs = %v, want the context's error", err)
 	}
 }
@@ -325,7 +326,7 @@ func TestALinkStaysALink(t *testing.T) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := history.NewFile(link).Append(t.Context(), historytest.Run(0)); err != nil {
+	if _, err := filestore.Open(link).Append(t.Context(), historytest.Run(0)); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -334,14 +335,14 @@ func TestALinkStaysALink(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the mode changed: %v, %v", info, err)
 	}
-	if runs, err := history.NewFile(path).Runs(t.Context()); err != nil || len(runs) != 105 {
+	if runs, err := filestore.Open(path).Runs(t.Context()); err != nil || len(runs) != 105 {
 		t.Errorf("%d runs, %v", len(runs), err)
 	}
 }
 
 func realHistory(t *testing.T) (path, text string) {
 	t.Helper()
-	original, err := os.ReadFile("testdata/benchmark_history_104.json")
+	original, err := os.ReadFile("../testdata/benchmark_history_104.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package history_test
+package filestore_test
 
 import (
 	"context"
@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/filestore"
 )
 
-func ExampleFile() {
+func ExampleOpen() {
 	folder, err := os.MkdirTemp("", "history")
 	if err != nil {
 		fmt.Println(err)
@@ -19,7 +20,7 @@ func ExampleFile() {
 	}
 	defer os.RemoveAll(folder)
 	ctx := context.Background()
-	file := history.NewFile(filepath.Join(folder, "history.json"), history.Keep(2))
+	file := filestore.Open(filepath.Join(folder, "history.json"), filestore.Keep(2))
 
 	// Two reports of one run, then two more runs.
 	for _, run := range []history.Run{
@@ -45,7 +46,7 @@ func ExampleFile() {
 	// archived: monday 80 <nil>
 }
 
-func ExampleFile_SetChampion() {
+func ExampleStore_SetChampion() {
 	folder, err := os.MkdirTemp("", "history")
 	if err != nil {
 		fmt.Println(err)
@@ -53,7 +54,7 @@ func ExampleFile_SetChampion() {
 	}
 	defer os.RemoveAll(folder)
 	ctx := context.Background()
-	file := history.NewFile(filepath.Join(folder, "history.json"))
+	file := filestore.Open(filepath.Join(folder, "history.json"))
 
 	_, there, err := file.Champion(ctx)
 	fmt.Println(there, err)
@@ -81,8 +82,8 @@ func ExampleUnreadableError() {
 		fmt.Println(err)
 		return
 	}
-	_, err = history.NewFile(path, history.Patience(0)).Runs(context.Background())
-	var broken *history.UnreadableError
+	_, err = filestore.Open(path, filestore.Patience(0)).Runs(context.Background())
+	var broken *filestore.UnreadableError
 	if errors.As(err, &broken) {
 		fmt.Println(filepath.Base(broken.Path), "line", broken.Line)
 	}

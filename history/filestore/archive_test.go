@@ -1,4 +1,4 @@
-package history
+package filestore
 
 import (
 	"encoding/json"
@@ -9,12 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/history"
 )
 
 func TestOldRunsMoveToTheArchive(t *testing.T) {
-	file := NewFile(filepath.Join(t.TempDir(), "history.json"), Keep(3))
+	file := Open(filepath.Join(t.TempDir(), "history.json"), Keep(3))
 	for number := range 8 {
-		done, err := file.Append(t.Context(), Run{ID: fmt.Sprint(number)})
+		done, err := file.Append(t.Context(), history.Run{ID: fmt.Sprint(number)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +33,7 @@ func TestOldRunsMoveToTheArchive(t *testing.T) {
 }
 
 func TestArchivedRowsKeepTheirText(t *testing.T) {
-	original, err := os.ReadFile("testdata/benchmark_history_104.json")
+	original, err := os.ReadFile("../testdata/benchmark_history_104.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,12 +41,12 @@ func TestArchivedRowsKeepTheirText(t *testing.T) {
 	if err := os.WriteFile(path, original, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	before, err := NewFile(path).Runs(t.Context())
+	before, err := Open(path).Runs(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := NewFile(path, Keep(10))
-	if _, err := file.Append(t.Context(), Run{ID: "new"}); err != nil {
+	file := Open(path, Keep(10))
+	if _, err := file.Append(t.Context(), history.Run{ID: "new"}); err != nil {
 		t.Fatal(err)
 	}
 	archived, err := file.Archived(t.Context())
@@ -72,10 +74,10 @@ func TestArchivedRowsKeepTheirText(t *testing.T) {
 func TestACrashWhileArchiving(t *testing.T) {
 	start := func(t *testing.T) (path string) {
 		path = filepath.Join(t.TempDir(), "history.json")
-		file := NewFile(path, Keep(0))
+		file := Open(path, Keep(0))
 		for number := range 6 {
 			// Two rows of the same text, as the record has them.
-			if _, err := file.Append(t.Context(), Run{ID: fmt.Sprint(number), Extra: map[string]json.RawMessage{"same": []byte("1")}}); err != nil {
+			if _, err := file.Append(t.Context(), history.Run{ID: fmt.Sprint(number), Extra: map[string]json.RawMessage{"same": []byte("1")}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -86,10 +88,10 @@ func TestACrashWhileArchiving(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewFile(path, Keep(3)).Append(t.Context(), Run{ID: "6"}); err != nil {
+	if _, err := Open(path, Keep(3)).Append(t.Context(), history.Run{ID: "6"}); err != nil {
 		t.Fatal(err)
 	}
-	archive, err := os.ReadFile(NewFile(path).ArchivePath())
+	archive, err := os.ReadFile(Open(path).ArchivePath())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,7 @@ func TestACrashWhileArchiving(t *testing.T) {
 		if cut%7 != 0 && cut < len(archive)-1 && archive[max(cut-1, 0)] != '\n' {
 			continue // a sample will do
 		}
-		file := NewFile(filepath.Join(t.TempDir(), "history.json"), Keep(3))
+		file := Open(filepath.Join(t.TempDir(), "history.json"), Keep(3))
 		if err := os.WriteFile(file.path, old, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +111,7 @@ func TestACrashWhileArchiving(t *testing.T) {
 		if _, err := file.Archived(t.Context()); err != nil {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
-		if _, err := file.Append(t.Context(), Run{ID: "6"}); err != nil {
+		if _, err := file.Append(t.Context(), history.Run{ID: "6"}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, ids(file.Archived(t.Context()))); diff != "" {
@@ -122,14 +124,14 @@ func TestACrashWhileArchiving(t *testing.T) {
 }
 
 func TestTheArchiveCannotBeWritten(t *testing.T) {
-	file := NewFile(filepath.Join(t.TempDir(), "history.json"), Keep(1))
+	file := Open(filepath.Join(t.TempDir(), "history.json"), Keep(1))
 	if err := os.Mkdir(file.ArchivePath(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Append(t.Context(), Run{ID: "0"}); err != nil {
+	if _, err := file.Append(t.Context(), history.Run{ID: "0"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Append(t.Context(), Run{ID: "1"}); err == nil || !strings.Contains(err.Error(), file.ArchivePath()) {
+	if _, err := file.Append(t.Context(), history.Run{ID: "1"}); err == nil || !strings.Contains(err.Error(), file.ArchivePath()) {
 		t.Errorf("Append = %v, want an error that names the archive", err)
 	}
 	if diff := cmp.Diff([]string{"0"}, ids(file.Runs(t.Context()))); diff != "" {
@@ -137,7 +139,7 @@ func TestTheArchiveCannotBeWritten(t *testing.T) {
 	}
 }
 
-func ids(runs []Run, err error) []string {
+func ids(runs []history.Run, err error) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -148,7 +150,7 @@ func ids(runs []Run, err error) []string {
 	return list
 }
 
-func marshalled(t *testing.T, runs []Run) []string {
+func marshalled(t *testing.T, runs []history.Run) []string {
 	t.Helper()
 	var list []string
 	for _, run := range runs {
@@ -174,7 +176,7 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		for i := range d.runs {
-			var run Run
+			var run history.Run
 			if err := json.Unmarshal(d.row(i), &run); err != nil {
 				continue
 			}
@@ -182,7 +184,7 @@ func FuzzFile(f *testing.F) {
 				t.Errorf("a run that was read can't be written: %v", err)
 			}
 		}
-		row, err := json.Marshal(Run{ID: "new"})
+		row, err := json.Marshal(history.Run{ID: "new"})
 		if err != nil {
 			t.Fatal(err)
 		}
