@@ -115,7 +115,7 @@ type stage struct {
 func onOllama(t *testing.T, models ...nodetest.Model) *stage {
 	t.Helper()
 	fake := nodetest.NewOllama(t, nodetest.Options{Models: models, Loaded: []string{models[0].Name}})
-	backend, err := ollama.New(ollama.Config{Node: "M1", URL: fake.URL})
+	backend, err := ollama.New(nodes.Connection{Node: "M1", URL: fake.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func onOllama(t *testing.T, models ...nodetest.Model) *stage {
 func onLMStudio(t *testing.T, models ...nodetest.Model) *stage {
 	t.Helper()
 	fake := nodetest.NewLMStudio(t, nodetest.Options{Models: models, Loaded: []string{models[0].Name}})
-	backend, err := lmstudio.New(lmstudio.Config{Node: "M1", URL: fake.URL})
+	backend, err := lmstudio.New(nodes.Connection{Node: "M1", URL: fake.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func onRealOllama(t *testing.T, champion string, shares map[string]float64) (*st
 	for name, share := range shares {
 		server.AddModel(name, suitetest.Model(suitetest.Knowing(tasks, share)))
 	}
-	backend, err := ollama.New(ollama.Config{Node: "M1", URL: server.URL})
+	backend, err := ollama.New(nodes.Connection{Node: "M1", URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,23 +28,23 @@ func engines() []engine {
 	return []engine{
 		{"lmstudio", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewLMStudio(t, o)
-			return s.Server, must[*lmstudio.Backend](t)(lmstudio.New(lmstudio.Config{Node: "M1", URL: s.URL}))
+			return s.Server, must[*lmstudio.Backend](t)(lmstudio.New(nodes.Connection{Node: "M1", URL: s.URL}))
 		}},
 		{"ollama", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewOllama(t, o)
-			return s.Server, must[*ollama.Backend](t)(ollama.New(ollama.Config{Node: "M1", URL: s.URL}))
+			return s.Server, must[*ollama.Backend](t)(ollama.New(nodes.Connection{Node: "M1", URL: s.URL}))
 		}},
 		{"llamacpp router", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewLlamaCPPRouter(t, o)
-			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(llamacpp.Config{Node: "M1", URL: s.URL}))
+			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(nodes.Connection{Node: "M1", URL: s.URL}))
 		}},
 		{"llamacpp", false, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewLlamaCPP(t, o)
-			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(llamacpp.Config{Node: "M1", URL: s.URL}))
+			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(nodes.Connection{Node: "M1", URL: s.URL}))
 		}},
 		{"openai", false, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewOpenAI(t, o)
-			return s.Server, must[*openai.Backend](t)(openai.New(openai.Config{Node: "M1", URL: s.URL}))
+			return s.Server, must[*openai.Backend](t)(openai.New(nodes.Connection{Node: "M1", URL: s.URL}))
 		}},
 	}
 }
@@ -94,7 +94,7 @@ func newBroken(t *testing.T, e engine, o nodetest.Options, canRestart bool) *bro
 	well := nodetest.NewOpenAI(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}})
 	m2 := nodes.Node{
 		Name: "M2", Engine: "openai", Wanted: nodes.Model{Name: "good"}, ProbeTimeout: 5 * time.Second,
-		Backend: must[*openai.Backend](t)(openai.New(openai.Config{Node: "M2", URL: well.URL})),
+		Backend: must[*openai.Backend](t)(openai.New(nodes.Connection{Node: "M2", URL: well.URL})),
 	}
 	b := &broken{newCluster(t, must[*nodes.Node](t)(nodes.New(m1)), must[*nodes.Node](t)(nodes.New(m2))), server}
 	b.policy = faultPolicy()

@@ -22,7 +22,7 @@ func studio(t *testing.T, canRestart bool) (*broken, *nodetest.LMStudio) {
 	var fake *nodetest.LMStudio
 	e := engine{"lmstudio", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 		fake = nodetest.NewLMStudio(t, o)
-		return fake.Server, must[*lmstudio.Backend](t)(lmstudio.New(lmstudio.Config{Node: "M1", URL: fake.URL}))
+		return fake.Server, must[*lmstudio.Backend](t)(lmstudio.New(nodes.Connection{Node: "M1", URL: fake.URL}))
 	}}
 	b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}, {Name: "other"}}}, canRestart)
 	b.start()
@@ -84,7 +84,7 @@ func TestL06NothingLoadedAtTheStartIsLoaded(t *testing.T) {
 	fake := nodetest.NewLMStudio(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}, Loaded: []string{}})
 	node := must[*nodes.Node](t)(nodes.New(nodes.Node{
 		Name: "M1", Wanted: nodes.Model{Name: "good"},
-		Backend: must[*lmstudio.Backend](t)(lmstudio.New(lmstudio.Config{Node: "M1", URL: fake.URL})),
+		Backend: must[*lmstudio.Backend](t)(lmstudio.New(nodes.Connection{Node: "M1", URL: fake.URL})),
 	}))
 	c := newCluster(t, node)
 	c.policy = faultPolicy()
@@ -170,7 +170,7 @@ func TestL20OldServerIsWatchedReadOnly(t *testing.T) {
 	fake := nodetest.NewLMStudio(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}, Version: "0.3.31"})
 	node := must[*nodes.Node](t)(nodes.New(nodes.Node{
 		Name: "M1", Wanted: nodes.Model{Name: "good"},
-		Backend: must[*lmstudio.Backend](t)(lmstudio.New(lmstudio.Config{Node: "M1", URL: fake.URL})),
+		Backend: must[*lmstudio.Backend](t)(lmstudio.New(nodes.Connection{Node: "M1", URL: fake.URL})),
 	}))
 	c := newCluster(t, node)
 	c.policy = faultPolicy()

@@ -22,7 +22,7 @@ func llamaNode(t *testing.T, canRestart bool, models ...nodetest.Model) (*broken
 	var fake *nodetest.Ollama
 	e := engine{"ollama", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 		fake = nodetest.NewOllama(t, o)
-		return fake.Server, must[*ollama.Backend](t)(ollama.New(ollama.Config{Node: "M1", URL: fake.URL}))
+		return fake.Server, must[*ollama.Backend](t)(ollama.New(nodes.Connection{Node: "M1", URL: fake.URL}))
 	}}
 	if models == nil {
 		models = []nodetest.Model{{Name: "good"}, {Name: "other"}}

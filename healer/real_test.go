@@ -41,7 +41,7 @@ func realNode(t *testing.T, s *realollama.Server, name, model string, restart []
 	t.Helper()
 	n := nodes.Node{
 		Name: name, Engine: "ollama", Wanted: nodes.Model{Name: model}, ProbeTimeout: time.Second,
-		Backend: must[*ollama.Backend](t)(ollama.New(ollama.Config{Node: name, URL: s.URL})),
+		Backend: must[*ollama.Backend](t)(ollama.New(nodes.Connection{Node: name, URL: s.URL})),
 	}
 	if restart != nil {
 		n.Restarter = nodes.Command{Node: name, Args: restart, Timeout: 30 * time.Second}

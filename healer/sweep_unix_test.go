@@ -88,7 +88,7 @@ func manyNodes(b *testing.B, url string, count int) *Healer {
 	list := make([]*nodes.Node, count)
 	for i := range list {
 		name := fmt.Sprintf("M%d", i+1)
-		backend, err := lmstudio.New(lmstudio.Config{Node: name, URL: fmt.Sprintf("%s/%s", url, name), Transport: transport})
+		backend, err := lmstudio.New(nodes.Connection{Node: name, URL: fmt.Sprintf("%s/%s", url, name), Transport: transport})
 		if err != nil {
 			b.Fatal(err)
 		}

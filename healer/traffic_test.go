@@ -38,7 +38,7 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 			var list []*nodes.Node
 			for _, name := range []string{"M1", "M2"} {
 				fake := nodetest.NewOllama(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}})
-				backend, err := ollama.New(ollama.Config{Node: name, URL: fake.URL})
+				backend, err := ollama.New(nodes.Connection{Node: name, URL: fake.URL})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -18,7 +18,7 @@ func nodeOf(t *testing.T, engine, url string, memory int64) *nodes.Node {
 	if !ok {
 		t.Fatalf("no engine %q", engine)
 	}
-	backend, err := e.New(engines.Config{Node: "M1", URL: url})
+	backend, err := e.New(nodes.Connection{Node: "M1", URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}

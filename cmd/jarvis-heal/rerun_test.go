@@ -11,7 +11,7 @@ import (
 // TestLastGood: the other model that did best when it was last measured, by the
 // same questions.
 func TestLastGood(t *testing.T) {
-	backend, err := ollama.New(ollama.Config{Node: "M1", URL: "http://127.0.0.1:1"})
+	backend, err := ollama.New(nodes.Connection{Node: "M1", URL: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func autotest(ctx context.Context, url, model string, store history.HistoryStore
 		return err
 	}
 	questions = questions.Draw(tasks, 0)
-	backend, err := ollama.New(ollama.Config{Node: "OL1", URL: url})
+	backend, err := ollama.New(nodes.Connection{Node: "OL1", URL: url})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func main() {
 func heal(ctx context.Context, urls []string, events healer.Sink) error {
 	var list []*nodes.Node
 	for _, url := range urls {
-		backend, err := ollama.New(ollama.Config{Node: url, URL: url})
+		backend, err := ollama.New(nodes.Connection{Node: url, URL: url})
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func ask(ctx context.Context, cluster *route.Table, question string, out io.Writ
 func watch(urls []string) (*healer.Healer, error) {
 	var list []*nodes.Node
 	for _, url := range urls {
-		backend, err := ollama.New(ollama.Config{Node: url, URL: url})
+		backend, err := ollama.New(nodes.Connection{Node: url, URL: url})
 		if err != nil {
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func ask(ctx context.Context, cluster *route.Table, question string, out io.Writ
 func watch(urls []string) (*healer.Healer, error) {
 	var list []*nodes.Node
 	for _, url := range urls {
-		backend, err := llamacpp.New(llamacpp.Config{Node: url, URL: strings.TrimSuffix(url, "/")})
+		backend, err := llamacpp.New(nodes.Connection{Node: url, URL: strings.TrimSuffix(url, "/")})
 		if err != nil {
 			return nil, err
 		}

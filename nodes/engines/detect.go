@@ -32,7 +32,7 @@ const lookLimit = 2 * time.Second
 // [nodes.Unauthorized] where a key is asked for; name is then set if the
 // refusal itself tells the engine. Other faults are those of the connection.
 func Detect(ctx context.Context, baseURL string, transport http.RoundTripper) (name, version string, err error) {
-	client, err := wire.New(wire.Options{Node: baseURL, URL: baseURL, Transport: transport})
+	client, err := wire.New(nodes.Connection{Node: baseURL, URL: baseURL, Transport: transport}, nil)
 	if err != nil {
 		return "", "", err
 	}

@@ -16,19 +16,6 @@ import (
 	"github.com/turbone/jarvis/nodes/openai"
 )
 
-// Config says how to reach a server, whatever its engine.
-type Config struct {
-	// Node is the node's name, for errors.
-	Node string
-	// URL is the server's base address: "http://10.5.0.2:1234".
-	URL string
-	// Key is sent as a bearer token; the zero value sends none.
-	Key nodes.Secret
-	// Transport carries the requests; nil means one made for servers on a
-	// local network.
-	Transport http.RoundTripper
-}
-
 // NewTransport returns a transport made for servers on a local network, for
 // all nodes of a program to share: at a thousand nodes that saves three
 // quarters of the memory. Safe for concurrent use.
@@ -45,26 +32,30 @@ type Engine struct {
 	// none where it takes none.
 	LoadKeys func() []string
 	// New returns a backend for one server. It asks the server nothing.
-	New func(Config) (nodes.Backend, error)
+	New func(nodes.Connection) (nodes.Backend, error)
 }
 
 // All returns the engines, in the order in which they are shown. The slice is
 // the caller's.
 func All() []Engine {
 	return []Engine{
-		{"lmstudio", 1234, lmstudio.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(lmstudio.New(lmstudio.Config(c))) }},
-		{"ollama", 11434, ollama.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(ollama.New(ollama.Config(c))) }},
-		{"llamacpp", 8080, llamacpp.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(llamacpp.New(llamacpp.Config(c))) }},
-		{"openai", 0, openai.LoadKeys, func(c Config) (nodes.Backend, error) { return backend(openai.New(openai.Config(c))) }},
+		{"lmstudio", 1234, lmstudio.LoadKeys, opened(lmstudio.New)},
+		{"ollama", 11434, ollama.LoadKeys, opened(ollama.New)},
+		{"llamacpp", 8080, llamacpp.LoadKeys, opened(llamacpp.New)},
+		{"openai", 0, openai.LoadKeys, opened(openai.New)},
 	}
 }
 
-// backend makes an engine's own type the interface, without a nil in it.
-func backend[B nodes.Backend](b B, err error) (nodes.Backend, error) {
-	if err != nil {
-		return nil, err
+// opened turns an engine's constructor into one that returns the interface,
+// which is nil where there is an error.
+func opened[B nodes.Backend](open func(nodes.Connection) (B, error)) func(nodes.Connection) (nodes.Backend, error) {
+	return func(c nodes.Connection) (nodes.Backend, error) {
+		b, err := open(c)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
 	}
-	return b, nil
 }
 
 // Names returns the engines' names, in the order of [All].

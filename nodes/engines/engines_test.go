@@ -39,11 +39,11 @@ func TestLookup(t *testing.T) {
 		if keys := e.LoadKeys(); !slices.IsSorted(keys) {
 			t.Errorf("%s: keys %v are not sorted", name, keys)
 		}
-		b, err := e.New(engines.Config{Node: "N1", URL: "http://127.0.0.1:1"})
+		b, err := e.New(nodes.Connection{Node: "N1", URL: "http://127.0.0.1:1"})
 		if err != nil || b == nil {
 			t.Errorf("%s: %v, %v", name, b, err)
 		}
-		b, err = e.New(engines.Config{Node: "N1", URL: "nonsense"})
+		b, err = e.New(nodes.Connection{Node: "N1", URL: "nonsense"})
 		if err == nil || b != nil {
 			t.Errorf("%s: a nonsensical address gave %v, %v", name, b, err)
 		}
@@ -61,7 +61,7 @@ func TestLookup(t *testing.T) {
 
 func mustNew(t *testing.T, e engines.Engine) nodes.Backend {
 	t.Helper()
-	b, err := e.New(engines.Config{Node: "N1", URL: "http://127.0.0.1:1"})
+	b, err := e.New(nodes.Connection{Node: "N1", URL: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestProbeOfEveryOtherServer(t *testing.T) {
 				if e.Name == test.engine || e.Name == "openai" {
 					continue // its own package's tests
 				}
-				b, err := e.New(engines.Config{Node: "N1", URL: url, Key: nodes.NewSecret(secret)})
+				b, err := e.New(nodes.Connection{Node: "N1", URL: url, Key: nodes.NewSecret(secret)})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -25,18 +25,6 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// Config says how to reach a server.
-type Config struct {
-	// Node is the node's name, for errors.
-	Node string
-	// URL is the server's base address: "http://127.0.0.1:8080".
-	URL string
-	// Key is sent as a bearer token; the zero value sends none.
-	Key nodes.Secret
-	// Transport carries the requests; nil means one for a local network.
-	Transport http.RoundTripper
-}
-
 // LoadKeys names the load settings that the engine accepts: none. A router
 // takes them from its own presets file and command line.
 func LoadKeys() []string { return nil }
@@ -60,8 +48,8 @@ var (
 )
 
 // New checks the configuration. It asks the server nothing.
-func New(c Config) (*Backend, error) {
-	w, err := wire.New(wire.Options{Node: c.Node, URL: c.URL, Key: c.Key, Transport: c.Transport, Classify: classify})
+func New(c nodes.Connection) (*Backend, error) {
+	w, err := wire.New(c, classify)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ const key = "secret-of-llama"
 
 func backend(t *testing.T, url string) *llamacpp.Backend {
 	t.Helper()
-	b, err := llamacpp.New(llamacpp.Config{Node: "L1", URL: url, Key: nodes.NewSecret(key)})
+	b, err := llamacpp.New(nodes.Connection{Node: "L1", URL: url, Key: nodes.NewSecret(key)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func asleep(f *nodetest.LlamaCPP) {
 // failedBefore leaves the mark of an earlier failure in the list.
 func failedBefore(f *nodetest.LlamaCPP) {
 	f.BreakWith(nodetest.LoadFails, nodetest.Detail{Times: 1})
-	b, err := llamacpp.New(llamacpp.Config{Node: "L1", URL: f.URL})
+	b, err := llamacpp.New(nodes.Connection{Node: "L1", URL: f.URL})
 	if err != nil {
 		panic(err)
 	}
@@ -303,7 +303,7 @@ func (s slipsAway) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestOnlyLoadedWhileTheModelSlipsAway(t *testing.T) {
 	fake, _ := router(t)
-	b, err := llamacpp.New(llamacpp.Config{Node: "L1", URL: fake.URL, Transport: slipsAway{fake}})
+	b, err := llamacpp.New(nodes.Connection{Node: "L1", URL: fake.URL, Transport: slipsAway{fake}})
 	if err != nil {
 		t.Fatal(err)
 	}

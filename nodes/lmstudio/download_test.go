@@ -76,7 +76,7 @@ func TestDownload(t *testing.T) {
 // quick returns a backend that looks at its downloads without waiting.
 func quick(t *testing.T, url string) *Backend {
 	t.Helper()
-	b, err := New(Config{Node: "M1", URL: url})
+	b, err := New(nodes.Connection{Node: "M1", URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}

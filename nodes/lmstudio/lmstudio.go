@@ -50,19 +50,6 @@ import (
 // DefaultPort is where LM Studio listens unless told otherwise.
 const DefaultPort = 1234
 
-// Config says how to reach a server.
-type Config struct {
-	// Node is the node's name, for errors.
-	Node string
-	// URL is the server's base address, without a path: "http://10.5.0.2:1234".
-	URL string
-	// Key is the API token, where the server requires authentication.
-	Key nodes.Secret
-	// Transport carries the requests; nil means one made for servers on a
-	// local network.
-	Transport http.RoundTripper
-}
-
 // Backend is one LM Studio server. Safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
@@ -80,8 +67,8 @@ var (
 )
 
 // New checks the address and returns the backend. It asks nothing yet.
-func New(c Config) (*Backend, error) {
-	w, err := wire.New(wire.Options{Node: c.Node, URL: c.URL, Key: c.Key, Transport: c.Transport, Classify: classify})
+func New(c nodes.Connection) (*Backend, error) {
+	w, err := wire.New(c, classify)
 	if err != nil {
 		return nil, err
 	}

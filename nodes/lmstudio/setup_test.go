@@ -47,7 +47,7 @@ func connect(t *testing.T, url, key string) *lmstudio.Backend {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	b, err := lmstudio.New(lmstudio.Config{Node: "M1", URL: url, Key: nodes.NewSecret(key), Transport: transport})
+	b, err := lmstudio.New(nodes.Connection{Node: "M1", URL: url, Key: nodes.NewSecret(key), Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}

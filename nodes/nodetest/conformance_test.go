@@ -106,7 +106,7 @@ func TestBreach(t *testing.T) {
 	}
 	nodetest.Run(t, func(t *testing.T) nodetest.Subject {
 		fake := nodetest.NewOpenAI(t, nodetest.Options{Key: breachKey})
-		b, err := openai.New(openai.Config{Node: "O1", URL: fake.URL, Key: nodes.NewSecret(breachKey)})
+		b, err := openai.New(nodes.Connection{Node: "O1", URL: fake.URL, Key: nodes.NewSecret(breachKey)})
 		if err != nil {
 			t.Fatal(err)
 		}

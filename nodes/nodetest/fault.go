@@ -1,6 +1,9 @@
 package nodetest
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Fault is a way in which a fake fails while it is switched on.
 type Fault string
@@ -87,4 +90,107 @@ const (
 type fault struct {
 	Detail
 	hits int
+}
+
+// Break switches a fault on.
+func (s *Server) Break(f Fault) { s.BreakWith(f, Detail{}) }
+
+// BreakWith switches a fault on, tuned.
+func (s *Server) BreakWith(f Fault, d Detail) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[f] = &fault{Detail: d}
+	if f == Down {
+		s.stop()
+	}
+	if f == Crashed {
+		for _, i := range s.instances {
+			i.crashed = true
+		}
+	}
+	s.change()
+}
+
+// Mend switches faults off; none named means all. Requests that hang for one
+// of them go on.
+func (s *Server) Mend(list ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(list) == 0 {
+		for f := range s.faults {
+			list = append(list, f)
+		}
+	}
+	for _, f := range list {
+		if _, on := s.faults[f]; !on {
+			continue
+		}
+		delete(s.faults, f)
+		if f == Down && !s.closed {
+			if err := s.listen(); err != nil {
+				panic(err) // a test without its server proves nothing
+			}
+		}
+	}
+	s.change()
+}
+
+// on returns the fault's detail where it is switched on for the route, and
+// counts the hit.
+func (s *Server) on(f Fault, route Route) (Detail, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.onLocked(f, route)
+}
+
+func (s *Server) onLocked(f Fault, route Route) (Detail, bool) {
+	x, ok := s.faults[f]
+	if !ok || x.Routes != 0 && x.Routes&route == 0 {
+		return Detail{}, false
+	}
+	x.hits++
+	if x.Times > 0 && x.hits >= x.Times {
+		delete(s.faults, f)
+	}
+	return x.Detail, true
+}
+
+// strikes is on for a fault in the middle of an answer, of which so many pieces
+// were sent.
+func (s *Server) strikes(f Fault, sent int) (Detail, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, ok := s.faults[f]
+	if !ok || sent != max(x.After, 1) || f == NoEndMark && x.After == 0 {
+		return Detail{}, false
+	}
+	return s.onLocked(f, Chats)
+}
+
+// lacksEnd reports whether an answer that was said in full has no end mark.
+func (s *Server) lacksEnd() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x, ok := s.faults[NoEndMark]; !ok || x.After > 0 {
+		return false
+	}
+	_, on := s.onLocked(NoEndMark, Chats)
+	return on
+}
+
+// active reports whether a fault is switched on, without counting a hit.
+func (s *Server) active(f Fault) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.faults[f]
+	return ok
+}
+
+// hang blocks while the fault is on; false means that the client went away or
+// the server closed.
+func (s *Server) hang(ctx context.Context, f Fault) bool {
+	return s.waitWhile(ctx, func() bool {
+		_, on := s.faults[f]
+		return on
+	})
 }

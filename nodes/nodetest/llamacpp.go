@@ -61,28 +61,32 @@ type llamaState struct {
 	working int // chats under way
 }
 
-// NewLlamaCPP starts a fake llama-server with the one model that is loaded,
-// and ends it with the test.
-func NewLlamaCPP(t tb, o Options) *LlamaCPP {
-	t.Helper()
-	return newLlamaCPP(t, o, false)
+// StartLlamaCPP starts a fake llama-server that serves one model, the one that
+// is loaded. The caller closes it.
+func StartLlamaCPP(o Options) (*LlamaCPP, error) { return startLlamaCPP(o, false) }
+
+// StartLlamaCPPRouter starts a fake llama-server in router mode. The caller
+// closes it.
+func StartLlamaCPPRouter(o Options) (*LlamaCPP, error) { return startLlamaCPP(o, true) }
+
+func startLlamaCPP(o Options, router bool) (*LlamaCPP, error) {
+	return start(&LlamaCPP{
+		Server: &Server{}, router: router,
+		states: map[*instance]*llamaState{}, failed: map[string]int{}, downloads: map[string]int{},
+	}, o)
 }
 
-// NewLlamaCPPRouter starts a fake llama-server in router mode and ends it with
-// the test.
-func NewLlamaCPPRouter(t tb, o Options) *LlamaCPP {
+// NewLlamaCPP is [StartLlamaCPP] with a fake that ends with the test.
+func NewLlamaCPP(t TB, o Options) *LlamaCPP {
 	t.Helper()
-	return newLlamaCPP(t, o, true)
+	return owned(t, StartLlamaCPP, o)
 }
 
-func newLlamaCPP(t tb, o Options, router bool) *LlamaCPP {
+// NewLlamaCPPRouter is [StartLlamaCPPRouter] with a fake that ends with the
+// test.
+func NewLlamaCPPRouter(t TB, o Options) *LlamaCPP {
 	t.Helper()
-	l := &LlamaCPP{router: router, states: map[*instance]*llamaState{}, failed: map[string]int{}, downloads: map[string]int{}}
-	start(t, o, func(s *Server) dialect {
-		l.Server = s
-		return l
-	})
-	return l
+	return owned(t, StartLlamaCPPRouter, o)
 }
 
 // startsLoaded: without a router, the server is started with its model.

@@ -83,19 +83,20 @@ type lmState struct {
 	hung bool
 }
 
-// NewLMStudio starts a fake LM Studio and ends it with the test. It has the
-// native API and its older version, the OpenAI list and chat, and of LM
-// Studio's routes not those for completions, embeddings, responses and
-// Anthropic's messages: they are answered as unknown.
-func NewLMStudio(t tb, o Options) *LMStudio {
-	t.Helper()
-	l := &LMStudio{states: map[*instance]*lmState{}, jobs: map[string]*lmJob{}, remotes: map[string]bool{}}
+// StartLMStudio starts a fake LM Studio. The caller closes it. It has the native
+// API in both versions, and the OpenAI list and chat. LM Studio's routes for
+// completions, embeddings, responses and Anthropic's messages are missing: they
+// are answered as unknown.
+func StartLMStudio(o Options) (*LMStudio, error) {
+	l := &LMStudio{Server: &Server{}, states: map[*instance]*lmState{}, jobs: map[string]*lmJob{}, remotes: map[string]bool{}}
 	l.settings.Old = strings.HasPrefix(o.Version, "0.3")
-	start(t, o, func(s *Server) dialect {
-		l.Server = s
-		return l
-	})
-	return l
+	return start(l, o)
+}
+
+// NewLMStudio is [StartLMStudio] with a fake that ends with the test.
+func NewLMStudio(t TB, o Options) *LMStudio {
+	t.Helper()
+	return owned(t, StartLMStudio, o)
 }
 
 // Configure changes the switches. They may be changed at any time.

@@ -86,19 +86,20 @@ type ollamaState struct {
 	vram    *float64
 }
 
-// NewOllama starts a fake Ollama and ends it with the test. What is loaded at
-// the start stays for ever.
-func NewOllama(t tb, o Options) *Ollama {
-	t.Helper()
+// StartOllama starts a fake Ollama. The caller closes it. The models that are
+// loaded at the start have no keep-alive that ends.
+func StartOllama(o Options) (*Ollama, error) {
 	if o.Version == "" {
 		o.Version = "0.17.4"
 	}
-	l := &Ollama{states: map[*instance]*ollamaState{}}
-	start(t, o, func(s *Server) dialect {
-		l.Server = s
-		return l
-	})
-	return l
+	l := &Ollama{Server: &Server{}, states: map[*instance]*ollamaState{}}
+	return start(l, o)
+}
+
+// NewOllama is [StartOllama] with a fake that ends with the test.
+func NewOllama(t TB, o Options) *Ollama {
+	t.Helper()
+	return owned(t, StartOllama, o)
 }
 
 // Configure changes the switches. They may be changed at any time.

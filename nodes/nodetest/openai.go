@@ -36,15 +36,15 @@ type OpenAI struct {
 	settings OpenAISettings // guarded by Server.mu
 }
 
-// NewOpenAI starts a fake OpenAI-compatible server and ends it with the test.
-func NewOpenAI(t tb, o Options) *OpenAI {
+// StartOpenAI starts a fake OpenAI-compatible server. The caller closes it.
+func StartOpenAI(o Options) (*OpenAI, error) {
+	return start(&OpenAI{Server: &Server{}}, o)
+}
+
+// NewOpenAI is [StartOpenAI] with a fake that ends with the test.
+func NewOpenAI(t TB, o Options) *OpenAI {
 	t.Helper()
-	f := &OpenAI{}
-	start(t, o, func(s *Server) dialect {
-		f.Server = s
-		return f
-	})
-	return f
+	return owned(t, StartOpenAI, o)
 }
 
 // Configure changes the switches. They may be changed at any time.

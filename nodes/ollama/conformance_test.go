@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 					Models: []nodetest.Model{{Name: "good"}, {Name: "other:8b"}}, Key: key.Reveal(), Version: test.version,
 				})
 				fake.Configure(func(s *nodetest.OllamaSettings) { s.Runner = test.runner })
-				b, err := ollama.New(ollama.Config{Node: "OL1", URL: fake.URL, Key: key})
+				b, err := ollama.New(nodes.Connection{Node: "OL1", URL: fake.URL, Key: key})
 				if err != nil {
 					t.Fatal(err)
 				}

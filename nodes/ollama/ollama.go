@@ -22,7 +22,6 @@ package ollama
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -34,19 +33,6 @@ import (
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
-
-// Config says where a server is.
-type Config struct {
-	// Node is the node's name, for errors.
-	Node string
-	// URL is the server's address: http://host:11434.
-	URL string
-	// Key is sent as a bearer token: Ollama has no authentication of its own,
-	// a proxy before it may. Empty means none.
-	Key nodes.Secret
-	// Transport carries the requests; nil means one for local networks.
-	Transport http.RoundTripper
-}
 
 // Backend is one Ollama server. It is a [nodes.Backend], [nodes.Loader],
 // [nodes.SettingsChecker], [nodes.Canonicalizer] and [nodes.Downloader]. Safe for concurrent use.
@@ -73,8 +59,8 @@ var (
 
 // New returns the backend of a server. It asks nothing yet; an error is a
 // config that can't be right.
-func New(c Config) (*Backend, error) {
-	w, err := wire.New(wire.Options{Node: c.Node, URL: c.URL, Key: c.Key, Transport: c.Transport, Classify: classify})
+func New(c nodes.Connection) (*Backend, error) {
+	w, err := wire.New(c, classify)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func FuzzAnswers(f *testing.F) {
 		if status < 200 || status > 599 {
 			status = 200
 		}
-		b, err := New(Config{Node: "OL1", URL: "http://server", Transport: answers{status, body}})
+		b, err := New(nodes.Connection{Node: "OL1", URL: "http://server", Transport: answers{status, body}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -112,7 +112,7 @@ func TestIdentity(t *testing.T) {
 
 func TestConfigsThatCannotBeRight(t *testing.T) {
 	for _, url := range []string{"", "localhost:11434", "ftp://localhost", "http://", "http://user:secret@localhost:11434", "http://[::1"} {
-		if _, err := ollama.New(ollama.Config{Node: "OL1", URL: url}); err == nil || !strings.Contains(err.Error(), "OL1") {
+		if _, err := ollama.New(nodes.Connection{Node: "OL1", URL: url}); err == nil || !strings.Contains(err.Error(), "OL1") {
 			t.Errorf("%q: %v", url, err)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: the error holds the password: %v", url, err)

@@ -26,7 +26,7 @@ func start(t *testing.T, o nodetest.Options) (*nodetest.Ollama, *ollama.Backend)
 
 func backend(t *testing.T, url string) *ollama.Backend {
 	t.Helper()
-	b, err := ollama.New(ollama.Config{Node: "OL1", URL: url})
+	b, err := ollama.New(nodes.Connection{Node: "OL1", URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,18 +18,6 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// Config says how to reach a server.
-type Config struct {
-	// Node is the node's name, for errors.
-	Node string
-	// URL is the server's base address, with or without the "/v1" at its end.
-	URL string
-	// Key is sent as a bearer token; the zero value sends none.
-	Key nodes.Secret
-	// Transport carries the requests; nil means one for a local network.
-	Transport http.RoundTripper
-}
-
 // LoadKeys names the load settings that the engine accepts: none, since it has
 // no load.
 func LoadKeys() []string { return nil }
@@ -43,11 +31,9 @@ type Backend struct {
 var _ nodes.Backend = (*Backend)(nil)
 
 // New checks the configuration. It asks the server nothing.
-func New(c Config) (*Backend, error) {
-	w, err := wire.New(wire.Options{
-		Node: c.Node, URL: strings.TrimSuffix(strings.TrimRight(c.URL, "/"), "/v1"), Key: c.Key, Transport: c.Transport,
-		Classify: classify,
-	})
+func New(c nodes.Connection) (*Backend, error) {
+	c.URL = strings.TrimSuffix(strings.TrimRight(c.URL, "/"), "/v1")
+	w, err := wire.New(c, classify)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ const key = "sk-secret-of-openai"
 
 func backend(t *testing.T, url string) *openai.Backend {
 	t.Helper()
-	b, err := openai.New(openai.Config{Node: "O1", URL: url, Key: nodes.NewSecret(key)})
+	b, err := openai.New(nodes.Connection{Node: "O1", URL: url, Key: nodes.NewSecret(key)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestDeadEngine(t *testing.T) {
 }
 
 func TestNewRefusesABadAddress(t *testing.T) {
-	if _, err := openai.New(openai.Config{Node: "O1", URL: "here"}); err == nil || !strings.Contains(err.Error(), "O1") {
+	if _, err := openai.New(nodes.Connection{Node: "O1", URL: "here"}); err == nil || !strings.Contains(err.Error(), "O1") {
 		t.Errorf("got %v", err)
 	}
 	if keys := openai.LoadKeys(); len(keys) != 0 {

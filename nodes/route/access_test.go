@@ -35,7 +35,7 @@ func onServer(t testing.TB, name string, key string, h http.HandlerFunc) *nodes.
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	backend, err := openai.New(openai.Config{Node: name, URL: server.URL, Key: nodes.NewSecret(key)})
+	backend, err := openai.New(nodes.Connection{Node: name, URL: server.URL, Key: nodes.NewSecret(key)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func onServer(t testing.TB, name string, key string, h http.HandlerFunc) *nodes.
 // network.
 func onTransport(t testing.TB, name string, tripper http.RoundTripper) *nodes.Node {
 	t.Helper()
-	backend, err := ollama.New(ollama.Config{Node: name, URL: "http://" + strings.ToLower(name) + ".invalid", Transport: tripper})
+	backend, err := ollama.New(nodes.Connection{Node: name, URL: "http://" + strings.ToLower(name) + ".invalid", Transport: tripper})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +385,7 @@ func TestNoKeyLeaks(t *testing.T) {
 // client sent.
 func TestKeyOfAFake(t *testing.T) {
 	fake := nodetest.NewOpenAI(t, nodetest.Options{Key: nodeKey, Models: []nodetest.Model{storyteller("good")}})
-	backend, err := openai.New(openai.Config{Node: "M1", URL: fake.URL, Key: nodes.NewSecret(nodeKey)})
+	backend, err := openai.New(nodes.Connection{Node: "M1", URL: fake.URL, Key: nodes.NewSecret(nodeKey)})
 	if err != nil {
 		t.Fatal(err)
 	}

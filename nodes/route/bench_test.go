@@ -64,7 +64,7 @@ func BenchmarkGateway(b *testing.B) {
 				answer = min(size, longStream)
 			}
 			server := httptest.NewServer(quickServer(answer, stream))
-			backend, err := openai.New(openai.Config{Node: "M1", URL: server.URL})
+			backend, err := openai.New(nodes.Connection{Node: "M1", URL: server.URL})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -31,15 +31,15 @@ func onEngine(t *testing.T, engine, name string) (*nodetest.Server, *nodes.Node)
 		return f.Server, n
 	case "lmstudio":
 		fake = nodetest.NewLMStudio(t, options).Server
-		backend, err = lmstudio.New(lmstudio.Config{Node: name, URL: fake.URL})
+		backend, err = lmstudio.New(nodes.Connection{Node: name, URL: fake.URL})
 	case "llamacpp", "llamacpp that echoes":
 		f := nodetest.NewLlamaCPP(t, options)
 		f.Configure(func(c *nodetest.LlamaCPPSettings) { c.EchoPrefill = engine != "llamacpp" })
 		fake = f.Server
-		backend, err = llamacpp.New(llamacpp.Config{Node: name, URL: fake.URL})
+		backend, err = llamacpp.New(nodes.Connection{Node: name, URL: fake.URL})
 	case "openai":
 		fake = nodetest.NewOpenAI(t, options).Server
-		backend, err = openai.New(openai.Config{Node: name, URL: fake.URL})
+		backend, err = openai.New(nodes.Connection{Node: name, URL: fake.URL})
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ func handlerNode(t *testing.T, name string, h http.HandlerFunc) *nodes.Node {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	backend, err := openai.New(openai.Config{Node: name, URL: server.URL})
+	backend, err := openai.New(nodes.Connection{Node: name, URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

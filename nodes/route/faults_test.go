@@ -40,7 +40,7 @@ func storyteller(name string) nodetest.Model {
 func onOllama(t testing.TB, name string, models ...nodetest.Model) (*nodetest.Ollama, *nodes.Node) {
 	t.Helper()
 	fake := nodetest.NewOllama(t, nodetest.Options{Models: models, Forget: true})
-	backend, err := ollama.New(ollama.Config{Node: name, URL: fake.URL})
+	backend, err := ollama.New(nodes.Connection{Node: name, URL: fake.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -193,7 +193,7 @@ func FuzzRequest(f *testing.F) {
 // onForeign is onTransport for a node that has OpenAI's APIs alone.
 func onForeign(t testing.TB, name string, tripper http.RoundTripper) *nodes.Node {
 	t.Helper()
-	backend, err := openai.New(openai.Config{Node: name, URL: "http://" + strings.ToLower(name) + ".invalid", Transport: tripper})
+	backend, err := openai.New(nodes.Connection{Node: name, URL: "http://" + strings.ToLower(name) + ".invalid", Transport: tripper})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func (s shelf) Probe(ctx context.Context) (nodes.Snapshot, error) { return s.pro
 
 func onShelf(t *testing.T, name string, timeout time.Duration, probe func(context.Context) (nodes.Snapshot, error)) *nodes.Node {
 	t.Helper()
-	backend, err := openai.New(openai.Config{Node: name, URL: "http://" + name + ".invalid"})
+	backend, err := openai.New(nodes.Connection{Node: name, URL: "http://" + name + ".invalid"})
 	if err != nil {
 		t.Fatal(err)
 	}

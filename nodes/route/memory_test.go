@@ -24,7 +24,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 	server := httptest.NewServer(quickServer(1<<10, false))
 	defer server.Close()
-	backend, err := openai.New(openai.Config{Node: "M1", URL: server.URL})
+	backend, err := openai.New(nodes.Connection{Node: "M1", URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

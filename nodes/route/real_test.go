@@ -50,7 +50,7 @@ func realNode(t *testing.T, name string) (*realollama.Server, *nodes.Node) {
 	s := realollama.Start(t, realollama.Options{})
 	s.AddModel("teller", realollama.Storyteller())
 	s.LoadBehindBack("teller", nil, -1)
-	backend, err := ollama.New(ollama.Config{Node: name, URL: s.URL})
+	backend, err := ollama.New(nodes.Connection{Node: name, URL: s.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func (c *Config) Build() (*nodes.Set, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s: unknown engine %q", n.Name, n.Engine)
 		}
-		backend, err := engine.New(engines.Config{Node: n.Name, URL: n.URL, Key: n.Key, Transport: transport})
+		backend, err := engine.New(nodes.Connection{Node: n.Name, URL: n.URL, Key: n.Key, Transport: transport})
 		if err != nil {
 			return nil, err
 		}

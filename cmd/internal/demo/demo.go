@@ -144,9 +144,9 @@ func (c *cluster) node(name string, server *nodetest.Server) (*nodes.Node, error
 	var err error
 	if server == c.ol1.Server {
 		n.Engine, n.Wanted.Name = "ollama", llama
-		n.Backend, err = ollama.New(ollama.Config{Node: name, URL: server.URL})
+		n.Backend, err = ollama.New(nodes.Connection{Node: name, URL: server.URL})
 	} else {
-		n.Backend, err = lmstudio.New(lmstudio.Config{Node: name, URL: server.URL})
+		n.Backend, err = lmstudio.New(nodes.Connection{Node: name, URL: server.URL})
 	}
 	if err != nil {
 		return nil, err

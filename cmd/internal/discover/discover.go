@@ -154,7 +154,7 @@ func look(ctx context.Context, address string) *Found {
 	if !ok {
 		return nil
 	}
-	backend, err := engine.New(engines.Config{Node: name, URL: address})
+	backend, err := engine.New(nodes.Connection{Node: name, URL: address})
 	if err != nil {
 		return nil
 	}

@@ -25,14 +25,12 @@ func serve(t *testing.T, h http.HandlerFunc) *Client {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	c, err := wire.New(wire.Options{
-		Node: "M1", URL: srv.URL, Key: nodes.NewSecret(key),
-		Classify: func(status int, h http.Header, body []byte) *nodes.Error {
-			if strings.HasPrefix(string(body), "proxy error") {
-				return &nodes.Error{Fault: nodes.Crashed}
-			}
-			return Classify(status, h, body)
-		},
+	conn := nodes.Connection{Node: "M1", URL: srv.URL, Key: nodes.NewSecret(key)}
+	c, err := wire.New(conn, func(status int, h http.Header, body []byte) *nodes.Error {
+		if strings.HasPrefix(string(body), "proxy error") {
+			return &nodes.Error{Fault: nodes.Crashed}
+		}
+		return Classify(status, h, body)
 	})
 	if err != nil {
 		t.Fatal(err)

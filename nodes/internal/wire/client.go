@@ -27,29 +27,17 @@ const MaxBody = 32 << 20
 // maxDetail bounds how much of a server's words goes into an error.
 const maxDetail = 300
 
-// Options say how to reach a server.
-type Options struct {
-	// Node is the node's name, for errors.
-	Node string
-	// URL is the server's base address; a path in it is kept.
-	URL string
-	// Key is sent as a bearer token where it is not empty.
-	Key nodes.Secret
-	// Transport carries the requests; nil means [NewTransport]'s.
-	Transport http.RoundTripper
-	// Classify maps an engine's own error answers to a fault; it returns nil
-	// for those it does not know, which are told by their status. It is called
-	// for every answer that is not a 200 with the expected body.
-	Classify func(status int, header http.Header, body []byte) *nodes.Error
-}
+// Classify maps an engine's own error answer to a fault. It returns nil for an
+// answer that it does not know, whose fault then follows from the status. It is
+// called for every answer that is not a 200 with the expected body.
+type Classify func(status int, header http.Header, body []byte) *nodes.Error
 
 // Client speaks JSON to one server. Safe for concurrent use.
 type Client struct {
-	options Options
-	base    *url.URL
-	http    *http.Client
-	// ownTransport: the transport was given, and is to be used by all.
-	ownTransport bool
+	conn     nodes.Connection
+	classify Classify
+	base     *url.URL
+	http     *http.Client
 }
 
 // NewTransport returns a transport for servers on a local network: a connect
@@ -67,24 +55,24 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// New checks the address.
-func New(o Options) (*Client, error) {
-	u, err := url.Parse(o.URL)
+// New checks the address and returns a client. classify may be nil.
+func New(conn nodes.Connection, classify Classify) (*Client, error) {
+	u, err := url.Parse(conn.URL)
 	if err != nil {
-		return nil, fmt.Errorf("%s: url: %w", o.Node, err)
+		return nil, fmt.Errorf("%s: url: %w", conn.Node, err)
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%s: url %q: want http://host:port", o.Node, o.URL)
+		return nil, fmt.Errorf("%s: url %q: want http://host:port", conn.Node, conn.URL)
 	}
 	if u.User != nil {
-		return nil, fmt.Errorf("%s: url: user and password do not belong in it; use api_key", o.Node)
+		return nil, fmt.Errorf("%s: url: user and password do not belong in it; use api_key", conn.Node)
 	}
-	given := o.Transport != nil
-	if !given {
-		o.Transport = NewTransport()
+	transport := conn.Transport
+	if transport == nil {
+		transport = NewTransport()
 	}
-	return &Client{options: o, base: u, ownTransport: given, http: &http.Client{
-		Transport: o.Transport,
+	return &Client{conn: conn, classify: classify, base: u, http: &http.Client{
+		Transport: transport,
 		// An engine does not redirect; a captive portal and a misconfigured
 		// proxy do.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -92,24 +80,20 @@ func New(o Options) (*Client, error) {
 }
 
 // Node returns the node's name.
-func (c *Client) Node() string { return c.options.Node }
+func (c *Client) Node() string { return c.conn.Node }
 
 // Key returns the node's key.
-func (c *Client) Key() nodes.Secret { return c.options.Key }
+func (c *Client) Key() nodes.Secret { return c.conn.Key }
 
 // Endpoint is the server as a route sees it: with these APIs, and with this
 // way of carrying on.
 func (c *Client) Endpoint(continues func(string) (map[string]any, bool), apis ...string) nodes.Endpoint {
-	e := nodes.Endpoint{
-		URL: c.base, Key: c.options.Key, APIs: apis, Continues: continues,
+	return nodes.Endpoint{
+		URL: c.base, Key: c.conn.Key, Transport: c.conn.Transport, APIs: apis, Continues: continues,
 		Classify: func(status int, header http.Header, body []byte) *nodes.Error {
 			return c.Status("serve", status, header, body)
 		},
 	}
-	if c.ownTransport {
-		e.Transport = c.options.Transport
-	}
-	return e
 }
 
 // URL returns the address of a path on the server.
@@ -139,8 +123,8 @@ func (c *Client) Request(ctx context.Context, method, path string, in any) (*htt
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if !c.options.Key.Empty() {
-		req.Header.Set("Authorization", "Bearer "+c.options.Key.Reveal())
+	if !c.conn.Key.Empty() {
+		req.Header.Set("Authorization", "Bearer "+c.conn.Key.Reveal())
 	}
 	return req, nil
 }
@@ -203,20 +187,20 @@ func (c *Client) JSON(ctx context.Context, action, method, path string, in, out 
 
 // wrong is the error of a request that could not even be made.
 func (c *Client) wrong(action string, err error) error {
-	return &nodes.Error{Node: c.options.Node, Action: action, Fault: nodes.BadRequest, Err: err}
+	return &nodes.Error{Node: c.conn.Node, Action: action, Fault: nodes.BadRequest, Err: err}
 }
 
 // Fail makes an error of this node. The detail is a server's words: they are
 // bounded, and the key is taken out of them.
 func (c *Client) Fail(action string, f nodes.Fault, detail string) *nodes.Error {
-	return &nodes.Error{Node: c.options.Node, Action: action, Fault: f, Detail: c.quote(detail), Remedy: remedies[f]}
+	return &nodes.Error{Node: c.conn.Node, Action: action, Fault: f, Detail: c.quote(detail), Remedy: remedies[f]}
 }
 
 // quote makes a server's words fit for an error: some servers repeat the key
 // that they refuse. The key goes before the cut, or half of it would stay.
 func (c *Client) quote(words string) string {
-	if !c.options.Key.Empty() {
-		words = strings.ReplaceAll(words, c.options.Key.Reveal(), c.options.Key.String())
+	if !c.conn.Key.Empty() {
+		words = strings.ReplaceAll(words, c.conn.Key.Reveal(), c.conn.Key.String())
 	}
 	return Brief(words)
 }
@@ -231,13 +215,13 @@ var remedies = map[nodes.Fault]string{
 // engine's own reading, else by its status.
 func (c *Client) Status(action string, status int, header http.Header, body []byte) *nodes.Error {
 	var e *nodes.Error
-	if c.options.Classify != nil {
-		e = c.options.Classify(status, header, body)
+	if c.classify != nil {
+		e = c.classify(status, header, body)
 	}
 	if e == nil {
 		e = &nodes.Error{Fault: statusFault(status)}
 	}
-	e.Node, e.Action = c.options.Node, action
+	e.Node, e.Action = c.conn.Node, action
 	if e.Detail == "" {
 		e.Detail = fmt.Sprintf("HTTP %d %s", status, first(ErrorText(body), string(body)))
 	}
@@ -290,14 +274,14 @@ func (c *Client) Transport(ctx context.Context, action string, err error) error 
 			return cause // a stream's deadline, see Watch
 		}
 		if errors.Is(ctx.Err(), context.Canceled) {
-			return fmt.Errorf("%s: %s: %w", c.options.Node, action, errors.Join(context.Canceled, notCanceled(cause)))
+			return fmt.Errorf("%s: %s: %w", c.conn.Node, action, errors.Join(context.Canceled, notCanceled(cause)))
 		}
 	}
 	var known *nodes.Error
 	if errors.As(err, &known) {
 		return known // from a reader of ours below
 	}
-	e := &nodes.Error{Node: c.options.Node, Action: action, Fault: TransportFault(err), Err: err}
+	e := &nodes.Error{Node: c.conn.Node, Action: action, Fault: TransportFault(err), Err: err}
 	e.Remedy = remedies[e.Fault]
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -30,7 +30,7 @@ func serve(t *testing.T, h http.HandlerFunc) *Client {
 
 func client(t *testing.T, url string, transport http.RoundTripper) *Client {
 	t.Helper()
-	c, err := New(Options{Node: "M1", URL: url, Key: nodes.NewSecret(key), Transport: transport})
+	c, err := New(nodes.Connection{Node: "M1", URL: url, Key: nodes.NewSecret(key), Transport: transport}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,12 +102,12 @@ func TestClassifyComesFirst(t *testing.T) {
 		_, _ = io.WriteString(w, `{"error":"No models loaded."}`)
 	}))
 	defer srv.Close()
-	c, err := New(Options{Node: "M1", URL: srv.URL, Classify: func(status int, _ http.Header, body []byte) *nodes.Error {
+	c, err := New(nodes.Connection{Node: "M1", URL: srv.URL}, func(status int, _ http.Header, body []byte) *nodes.Error {
 		if status == 400 && strings.Contains(ErrorText(body), "No models loaded") {
 			return &nodes.Error{Fault: nodes.NotLoaded, Remedy: "load one"}
 		}
 		return nil
-	}})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestKeyIsInNoError(t *testing.T) {
 		})
 	}
 	t.Run("a key that no header can hold", func(t *testing.T) {
-		c, err := New(Options{Node: "M1", URL: "http://127.0.0.1:1", Key: nodes.NewSecret("bad\nkey")})
+		c, err := New(nodes.Connection{Node: "M1", URL: "http://127.0.0.1:1", Key: nodes.NewSecret("bad\nkey")}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -313,7 +313,7 @@ func TestNewRefuses(t *testing.T) {
 		"only a space": " ",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(Options{Node: "M1", URL: url})
+			_, err := New(nodes.Connection{Node: "M1", URL: url}, nil)
 			if err == nil {
 				t.Fatal("accepted")
 			}
