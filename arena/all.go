@@ -1,8 +1,7 @@
 package arena
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -30,42 +29,10 @@ type Ranking struct {
 	Final Result `json:"final"`
 }
 
-// HoldAll holds a tournament of several candidates: they are asked some tasks
-// in stages, of which the better half goes on each time, and the best one is
-// compared with the champion on other tasks. It blocks and ends as Hold does;
-// r.Candidate is not used.
-func (a *Arena) HoldAll(ctx context.Context, r Request, candidates []nodes.Model) (Ranking, error) {
-	switch {
-	case r.Node == nil:
-		return Ranking{}, errors.New("arena: no node given")
-	case len(candidates) == 0 && !r.Resume:
-		return Ranking{}, errors.New("arena: no candidates given; list them in the config as arena.candidates")
-	}
-	r.Candidate = nodes.Model{}
-	h, err := a.take(ctx, r.Node, fmt.Sprintf("tournament of %d models", len(candidates)))
-	if err != nil {
-		return Ranking{}, err
-	}
-	var m *match
-	if r.Resume {
-		m, err = a.resume(ctx, h, r, true)
-	} else {
-		m, err = a.openField(ctx, h, r, candidates)
-	}
-	if err != nil {
-		return Ranking{}, errors.Join(err, h.release(ctx, true)) // nothing was changed
-	}
-	result, err := m.play(ctx)
-	return m.ranking(result), errors.Join(err, h.release(ctx, m.intact))
-}
-
-// openField begins a session of several candidates. The champion is none of
-// them, and each model is there once.
-func (a *Arena) openField(ctx context.Context, h *hold, r Request, candidates []nodes.Model) (*match, error) {
-	s, err := h.node.Probe(ctx)
-	if err != nil {
-		return nil, err
-	}
+// field returns the candidates of a [Field] without the champion and without
+// duplicates, the smallest file first: it loads fastest, and the model that is
+// loaded stays for the next round.
+func (h *hold) field(s nodes.Snapshot, candidates Field) ([]nodes.Model, error) {
 	var field []nodes.Model
 	for _, m := range candidates {
 		m.Name = h.node.Canonical(m.Name)
@@ -75,10 +42,8 @@ func (a *Arena) openField(ctx context.Context, h *hold, r Request, candidates []
 		}
 	}
 	if len(field) == 0 {
-		return nil, fmt.Errorf("arena: %s is the only candidate, and serves already; list others as arena.candidates", h.saved.Name)
+		return nil, fmt.Errorf("%s: %w but %s, which serves already", h.node.Name, ErrNoCandidate, h.saved.Name)
 	}
-	// Smaller files first: they load faster, and who is loaded stays for the
-	// next stage.
 	size := func(m nodes.Model) int64 {
 		for _, f := range s.OnDisk {
 			if h.node.Same(f.Name, m.Name) {
@@ -87,27 +52,8 @@ func (a *Arena) openField(ctx context.Context, h *hold, r Request, candidates []
 		}
 		return 0
 	}
-	slices.SortStableFunc(field, func(a, b nodes.Model) int { return int(min(max(size(a)-size(b), -1), 1)) })
-	rule := Paired
-	if r.Plain {
-		rule = Plain
-	}
-	p, err := a.begin(ctx, h, nodes.Model{}, field, rule, r)
-	if err != nil {
-		return nil, err
-	}
-	m, err := a.start(h, p)
-	if err != nil {
-		return nil, err
-	}
-	for i, model := range field {
-		if why := h.node.Loadable(s, model); why != nil {
-			if err := m.drop(step{block: blockField, index: i}, why.Error()); err != nil {
-				return nil, errors.Join(err, m.journal.close())
-			}
-		}
-	}
-	return m, nil
+	slices.SortStableFunc(field, func(a, b nodes.Model) int { return cmp.Compare(size(a), size(b)) })
+	return field, nil
 }
 
 func (m *match) ranking(final Result) Ranking {

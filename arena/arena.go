@@ -7,7 +7,7 @@
 // a clear case ends early and an equal model is seldom crowned.
 //
 //	a, err := arena.New(arena.Config{History: store, Suite: tasks, Journal: "sessions"})
-//	result, err := a.Hold(ctx, arena.Request{Node: node, Candidate: nodes.Model{Name: "qwen3:14b"}})
+//	result, err := a.Hold(ctx, arena.Request{Node: node, Contest: arena.Challenge{Name: "qwen3:14b"}})
 //
 // Three things hold whatever happens. The node's lease is held from before the
 // first change to after the last, so that nobody else works on it. What the
@@ -24,108 +24,50 @@ package arena
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
-	"github.com/turbone/jarvis/arena/suite"
-	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/scoring"
 )
 
-// Config is what an [Arena] is made of.
-type Config struct {
-	// History keeps the runs and the champion.
-	History history.HistoryStore
-	// Suite are the tasks that are drawn from.
-	Suite *suite.Suite
-	// Leases are taken on the nodes; nil means that nobody else works on them.
-	Leases nodes.Leases
-	// Keeper remembers what a node is meant to serve; nil where nobody does.
-	Keeper Keeper
-	// Journal is the folder of the sessions' journals; it is made. "" keeps
-	// none: a session that is cut short is lost, and the node is only restored
-	// by the same process.
-	Journal string
-	// Figures are the sizes and limits; zero fields mean those of
-	// [DefaultFigures].
-	Figures Figures
-	// Weights are the composite's; the zero value means [scoring.Default].
-	Weights scoring.Composite
-	// Quiet waits until a node that was leased is out of the route, and may be
-	// nil. An error of it is told and stops nothing.
-	Quiet func(ctx context.Context, node string) error
-	// Sinks take the events.
-	Sinks []Sink
-}
-
-// Figures are the sizes and limits of a tournament.
-type Figures struct {
-	// Tasks is how many tasks are drawn, Cycles how often the candidate is
-	// asked them at most; QuickCycles the same for a quick tournament.
-	Tasks, Cycles, QuickCycles int
-	// Warmup is how many answers are thrown away after a load. More are, up to
-	// ten, until the speed is steady. Negative: none.
-	Warmup int
-	// Temperature of all questions; negative means 0.
-	Temperature float64
-	// MaxTokens bounds an answer, thinking included, where its task doesn't.
-	MaxTokens int
-	// Timeout bounds one test.
-	Timeout time.Duration
-	// Grace is how long requests of others may take to finish before the node
-	// is worked on.
-	Grace time.Duration
-	// Patience is how long a server that doesn't listen is waited for when a
-	// model has to be loaded.
-	Patience time.Duration
-}
-
-// DefaultFigures returns 40 tasks, 5 cycles, 2 of a quick tournament, 3
-// answers thrown away, a temperature of 0.2, 1,024 tokens, 60 s a test, 10 s
-// of grace, and a minute of patience.
-func DefaultFigures() Figures {
-	return Figures{
-		Tasks: 40, Cycles: 5, QuickCycles: 2, Warmup: 3, Temperature: 0.2, MaxTokens: 1024,
-		Timeout: time.Minute, Grace: 10 * time.Second, Patience: time.Minute,
-	}
-}
-
-func (f Figures) filled() Figures {
-	d := DefaultFigures()
-	fill(&f.Tasks, d.Tasks)
-	fill(&f.Cycles, d.Cycles)
-	fill(&f.QuickCycles, d.QuickCycles)
-	fill(&f.Warmup, d.Warmup)
-	fill(&f.Temperature, d.Temperature)
-	fill(&f.MaxTokens, d.MaxTokens)
-	fill(&f.Timeout, d.Timeout)
-	fill(&f.Grace, d.Grace)
-	fill(&f.Patience, d.Patience)
-	f.Warmup, f.Temperature = max(f.Warmup, 0), max(f.Temperature, 0)
-	return f
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
-}
-
-// Keeper remembers, across processes, what each node is meant to serve. The
-// healer's state file is one.
-type Keeper interface {
-	// Serving returns the model that the node is meant to serve: one that was
-	// promoted there, else the configured one. ok is false where neither is
-	// known.
-	Serving(ctx context.Context, node *nodes.Node) (m nodes.Model, ok bool, err error)
-	// Remember notes which model must be on the node again when the holder of
-	// its lease is gone. It is called before anything is unloaded. Nil forgets.
-	Remember(ctx context.Context, node *nodes.Node, m *nodes.Model) error
-	// Promote makes a model the one that the node is meant to serve.
-	Promote(ctx context.Context, node *nodes.Node, p Promotion) error
+// Arena holds tournaments. [New] returns one that holds them on the nodes;
+// arenatest.Arena is a fake for tests.
+//
+// Its methods are safe for concurrent use. Hold, HoldAll and Resume block until
+// the tournament has ended, and several nodes may have one at the same time.
+// When they return, the node serves the model that it served before, or the
+// promoted candidate; the error says so if that could not be reached.
+type Arena interface {
+	// Hold holds a tournament of one candidate, or a [SelfTest].
+	//
+	// The error wraps [ErrInvalidRequest] for a request that fails
+	// [Request.Validate] or has a [Field], and [ErrInterrupted] if ctx ended. A
+	// candidate that does not load and a node that dies on the way are no
+	// errors: the verdict is [VerdictFailed].
+	Hold(ctx context.Context, r Request) (Result, error)
+	// HoldAll holds a tournament of a [Field] of candidates: they are asked
+	// tasks in rounds, the better half of them goes on each time, and the best
+	// one is compared with the champion on other tasks. Its errors are Hold's.
+	HoldAll(ctx context.Context, r Request) (Ranking, error)
+	// Resume continues a tournament on node that was interrupted: the one of
+	// this session, or, if session is "", the latest. It keeps the rule and the
+	// budget that it began with. The ranking of a tournament of one candidate
+	// has a Final and no Table.
+	//
+	// The error wraps [ErrNothingToResume] if there is no such session, and
+	// [ErrChanged] if its results are no longer comparable with new ones.
+	Resume(ctx context.Context, node *nodes.Node, session string) (Ranking, error)
+	// Estimate returns the cost of a tournament and the smallest gap that it
+	// can detect. It loads nothing, takes no lease and asks no model.
+	Estimate(ctx context.Context, r Request) (Estimate, error)
+	// Recover ends what a killed process left behind on the nodes of set: a
+	// node without its champion gets it back, and a promotion that was made is
+	// recorded. It returns the sessions that can be resumed or could not be
+	// ended. Nodes that are leased are left alone.
+	//
+	// Only nodes with a session are asked, and a node that does not answer is
+	// not waited for: its session has an Err and stays. The error is that of
+	// the journal's folder.
+	Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error)
 }
 
 // Promotion is a model that won.
@@ -140,65 +82,13 @@ type Promotion struct {
 	ErrorRate  float64
 }
 
-// Request is one tournament.
-type Request struct {
-	// Node is where.
-	Node *nodes.Node
-	// Candidate is the model that is tried. The one that the node serves is
-	// measured only.
-	Candidate nodes.Model
-	// Quick asks for few tests, Extend for twice as many as usual.
-	Quick, Extend bool
-	// Strict promotes only what is better on tasks like these, not just on
-	// these.
-	Strict bool
-	// Plain takes the plain rule: a score above the champion's stored one.
-	Plain bool
-	// SelfTest plays the champion against itself. Nothing is loaded, nothing
-	// promoted.
-	SelfTest bool
-	// Parallel is how many tests are asked at once; above 1 the speed isn't
-	// judged. 0 means 1.
-	Parallel int
-	// Resume goes on with the newest session on this node that was cut short,
-	// of the candidate where one is named. The other fields are that session's.
-	Resume bool
-}
-
-// Arena holds tournaments. Its methods block until a tournament has ended, and
-// may be called for several nodes at once.
-type Arena struct {
-	config  Config
-	figures Figures
-	weights scoring.Composite
-}
-
-// New checks the configuration and makes the journal's folder.
-func New(c Config) (*Arena, error) {
-	switch {
-	case c.History == nil:
-		return nil, errors.New("arena: no history given")
-	case c.Suite == nil || len(c.Suite.Tasks()) == 0:
-		return nil, errors.New("arena: no tasks given")
-	}
-	if c.Leases == nil {
-		c.Leases = &nodes.MemoryLeases{}
-	}
-	if c.Journal != "" {
-		if err := os.MkdirAll(c.Journal, 0o755); err != nil {
-			return nil, fmt.Errorf("arena: make the journal's folder: %w", err)
-		}
-	}
-	a := &Arena{config: c, figures: c.Figures.filled(), weights: c.Weights}
-	if a.weights == (scoring.Composite{}) {
-		a.weights = scoring.Default()
-	}
-	return a, nil
-}
-
 // ErrInterrupted is wrapped by the error of a tournament whose context ended.
 // The node serves what it served before, and the session can be resumed.
 var ErrInterrupted = errors.New("interrupted")
 
 // ErrNothingToResume: no session on the node was cut short.
 var ErrNothingToResume = errors.New("nothing to resume")
+
+// ErrChanged is wrapped by the error of [Arena].Resume if the tasks, the
+// champion or the candidate are not those of the interrupted tournament.
+var ErrChanged = errors.New("changed since the tournament was interrupted")

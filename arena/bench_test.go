@@ -52,7 +52,7 @@ func BenchmarkRunner(b *testing.B) {
 			b.Fatal(err)
 		}
 		for b.Loop() {
-			r, err := a.Hold(b.Context(), arena.Request{Node: node, Candidate: nodes.Model{Name: "old"}, Quick: true})
+			r, err := a.Hold(b.Context(), arena.Request{Node: node, Contest: arena.Challenge{Name: "old"}, Budget: arena.Quick})
 			if err != nil || r.TestsUsed != tests {
 				b.Fatalf("%d tests, %v", r.TestsUsed, err)
 			}

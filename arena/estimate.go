@@ -5,7 +5,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -42,42 +41,30 @@ type Estimate struct {
 	Measured bool `json:"measured"`
 }
 
-// Estimate tells what a tournament, or with several candidates one of all of
-// them, would cost. Nothing is loaded, leased or asked of a model.
-func (a *Arena) Estimate(ctx context.Context, r Request, candidates ...nodes.Model) (Estimate, error) {
+// Estimate implements [Arena].
+func (a *Organizer) Estimate(ctx context.Context, r Request) (Estimate, error) {
+	if err := r.Validate(); err != nil {
+		return Estimate{}, err
+	}
 	h := &hold{arena: a, node: r.Node}
 	var err error
 	if h.saved, err = a.serving(ctx, r.Node); err != nil {
 		return Estimate{}, err
 	}
-	rule := Paired
-	switch {
-	case r.SelfTest:
-		r.Candidate = h.saved
-	case len(candidates) == 0 && r.Candidate.Equal(h.saved):
-		rule = Measuring
-	case r.Plain:
-		rule = Plain
+	s, err := r.Node.Probe(ctx)
+	if err != nil {
+		return Estimate{}, err
 	}
-	if rule != Measuring && !r.SelfTest && len(candidates) == 0 {
-		s, err := r.Node.Probe(ctx)
-		if err == nil {
-			err = r.Node.Loadable(s, r.Candidate)
-		}
-		if err != nil {
-			return Estimate{}, err
-		}
-	}
-	p, err := a.begin(ctx, h, r.Candidate, candidates, rule, r)
+	p, err := a.begin(ctx, h, s, r)
 	if err != nil {
 		return Estimate{}, err
 	}
 	first := p.Cap
-	if rule == Paired {
+	if p.Method == MethodPaired {
 		first = p.moments()[0]
 	}
 	e := Estimate{
-		Node: r.Node.Name, Champion: h.saved.Name, Candidate: r.Candidate.Name, Tests: p.most(),
+		Node: r.Node.Name, Champion: h.saved.Name, Candidate: p.Candidate.Name, Tests: p.most(),
 		Early: p.Before + first + p.fieldMost(), Evidence: len(p.history), Measured: len(p.history) > 0,
 	}
 	latency := typicalLatency
@@ -99,9 +86,9 @@ func (a *Arena) Estimate(ctx context.Context, r Request, candidates ...nodes.Mod
 func (p *progress) loads() int {
 	count := 3 // the candidate, the champion, the winner
 	switch {
-	case p.SelfTest || p.Rule == Measuring:
+	case p.SelfTest || p.Method == MethodMeasured:
 		count = 0
-	case p.Rule == Plain:
+	case p.Method == MethodPlain:
 		count = 2
 	}
 	for left := len(p.Field); left > 1; left = (left + 1) / 2 {

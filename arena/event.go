@@ -76,7 +76,7 @@ type SinkFunc func(Event)
 // Emit calls f.
 func (f SinkFunc) Emit(e Event) { f(e) }
 
-func (a *Arena) tell(e Event) {
+func (a *Organizer) tell(e Event) {
 	e.Time = time.Now()
 	for _, s := range a.config.Sinks {
 		s.Emit(e)

@@ -12,7 +12,7 @@ import (
 // session stays, to be resumed.
 func (m *match) stop(ctx context.Context, cause error) (Result, error) {
 	if ctx.Err() != nil {
-		cause = fmt.Errorf("%w after %d tests; go on with --resume", ErrInterrupted, m.tests())
+		cause = fmt.Errorf("%w after %d tests", ErrInterrupted, m.tests())
 	}
 	err := m.restore(ctx)
 	if err == nil {

@@ -149,7 +149,7 @@ func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.B
 	}
 }
 
-func (s *stage) arena() *arena.Arena {
+func (s *stage) arena() arena.Arena {
 	s.t.Helper()
 	a, err := arena.New(arena.Config{
 		History: s.store, Suite: s.tasks, Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Figures: s.figures, Weights: s.weights,

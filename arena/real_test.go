@@ -91,9 +91,9 @@ func TestRealBestOfFour(t *testing.T) {
 		"old:latest": 0.7, "a:latest": 0.5, "b:latest": 0.8, "best:latest": 0.95, "c:latest": 0.6,
 	})
 	began := time.Now()
-	ranking, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node}, []nodes.Model{
+	ranking, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node, Contest: arena.Field{
 		{Name: "a:latest"}, {Name: "b:latest"}, {Name: "best:latest"}, {Name: "c:latest"},
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func (m *match) conditions(model nodes.Model) map[string]any {
 	return m.hold.arena.conditions(model, m.Parallel)
 }
 
-func (a *Arena) conditions(model nodes.Model, parallel int) map[string]any {
+func (a *Organizer) conditions(model nodes.Model, parallel int) map[string]any {
 	config := map[string]any{}
 	maps.Copy(config, model.Settings)
 	config["temperature"] = a.figures.Temperature
@@ -142,7 +142,7 @@ func meanFirstToken(tests []scoring.Test) time.Duration {
 // evidence finds the champion's own earlier runs that count: on the same tasks
 // under the same conditions, since it was crowned, without the run that crowned
 // it. With names given, it is those runs.
-func (a *Arena) evidence(ctx context.Context, node *nodes.Node, p *progress, names []string) error {
+func (a *Organizer) evidence(ctx context.Context, node *nodes.Node, p *progress, names []string) error {
 	runs, err := a.config.History.Runs(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: look for the champion's runs: %w", p.Node, err)

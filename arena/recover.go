@@ -25,15 +25,8 @@ type Unfinished struct {
 	Err error
 }
 
-// Recover ends what a process that was killed left behind on these nodes: a
-// node without its champion gets it back, and a promotion that was made is
-// recorded. Sessions that can go on stay, and are returned. A node that
-// somebody works on now is left alone.
-//
-// It asks no node that no session was cut short on, and waits for none that
-// doesn't answer: its session says so, and stays for the next time. The error is
-// that of the folder of journals.
-func (a *Arena) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error) {
+// Recover implements [Arena].
+func (a *Organizer) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error) {
 	paths, err := journals(a.config.Journal)
 	if err != nil {
 		return nil, err
@@ -52,7 +45,7 @@ func (a *Arena) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, erro
 	return list, nil
 }
 
-func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfinished, error) {
+func (a *Organizer) recover(ctx context.Context, path string, set *nodes.Set) (*Unfinished, error) {
 	p, restored, err := readJournal(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -68,7 +61,7 @@ func (a *Arena) recover(ctx context.Context, path string, set *nodes.Set) (*Unfi
 	}
 	node := set.Get(p.Node)
 	if node == nil {
-		return u, fmt.Errorf("a tournament on %s was cut short, and the config has no such node; name it there again, or remove %s", p.Node, path)
+		return u, fmt.Errorf("a tournament on %s was cut short, and no such node is known; to give that session up, remove %s", p.Node, path)
 	}
 	if restored {
 		return u, nil
@@ -126,7 +119,7 @@ func (p *progress) challengers() string {
 // removeIdle removes the journal of a process that ended before it did
 // anything. One that is being started holds its node's lease; the file is
 // young then.
-func (a *Arena) removeIdle(_ context.Context, path string) error {
+func (a *Organizer) removeIdle(_ context.Context, path string) error {
 	info, err := os.Stat(path)
 	if err != nil || time.Since(info.ModTime()) < time.Minute {
 		return nil
@@ -149,15 +142,16 @@ func (m *match) crowned(ctx context.Context) (bool, error) {
 	return ok && now.Equal(m.Candidate), err
 }
 
-// resume goes on with the newest session on the node that was cut short.
-func (a *Arena) resume(ctx context.Context, h *hold, r Request, several bool) (*match, error) {
+// resume continues an interrupted session on the node: the one named, else the
+// latest.
+func (a *Organizer) resume(ctx context.Context, h *hold, session string) (*match, error) {
 	paths, err := journals(a.config.Journal)
 	if err != nil {
 		return nil, err
 	}
 	for _, path := range paths {
 		p, _, err := readJournal(path)
-		if err != nil || p.Node != h.node.Name || several != (len(p.Field) > 0) || r.Candidate.Name != "" && !h.node.Same(r.Candidate.Name, p.Candidate.Name) {
+		if err != nil || p.Node != h.node.Name || session != "" && session != p.ID {
 			continue
 		}
 		if err := a.resumable(ctx, h, p); err != nil {
@@ -178,22 +172,21 @@ func (a *Arena) resume(ctx context.Context, h *hold, r Request, several bool) (*
 	return nil, fmt.Errorf("%s: %w: no tournament was cut short there", h.node.Name, ErrNothingToResume)
 }
 
-// resumable reports why a session can't go on: what is to be compared must be
-// what it was.
-func (a *Arena) resumable(ctx context.Context, h *hold, p *progress) error {
-	const remedy = "start a new tournament, without --resume"
+// resumable returns an error if the session's results are not comparable with
+// those of more tests: the tasks, the champion or the candidate changed.
+func (a *Organizer) resumable(ctx context.Context, h *hold, p *progress) error {
 	if p.Hash != a.drawn(0).Hash() {
-		return fmt.Errorf("%s: the tasks changed since the tournament was cut short; %s", p.Node, remedy)
+		return fmt.Errorf("%s: the tasks %w", p.Node, ErrChanged)
 	}
 	if !p.Champion.Equal(h.saved) {
-		return fmt.Errorf("%s: it serves %s now, and served %s when the tournament was cut short; %s", p.Node, h.saved.Name, p.Champion.Name, remedy)
+		return fmt.Errorf("%s: the champion %w: it was %s, and is %s", p.Node, ErrChanged, p.Champion.Name, h.saved.Name)
 	}
 	s, err := h.node.Probe(ctx)
 	if err != nil {
 		return err
 	}
 	if now := digestOf(h.node, s, p.Candidate.Name); now != "" && p.Candidate.Digest != "" && now != p.Candidate.Digest {
-		return fmt.Errorf("%s: %s is another file now than when the tournament was cut short; %s", p.Node, p.Candidate.Name, remedy)
+		return fmt.Errorf("%s: the file of %s %w", p.Node, p.Candidate.Name, ErrChanged)
 	}
 	return nil
 }

@@ -49,8 +49,8 @@ type Result struct {
 	More int `json:"more_tests,omitempty"`
 	// Smallest is the smallest gap that could have been found.
 	Smallest float64 `json:"smallest_gap,omitempty"`
-	// Rule is how it was decided.
-	Rule Rule `json:"rule,omitempty"`
+	// Method is how it was decided.
+	Method Method `json:"rule,omitempty"`
 	// Looks are the judgements on the way.
 	Looks []scoring.Look `json:"-"`
 	// ChampionTests and CandidateTests are the tests themselves.
@@ -101,7 +101,7 @@ func side(m nodes.Model, tests []scoring.Test, weights scoring.Composite, unstea
 
 func (m *match) result(v Verdict, reason string) Result {
 	r := Result{
-		Verdict: v, Node: m.Node, Reason: reason, Session: m.ID, Rule: m.Rule, TestsUsed: len(m.candidate),
+		Verdict: v, Node: m.Node, Reason: reason, Session: m.ID, Method: m.Method, TestsUsed: len(m.candidate),
 		Candidate: side(m.Candidate, m.candidate, m.weights, m.unsteady[Candidate]),
 		Champion:  side(m.Champion, m.champion(), m.weights, m.unsteady[Champion]),
 		Looks:     m.looks, ChampionTests: m.champion(), CandidateTests: m.candidate,
@@ -109,7 +109,7 @@ func (m *match) result(v Verdict, reason string) Result {
 	if m.intact {
 		r.Loaded = m.Champion.Name
 	}
-	if m.Rule == Measuring {
+	if m.Method == MethodMeasured {
 		r.Candidate = r.Champion
 		r.TestsUsed = len(m.before)
 	}
@@ -131,7 +131,7 @@ func (p *progress) outcome() (Verdict, string) {
 	if p.failure != "" {
 		return VerdictFailed, p.failure
 	}
-	if p.Rule == Measuring {
+	if p.Method == MethodMeasured {
 		return VerdictRetained, p.Champion.Name + " is what the node serves: measured, not compared"
 	}
 	look := p.last()
@@ -142,9 +142,9 @@ func (p *progress) outcome() (Verdict, string) {
 		return VerdictInconclusive, fmt.Sprintf("the model seems better than itself (%s): this node is too unsteady for a verdict", gap)
 	case p.SelfTest:
 		return VerdictRetained, fmt.Sprintf("the model against itself: %s; on this node a gap of %.2f can be found", gap, look.Smallest)
-	case verdict == scoring.Promote && p.Rule == Plain:
+	case verdict == scoring.Promote && p.Method == MethodPlain:
 		return VerdictPromoted, fmt.Sprintf("its score is above the champion's by %.2f (plain rule)", look.Estimate)
-	case p.Rule == Plain:
+	case p.Method == MethodPlain:
 		return VerdictRetained, fmt.Sprintf("the score of %s is not above the champion's (%+.2f, plain rule)", p.Candidate.Name, look.Estimate)
 	case verdict == scoring.Promote:
 		return VerdictPromoted, fmt.Sprintf("better by %s", gap)
@@ -189,7 +189,7 @@ func (r Result) Sentence() string {
 	case VerdictPromoted:
 		return fmt.Sprintf("PROMOTED %s over %s after %d tests: %s", r.Candidate.Model, r.Champion.Model, r.TestsUsed, r.Reason)
 	case VerdictRetained:
-		if r.Rule == Measuring {
+		if r.Method == MethodMeasured {
 			return fmt.Sprintf("MEASURED %s with %d tests: score %.2f", r.Champion.Model, r.TestsUsed, r.Champion.Score)
 		}
 		return fmt.Sprintf("RETAINED %s after %d tests: %s", r.Champion.Model, r.TestsUsed, r.Reason)

@@ -27,7 +27,7 @@ const (
 
 // hold is a node that is leased for a tournament.
 type hold struct {
-	arena *Arena
+	arena *Organizer
 	node  *nodes.Node
 	lease nodes.Lease
 	// saved is what the node served; it is what it gets back.
@@ -41,7 +41,7 @@ type hold struct {
 
 // take leases the node, waits until it is out of the route and idle, and notes
 // what it serves.
-func (a *Arena) take(ctx context.Context, node *nodes.Node, why string) (*hold, error) {
+func (a *Organizer) take(ctx context.Context, node *nodes.Node, why string) (*hold, error) {
 	if !node.CanLoad() {
 		return nil, &nodes.Error{
 			Node: node.Name, Action: "tournament", Fault: nodes.ReadOnly,
@@ -65,7 +65,7 @@ func (a *Arena) take(ctx context.Context, node *nodes.Node, why string) (*hold, 
 }
 
 // acquire takes the lease, and waits a little for one that is held.
-func (a *Arena) acquire(ctx context.Context, node *nodes.Node, why string) (nodes.Lease, error) {
+func (a *Organizer) acquire(ctx context.Context, node *nodes.Node, why string) (nodes.Lease, error) {
 	holder := nodes.Holder{Name: "jarvis-arena", PID: os.Getpid(), Since: time.Now(), Why: why}
 	deadline := time.Now().Add(leaseWait)
 	for told := false; ; {
@@ -88,7 +88,7 @@ func (a *Arena) acquire(ctx context.Context, node *nodes.Node, why string) (node
 
 // serving returns what the node is meant to serve, else what it serves, else
 // the champion of the history. Its digest is that of the file on disk.
-func (a *Arena) serving(ctx context.Context, node *nodes.Node) (nodes.Model, error) {
+func (a *Organizer) serving(ctx context.Context, node *nodes.Node) (nodes.Model, error) {
 	s, err := node.Probe(ctx)
 	if err != nil {
 		return nodes.Model{}, err

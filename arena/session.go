@@ -18,17 +18,17 @@ const (
 	Candidate Role = "candidate"
 )
 
-// Rule is how a tournament is decided.
-type Rule string
+// Method is the method by which a tournament was decided.
+type Method string
 
-// The rules.
+// The methods.
 const (
-	// Paired is the sequential paired test.
-	Paired Rule = "paired"
-	// Plain is a score above the stored one.
-	Plain Rule = "plain"
-	// Measuring decides nothing: the champion itself is measured.
-	Measuring Rule = "measuring"
+	// MethodPaired is the paired sequential test, strict or not.
+	MethodPaired Method = "paired"
+	// MethodPlain is the plain rule: a score above the stored one.
+	MethodPlain Method = "plain"
+	// MethodMeasured decides nothing: the champion was measured.
+	MethodMeasured Method = "measuring"
 )
 
 // session is what was fixed before the first test. It is the journal's first
@@ -41,11 +41,11 @@ type session struct {
 	Champion  nodes.Model `json:"champion"`
 	Candidate nodes.Model `json:"candidate"`
 	// Suite and Hash are those of the tasks drawn, Seed the base of the seeds.
-	Suite string `json:"suite"`
-	Hash  string `json:"hash"`
-	Tasks int    `json:"tasks"`
-	Seed  uint64 `json:"seed"`
-	Rule  Rule   `json:"rule"`
+	Suite  string `json:"suite"`
+	Hash   string `json:"hash"`
+	Tasks  int    `json:"tasks"`
+	Seed   uint64 `json:"seed"`
+	Method Method `json:"rule"`
 	// Cap is how many tests of the candidate there may be, Before how many of
 	// the champion come first, After how many before a promotion.
 	Cap    int `json:"cap"`
@@ -143,7 +143,7 @@ func (p *progress) next() step {
 		return p.nextOfField()
 	case len(p.before) < p.Before:
 		return step{action: actAsk, block: blockBefore, from: len(p.before), to: p.Before}
-	case p.Rule == Measuring:
+	case p.Method == MethodMeasured:
 		return step{action: actEnd}
 	}
 	if verdict, decided := p.verdict(); decided {
@@ -170,7 +170,7 @@ func (p *progress) next() step {
 
 // moments are the numbers of candidate's tests at which there is a look.
 func (p *progress) moments() []int {
-	if p.Rule == Plain {
+	if p.Method == MethodPlain {
 		return []int{p.Cap}
 	}
 	return p.plan().Looks()
@@ -211,7 +211,7 @@ func (p *progress) last() scoring.Look {
 
 // look judges the tests that are in.
 func (p *progress) look() scoring.Look {
-	if p.Rule == Plain {
+	if p.Method == MethodPlain {
 		return p.plainLook()
 	}
 	return p.plan().Judge(scoring.Evidence{

@@ -32,31 +32,50 @@ const (
 	extendBy = 2
 )
 
-// Hold holds a tournament and blocks until it has ended. Whatever happens, the
-// node serves what it served before, or the promoted candidate, when Hold
-// returns; the error says so where that could not be reached.
-//
-// The error wraps [ErrInterrupted] where ctx ended. A tournament that could
-// not be held (a candidate that doesn't load, a node that died) is no error:
-// its verdict is [VerdictFailed].
-func (a *Arena) Hold(ctx context.Context, r Request) (result Result, err error) {
-	if r.Node == nil {
-		return Result{}, errors.New("arena: no node given")
-	}
-	why := "tournament"
-	if r.Candidate.Name != "" {
-		why += " of " + r.Candidate.Name
-	}
-	h, err := a.take(ctx, r.Node, why)
-	if err != nil {
+// Hold implements [Arena].
+func (a *Organizer) Hold(ctx context.Context, r Request) (Result, error) {
+	if err := r.single(); err != nil {
 		return Result{}, err
 	}
-	m, err := a.open(ctx, h, r)
-	if err != nil {
-		return Result{}, errors.Join(err, h.release(ctx, true)) // nothing was changed
+	why := "tournament"
+	if c, ok := r.Contest.(Challenge); ok {
+		why += " of " + c.Name
 	}
-	result, err = m.play(ctx)
-	return result, errors.Join(err, h.release(ctx, m.intact))
+	ranking, err := a.run(ctx, r.Node, why, func(h *hold) (*match, error) { return a.open(ctx, h, r) })
+	return ranking.Final, err
+}
+
+// HoldAll implements [Arena].
+func (a *Organizer) HoldAll(ctx context.Context, r Request) (Ranking, error) {
+	field, err := r.several()
+	if err != nil {
+		return Ranking{}, err
+	}
+	why := fmt.Sprintf("tournament of %d models", len(field))
+	return a.run(ctx, r.Node, why, func(h *hold) (*match, error) { return a.open(ctx, h, r) })
+}
+
+// Resume implements [Arena].
+func (a *Organizer) Resume(ctx context.Context, node *nodes.Node, session string) (Ranking, error) {
+	if node == nil {
+		return Ranking{}, fmt.Errorf("arena: %w: no node given", ErrInvalidRequest)
+	}
+	return a.run(ctx, node, "tournament", func(h *hold) (*match, error) { return a.resume(ctx, h, session) })
+}
+
+// run leases the node, plays the match that open returns, and releases the
+// lease.
+func (a *Organizer) run(ctx context.Context, node *nodes.Node, why string, open func(*hold) (*match, error)) (Ranking, error) {
+	h, err := a.take(ctx, node, why)
+	if err != nil {
+		return Ranking{}, err
+	}
+	m, err := open(h)
+	if err != nil {
+		return Ranking{}, errors.Join(err, h.release(ctx, true)) // nothing was changed
+	}
+	result, err := m.play(ctx)
+	return m.ranking(result), errors.Join(err, h.release(ctx, m.intact))
 }
 
 // match is a tournament under way.
@@ -73,75 +92,90 @@ type match struct {
 	reload bool
 }
 
-// open begins a session, or goes on with one.
-func (a *Arena) open(ctx context.Context, h *hold, r Request) (*match, error) {
-	if r.Resume {
-		return a.resume(ctx, h, r, false)
-	}
+// open begins a session.
+func (a *Organizer) open(ctx context.Context, h *hold, r Request) (*match, error) {
 	s, err := h.node.Probe(ctx)
 	if err != nil {
 		return nil, err
 	}
-	candidate := r.Candidate
-	if r.SelfTest {
-		candidate = h.saved
+	p, err := a.begin(ctx, h, s, r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.start(h, p)
+	if err != nil {
+		return nil, err
+	}
+	for i, model := range p.Field {
+		if why := h.node.Loadable(s, model); why != nil {
+			if err := m.drop(step{block: blockField, index: i}, why.Error()); err != nil {
+				return nil, errors.Join(err, m.journal.close())
+			}
+		}
+	}
+	return m, nil
+}
+
+// contestants returns the candidate or the field of a request, with the names
+// and digests of the node, and the method by which they are judged.
+func (h *hold) contestants(s nodes.Snapshot, r Request) (candidate nodes.Model, field []nodes.Model, method Method, err error) {
+	method = MethodPaired
+	if r.Rule == Plain {
+		method = MethodPlain
+	}
+	switch c := r.Contest.(type) {
+	case SelfTest:
+		return h.saved, nil, MethodPaired, nil
+	case Field:
+		field, err = h.field(s, c)
+		return nodes.Model{}, field, method, err
+	case Challenge:
+		candidate = nodes.Model(c)
 	}
 	candidate.Name = h.node.Canonical(candidate.Name)
 	if candidate.Digest == "" {
 		candidate.Digest = digestOf(h.node, s, candidate.Name)
 	}
-	rule := Paired
-	switch {
-	case candidate.Name == "":
-		return nil, errors.New("arena: no candidate given; name a model that is on the node's disk")
-	case r.SelfTest:
-	case candidate.Equal(h.saved):
-		rule = Measuring
-	case r.Plain:
-		rule = Plain
+	if candidate.Equal(h.saved) {
+		return candidate, nil, MethodMeasured, nil
 	}
-	if !r.SelfTest && rule != Measuring {
-		if err := h.node.Loadable(s, candidate); err != nil {
-			return nil, err // before the champion is asked anything
-		}
-	}
-	p, err := a.begin(ctx, h, candidate, nil, rule, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.start(h, p)
+	return candidate, nil, method, h.node.Loadable(s, candidate) // before the champion is asked anything
 }
 
 // drawn are the tasks of all tournaments; with another number others, as far
 // as there are.
-func (a *Arena) drawn(number int) *suite.Suite {
+func (a *Organizer) drawn(number int) *suite.Suite {
 	return a.config.Suite.Draw(a.figures.Tasks, number)
 }
 
-func (a *Arena) match(h *hold, p *progress, j *journal) *match {
+func (a *Organizer) match(h *hold, p *progress, j *journal) *match {
 	return &match{progress: p, hold: h, tasks: a.drawn(0), fieldTasks: a.drawn(1), journal: j}
 }
 
 // begin fixes what has to be fixed before the first test.
-func (a *Arena) begin(ctx context.Context, h *hold, candidate nodes.Model, field []nodes.Model, rule Rule, r Request) (*progress, error) {
+func (a *Organizer) begin(ctx context.Context, h *hold, s nodes.Snapshot, r Request) (*progress, error) {
+	candidate, field, method, err := h.contestants(s, r)
+	if err != nil {
+		return nil, err
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return nil, fmt.Errorf("arena: name the session: %w", err)
 	}
 	tasks := a.drawn(0)
 	cycles := a.figures.Cycles
-	switch {
-	case r.Quick:
+	switch r.Budget {
+	case Quick:
 		cycles = a.figures.QuickCycles
-	case r.Extend:
+	case Extended:
 		cycles *= extendBy
 	}
 	n := len(tasks.Tasks())
 	p := newProgress(session{
 		ID: id.String(), Node: h.node.Name, Started: time.Now(), Champion: h.saved, Candidate: candidate,
-		Suite: a.config.Suite.Name(), Hash: tasks.Hash(), Tasks: n, Seed: rand.Uint64() >> 1, Rule: rule,
+		Suite: a.config.Suite.Name(), Hash: tasks.Hash(), Tasks: n, Seed: rand.Uint64() >> 1, Method: method,
 		Cap: cycles * n, Before: n, After: min(afterTests, n), Type: runType,
-		Strict: r.Strict, SelfTest: r.SelfTest, Parallel: max(r.Parallel, 1),
+		Strict: r.Rule == Strict, SelfTest: r.selfTest(), Parallel: max(r.Parallel, 1),
 		Field: field, FieldTasks: len(a.drawn(1).Tasks()),
 	})
 	p.weights = a.weights
@@ -149,9 +183,9 @@ func (a *Arena) begin(ctx context.Context, h *hold, candidate nodes.Model, field
 		return nil, err
 	}
 	switch {
-	case rule == Measuring:
+	case method == MethodMeasured:
 		p.Before, p.Cap, p.After = p.Cap, 0, 0
-	case rule == Plain:
+	case method == MethodPlain:
 		p.After = 0
 		if p.Before = 0; p.Stored == nil {
 			p.Before = p.Cap // the champion has no score yet
@@ -159,14 +193,14 @@ func (a *Arena) begin(ctx context.Context, h *hold, candidate nodes.Model, field
 	case len(p.history) < enoughHistory:
 		p.Before = n * min(max(cycles/2, 1), cyclesUnknown)
 	}
-	if r.SelfTest {
+	if p.SelfTest {
 		p.After = 0
 	}
 	return p, nil
 }
 
 // start writes the journal's first line.
-func (a *Arena) start(h *hold, p *progress) (*match, error) {
+func (a *Organizer) start(h *hold, p *progress) (*match, error) {
 	j, err := newJournal(a.config.Journal, p.session)
 	if err != nil {
 		return nil, err
@@ -176,7 +210,7 @@ func (a *Arena) start(h *hold, p *progress) (*match, error) {
 	switch {
 	case p.SelfTest:
 		text = fmt.Sprintf("%s against itself, %d tests", p.Champion.Name, m.most())
-	case p.Rule == Measuring:
+	case p.Method == MethodMeasured:
 		text = fmt.Sprintf("measuring %s, %d tests", p.Champion.Name, m.most())
 	case len(p.Field) > 0:
 		text = fmt.Sprintf("%d candidates, the best of them against %s, at most %d tests", len(p.Field), p.Champion.Name, m.most())

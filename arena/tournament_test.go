@@ -16,7 +16,7 @@ func model(name string, share float64) nodetest.Model {
 }
 
 func hold(s *stage, candidate string) arena.Request {
-	return arena.Request{Node: s.node, Candidate: nodes.Model{Name: candidate}}
+	return arena.Request{Node: s.node, Contest: arena.Challenge{Name: candidate}}
 }
 
 func TestTheBetterModelServesAfterwards(t *testing.T) {
@@ -97,7 +97,7 @@ func TestOfSeveralWhatCannotBeLoadedIsOut(t *testing.T) {
 	large := model("large", 1)
 	large.Size = 20 << 30
 	s := onOllama(t, model("old", 0.5), model("new", 0.95), large)
-	r, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node}, []nodes.Model{{Name: "large"}, {Name: "gone"}, {Name: "new"}})
+	r, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node, Contest: arena.Field{{Name: "large"}, {Name: "gone"}, {Name: "new"}}})
 	if err != nil || r.Verdict != arena.VerdictPromoted || !s.node.Same(r.Winner, "new") {
 		t.Fatalf("%s: %s, %v", r.Winner, r.Verdict, err)
 	}
@@ -141,7 +141,8 @@ func TestInterruptedAnywhere(t *testing.T) {
 		}
 		s.serves("old")
 		s.heard = nil
-		result, err = s.arena().Hold(t.Context(), arena.Request{Node: s.node, Resume: true})
+		ranking, err := s.arena().Resume(t.Context(), s.node, "")
+		result = ranking.Final
 		if errors.Is(err, arena.ErrNothingToResume) {
 			result, err = s.arena().Hold(t.Context(), hold(s, "new"))
 		}
@@ -154,7 +155,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 
 func TestTheChampionAgainstItself(t *testing.T) {
 	s := onOllama(t, model("old", 0.7))
-	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, SelfTest: true, Quick: true})
+	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Contest: arena.SelfTest{}, Budget: arena.Quick})
 	if err != nil || result.Verdict == arena.VerdictPromoted {
 		t.Fatalf("%s %s %v", result.Verdict, result.Reason, err)
 	}
@@ -166,7 +167,7 @@ func TestTheChampionAgainstItself(t *testing.T) {
 
 func TestTheChampionIsMeasuredOnly(t *testing.T) {
 	s := onOllama(t, model("old", 0.7))
-	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Candidate: nodes.Model{Name: "old"}, Quick: true})
+	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Contest: arena.Challenge{Name: "old"}, Budget: arena.Quick})
 	if err != nil || result.Verdict != arena.VerdictRetained || result.TestsUsed != 80 {
 		t.Fatalf("%s %s, %d tests, %v", result.Verdict, result.Reason, result.TestsUsed, err)
 	}
@@ -176,7 +177,7 @@ func TestTheChampionIsMeasuredOnly(t *testing.T) {
 func TestTheChampionsOwnRunsCount(t *testing.T) {
 	s := onOllama(t, model("old", 0.7), model("new", 0.7))
 	for range 4 {
-		if _, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Candidate: nodes.Model{Name: "old"}, Quick: true}); err != nil {
+		if _, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Contest: arena.Challenge{Name: "old"}, Budget: arena.Quick}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,7 +199,7 @@ func TestTheChampionsOwnRunsCount(t *testing.T) {
 
 func TestPlainRule(t *testing.T) {
 	s := onOllama(t, model("old", 0.7), model("new", 0.8))
-	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Candidate: nodes.Model{Name: "new"}, Plain: true, Quick: true})
+	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Contest: arena.Challenge{Name: "new"}, Rule: arena.Plain, Budget: arena.Quick})
 	if err != nil || result.Verdict != arena.VerdictPromoted {
 		t.Fatalf("%s %s %v", result.Verdict, result.Reason, err)
 	}
@@ -207,7 +208,7 @@ func TestPlainRule(t *testing.T) {
 
 func TestTheBestOfFour(t *testing.T) {
 	s := onOllama(t, model("old", 0.6), model("a", 0.5), model("b", 0.7), model("c", 0.95), model("d", 0.3))
-	ranking, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node}, []nodes.Model{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "old"}, {Name: "absent"}})
+	ranking, err := s.arena().HoldAll(t.Context(), arena.Request{Node: s.node, Contest: arena.Field{{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "old"}, {Name: "absent"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,7 @@ func TestABusyLeaseIsRespected(t *testing.T) {
 
 func TestParallelJudgesNoSpeed(t *testing.T) {
 	s := onOllama(t, model("old", 0.7), model("new", 0.95))
-	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Candidate: nodes.Model{Name: "new"}, Parallel: 4})
+	result, err := s.arena().Hold(t.Context(), arena.Request{Node: s.node, Contest: arena.Challenge{Name: "new"}, Parallel: 4})
 	if err != nil || result.Verdict != arena.VerdictPromoted {
 		t.Fatalf("%s %s %v", result.Verdict, result.Reason, err)
 	}

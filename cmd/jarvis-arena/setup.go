@@ -33,7 +33,7 @@ type bench struct {
 	config *config.Config
 	set    *nodes.Set
 	store  history.HistoryStore
-	arena  *arena.Arena
+	arena  arena.Arena
 	io.Closer
 }
 

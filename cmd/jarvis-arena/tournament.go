@@ -43,10 +43,7 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	if err != nil {
 		return err
 	}
-	request := arena.Request{
-		Node: node, Candidate: candidate, Quick: o.quick, Extend: o.extend, Strict: o.strict, Plain: o.rule == "plain",
-		SelfTest: o.selftest, Parallel: o.parallel, Resume: o.resume,
-	}
+	request := o.request(node, candidate, b.config.Arena.Candidates)
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	defer cli.StopOnSignal(cancel, func() string {
@@ -61,7 +58,7 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	if err != nil {
 		return err
 	}
-	several := o.all
+	var resumed *arena.Unfinished
 	for _, u := range unfinished {
 		switch {
 		case u.Err != nil && u.Node == node.Name:
@@ -69,19 +66,20 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 		case u.Err != nil:
 			printer.Note("%v", u.Err)
 		case u.Node != node.Name:
-		case o.resume:
-			several = several || u.Several && model == ""
-		default:
+		case !o.resume:
 			printer.Note("a tournament of %s on %s was cut short after %d tests; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
+		case resumed == nil && o.meant(u, node, model):
+			resumed = &u
 		}
 	}
-	if !o.resume {
-		if err := b.warn(ctx, printer, request, o.all); err != nil {
-			return neverBegan(cmd, o, request, o.all, err)
-		}
+	if o.resume {
+		return b.resume(ctx, cmd, o, request, printer, resumed)
 	}
-	if several {
-		ranking, err := b.arena.HoldAll(ctx, request, b.config.Arena.Candidates)
+	if err := b.warn(ctx, printer, request); err != nil {
+		return neverBegan(cmd, o, request, o.all, err)
+	}
+	if o.all {
+		ranking, err := b.arena.HoldAll(ctx, request)
 		printer.Clear()
 		if err != nil && ranking.Final.Node == "" {
 			return neverBegan(cmd, o, request, true, err)
@@ -96,15 +94,73 @@ func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
 	return b.tell(cmd, o, result, nil, err)
 }
 
+// request is the tournament that the flags ask for.
+func (o options) request(node *nodes.Node, candidate nodes.Model, all []nodes.Model) arena.Request {
+	r := arena.Request{Node: node, Contest: arena.Challenge(candidate), Parallel: o.parallel}
+	switch {
+	case o.rule == "plain" && !o.selftest:
+		r.Rule = arena.Plain
+	case o.strict:
+		r.Rule = arena.Strict
+	}
+	switch {
+	case o.quick:
+		r.Budget = arena.Quick
+	case o.extend:
+		r.Budget = arena.Extended
+	}
+	switch {
+	case o.selftest:
+		r.Contest = arena.SelfTest{}
+	case o.all:
+		r.Contest = arena.Field(all)
+	}
+	return r
+}
+
+// meant reports whether --resume means this session.
+func (o options) meant(u arena.Unfinished, node *nodes.Node, model string) bool {
+	if model == "" {
+		return u.Several || !o.all
+	}
+	return !u.Several && node.Same(u.Candidate.Name, model)
+}
+
+// resume continues a tournament that was cut short, nil where there is none.
+func (b *bench) resume(ctx context.Context, cmd *cobra.Command, o options, r arena.Request, out *progress.Printer, u *arena.Unfinished) error {
+	if u == nil && (o.all || candidateOf(r) != "") {
+		return neverBegan(cmd, o, r, o.all, fmt.Errorf("%s: %w: no such tournament was cut short there", r.Node.Name, arena.ErrNothingToResume))
+	}
+	session, several := "", o.all
+	if u != nil {
+		session, several = u.Session, u.Several
+	}
+	ranking, err := b.arena.Resume(ctx, r.Node, session)
+	out.Clear()
+	switch {
+	case err != nil && ranking.Final.Node == "":
+		return neverBegan(cmd, o, r, several, err)
+	case len(ranking.Table) > 0:
+		return b.tell(cmd, o, ranking.Final, ranking, err)
+	}
+	return b.tell(cmd, o, ranking.Final, nil, err)
+}
+
+// candidateOf is the name of the one candidate, "" where there is none.
+func candidateOf(r arena.Request) string {
+	c, _ := r.Contest.(arena.Challenge)
+	return c.Name
+}
+
 // neverBegan tells that nothing was held. Who reads JSON gets an object for
 // that, too.
 func neverBegan(cmd *cobra.Command, o options, r arena.Request, several bool, failed error) error {
-	failed = fetchable(failed, r)
+	failed = remedied(failed, r)
 	if !o.json {
 		return failed
 	}
 	result := arena.Result{Verdict: arena.VerdictFailed, Node: r.Node.Name, Reason: failed.Error()}
-	result.Candidate.Model = r.Candidate.Name
+	result.Candidate.Model = candidateOf(r)
 	var value any = result
 	if several {
 		value = arena.Ranking{Verdict: arena.VerdictFailed, Table: []arena.Standing{}, Final: result}
@@ -112,12 +168,17 @@ func neverBegan(cmd *cobra.Command, o options, r arena.Request, several bool, fa
 	return errors.Join(failed, printJSON(cmd.OutOrStdout(), value))
 }
 
-// fetchable tells how to get a model that isn't on the node.
-func fetchable(err error, r arena.Request) error {
-	if !errors.Is(err, nodes.ModelNotFound) || r.Candidate.Name == "" {
-		return err
+// remedied tells what the user can do about an error.
+func remedied(err error, r arena.Request) error {
+	switch name := candidateOf(r); {
+	case errors.Is(err, nodes.ModelNotFound) && name != "":
+		return fmt.Errorf("%w with jarvis-arena pull %s --node %s", err, name, r.Node.Name)
+	case errors.Is(err, arena.ErrNoCandidate):
+		return fmt.Errorf("%w; list others as arena.candidates", err)
+	case errors.Is(err, arena.ErrChanged):
+		return fmt.Errorf("%w; start a new tournament, without --resume", err)
 	}
-	return fmt.Errorf("%w with jarvis-arena pull %s --node %s", err, r.Candidate.Name, r.Node.Name)
+	return err
 }
 
 func orSeveral(u arena.Unfinished) string {
@@ -127,21 +188,13 @@ func orSeveral(u arena.Unfinished) string {
 	return u.Candidate.Name
 }
 
-// field are the candidates of --all, none otherwise.
-func (b *bench) field(all bool) []nodes.Model {
-	if all {
-		return b.config.Arena.Candidates
-	}
-	return nil
-}
-
 // warn tells that the node will be out of service, and for how long.
-func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request, all bool) error {
-	e, err := b.arena.Estimate(ctx, r, b.field(all)...)
+func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request) error {
+	e, err := b.arena.Estimate(ctx, r)
 	if err != nil {
 		return err
 	}
-	if e.Most > longTournament && !r.SelfTest {
+	if _, self := r.Contest.(arena.SelfTest); e.Most > longTournament && !self {
 		out.Note("%s is out of service for about %s, up to %s; --quick takes less, --dry-run tells more", r.Node.Name, brief(e.Least), brief(e.Most))
 	}
 	if b.set.Len() == 1 {
@@ -151,9 +204,9 @@ func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request
 }
 
 func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
-	e, err := b.arena.Estimate(cmd.Context(), r, b.field(o.all)...)
+	e, err := b.arena.Estimate(cmd.Context(), r)
 	if err != nil {
-		return fetchable(err, r)
+		return remedied(err, r)
 	}
 	if o.json {
 		return printJSON(cmd.OutOrStdout(), e)
@@ -173,6 +226,15 @@ func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
 
 // tell prints how it ended.
 func (b *bench) tell(cmd *cobra.Command, o options, r arena.Result, ranking any, failed error) error {
+	if errors.Is(failed, arena.ErrInterrupted) {
+		const remedy = "; go on with --resume"
+		failed = fmt.Errorf("%w"+remedy, failed)
+		r.Reason += remedy
+		if all, ok := ranking.(arena.Ranking); ok {
+			all.Final = r
+			ranking = all
+		}
+	}
 	if o.report != "" {
 		if err := b.report(cmd.Context(), o.report, &r); err != nil {
 			return errors.Join(failed, err)
@@ -220,7 +282,7 @@ func printResult(out io.Writer, r arena.Result) {
 			role string
 			arena.Side
 		}{{"champion", r.Champion}, {"candidate", r.Candidate}} {
-			if s.Tests == 0 || s.role == "candidate" && r.Rule == arena.Measuring {
+			if s.Tests == 0 || s.role == "candidate" && r.Method == arena.MethodMeasured {
 				continue
 			}
 			rows = append(rows, []string{
