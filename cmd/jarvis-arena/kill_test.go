@@ -15,6 +15,7 @@ import (
 	"github.com/turbone/jarvis/arena/suite/suitetest"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/healer/daemon"
 	"github.com/turbone/jarvis/history/filestore"
 	"github.com/turbone/jarvis/history/historytest"
 	"github.com/turbone/jarvis/nodes"
@@ -187,7 +188,7 @@ func (k *kill) next(candidate string) {
 // heal runs the healer until the node serves what it is meant to serve.
 func (k *kill) heal() {
 	k.t.Helper()
-	leases, err := nodes.NewDirLeases(k.config.LeaseDir())
+	leases, err := nodes.NewDirLeases(daemon.LeaseDir(k.config.Healer.State))
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func (k *kill) whole(when string) string {
 	if got := strings.Join(k.loaded(), " "); got != serving || serving != killChampion && serving != killBetter {
 		k.t.Errorf("%s: loaded is %q, and M1 is to serve %q", when, got, serving)
 	}
-	leases, err := nodes.NewDirLeases(k.config.LeaseDir())
+	leases, err := nodes.NewDirLeases(daemon.LeaseDir(k.config.Healer.State))
 	if err != nil {
 		k.t.Fatal(err)
 	}

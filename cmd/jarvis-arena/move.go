@@ -13,7 +13,7 @@ import (
 
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
-	"github.com/turbone/jarvis/cmd/internal/historystore"
+	"github.com/turbone/jarvis/healer/daemon"
 	"github.com/turbone/jarvis/history"
 )
 
@@ -116,7 +116,7 @@ func movable(from, to string) error {
 
 // openMovable opens a history to copy from or to.
 func openMovable(ctx context.Context, path string, keep int) (history.Movable, io.Closer, error) {
-	store, closer, err := historystore.Open(ctx, config.History{Path: path, Keep: keep})
+	store, closer, err := daemon.OpenHistory(ctx, path, keep)
 	if err != nil {
 		return nil, nil, err
 	}

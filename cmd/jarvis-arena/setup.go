@@ -17,10 +17,10 @@ import (
 	"github.com/turbone/jarvis/arena/suite"
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
-	"github.com/turbone/jarvis/cmd/internal/historystore"
 	"github.com/turbone/jarvis/cmd/internal/keeper"
-	"github.com/turbone/jarvis/cmd/internal/statusapi"
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/healer/daemon"
+	"github.com/turbone/jarvis/healer/remote"
 	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/nodes"
 )
@@ -43,7 +43,7 @@ func openHistory(cmd *cobra.Command, o options) (*config.Config, history.History
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	store, closer, err := historystore.Open(cmd.Context(), c.History)
+	store, closer, err := daemon.OpenHistory(cmd.Context(), c.History.Path, c.History.Keep)
 	return c, store, closer, err
 }
 
@@ -70,7 +70,7 @@ func openBench(cmd *cobra.Command, o options, sinks ...arena.Sink) (*bench, erro
 	if err != nil {
 		return nil, err
 	}
-	store, closer, err := historystore.Open(cmd.Context(), c.History)
+	store, closer, err := daemon.OpenHistory(cmd.Context(), c.History.Path, c.History.Keep)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (b *bench) open(sinks []arena.Sink) (err error) {
 		return fmt.Errorf("the suite of tasks: %w", err)
 	}
 	var leases nodes.Leases
-	if dir := c.LeaseDir(); dir != "" {
+	if dir := daemon.LeaseDir(c.Healer.State); dir != "" {
 		if leases, err = nodes.NewDirLeases(dir); err != nil {
 			return err
 		}
@@ -139,8 +139,8 @@ func (b *bench) quiet(ctx context.Context, node string) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	for {
-		s, err := statusapi.Fetch(ctx, listen, b.config.Healer.Token)
-		if errors.Is(err, statusapi.ErrNoHealer) {
+		s, err := remote.Fetch(ctx, listen, b.config.Healer.Token)
+		if errors.Is(err, remote.ErrNotRunning) {
 			return nil
 		}
 		if err == nil {

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/cmd/internal/cli"
+	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/cmd/internal/console"
-	"github.com/turbone/jarvis/cmd/internal/daemon"
-	"github.com/turbone/jarvis/cmd/internal/historystore"
+	"github.com/turbone/jarvis/cmd/internal/notify"
 	"github.com/turbone/jarvis/cmd/internal/version"
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/healer/daemon"
 )
 
 func newRunCommand(file *string) *cobra.Command {
@@ -39,32 +41,30 @@ func runHealer(cmd *cobra.Command, file string) (err error) {
 		return err
 	}
 	stderr := cmd.ErrOrStderr()
-	store, closer, err := historystore.Open(cmd.Context(), c.History)
+	settings, err := c.Daemon()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	set, err := c.Build()
-	if err != nil {
+	settings.Healer.Version = version.String()
+	settings.Healer.Sinks = []healer.Sink{console.New(cmd.OutOrStdout())}
+	settings.HoldTournament = holdTournament(c.Path)
+	if settings.Alerts.Services, err = notify.Services(c.Alerts, nil); err != nil {
 		return err
 	}
-	again := reruns{config: c, store: store, set: set, serving: healer.OpenState(c.Healer.State).Serving}
-	d, err := daemon.New(daemon.Options{
-		Config: c, Version: version.String(), Console: console.New(cmd.OutOrStdout()), Champion: champion(c.History),
-		History: store, Judge: daemon.Regressions(c.Arena.Weights), Rerun: again.hold, OnRegression: c.Arena.OnRegression,
-	})
+	d, err := daemon.New(cmd.Context(), settings)
 	if err != nil {
-		return err
+		return withRemedy(err, c)
 	}
+	defer func() { err = errors.Join(err, d.Close()) }()
 	names := make([]string, len(c.Nodes))
 	for i, n := range c.Nodes {
 		names[i] = n.Name
 	}
 	fmt.Fprintf(stderr, "watching %s", strings.Join(names, ", "))
-	if a := d.Listening(); a != "" {
+	if a := d.StatusAddress(); a != "" {
 		fmt.Fprintf(stderr, "; status at http://%s/api/v1/status", a)
 	}
-	if a := d.Gateway(); a != "" {
+	if a := d.GatewayAddress(); a != "" {
 		fmt.Fprintf(stderr, "; clients at http://%s", a)
 	}
 	fmt.Fprintln(stderr, "; Ctrl-C to stop")
@@ -72,17 +72,60 @@ func runHealer(cmd *cobra.Command, file string) (err error) {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	defer cli.StopOnSignal(cancel, func() string {
-		if names := d.Repairing(); len(names) > 0 {
+		if names := repairing(d.Healer().Status()); len(names) > 0 {
 			return fmt.Sprintf("finishing the repair of %s; press Ctrl-C again to leave at once", strings.Join(names, ", "))
 		}
 		return "stopping"
 	}, stderr)()
-	err = d.Run(ctx)
-	if closed := d.Close(); err == nil {
-		err = closed
+	if err := d.Run(ctx); err != nil {
+		return err
 	}
-	if err == nil {
-		fmt.Fprintln(stderr, "stopped")
+	fmt.Fprintln(stderr, "stopped")
+	return nil
+}
+
+// repairing returns the names of the nodes that are being repaired.
+func repairing(s healer.Status) []string {
+	var names []string
+	for _, n := range s.Nodes {
+		if n.State.UnderRepair() {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// holdTournament returns the function that holds the tournaments of alarms with
+// the jarvis-arena command and this command's config.
+func holdTournament(configPath string) func(context.Context, daemon.Tournament) error {
+	command := daemon.ArenaCommand{Args: []string{"--config", configPath}}
+	return func(ctx context.Context, t daemon.Tournament) error {
+		err := command.Hold(ctx, t)
+		if errors.Is(err, exec.ErrNotFound) {
+			return fmt.Errorf("%w, or set arena.on_regression to alert", err)
+		}
+		return err
+	}
+}
+
+// withRemedy adds to an error of [daemon.New] which key of the config to change.
+func withRemedy(err error, c *config.Config) error {
+	if errors.Is(err, daemon.ErrRunning) {
+		return fmt.Errorf("another jarvis-heal runs on %s; stop that one, or give this one its own healer.state", c.Healer.State)
+	}
+	var part *daemon.Error
+	if !errors.As(err, &part) {
+		return err
+	}
+	switch part.Part {
+	case daemon.PartState:
+		return fmt.Errorf("%w; run it in a folder that you may write to, or name one as healer.state", err)
+	case daemon.PartLog:
+		return fmt.Errorf("%w; name a file that can be written as healer.log, or off", err)
+	case daemon.PartStatus:
+		return fmt.Errorf("%w; is another program there? Choose another address as healer.listen, or off", err)
+	case daemon.PartGateway:
+		return fmt.Errorf("%w; is another program there? Choose another address as gateway.listen, or off", err)
 	}
 	return err
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
 	"github.com/turbone/jarvis/cmd/internal/console"
-	"github.com/turbone/jarvis/cmd/internal/statusapi"
 	"github.com/turbone/jarvis/cmd/internal/version"
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/healer/daemon"
+	"github.com/turbone/jarvis/healer/remote"
 )
 
 func newStatusCommand(file *string) *cobra.Command {
@@ -65,11 +66,11 @@ func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source str
 		c = config.Default("")
 	}
 	if c.Healer.Listen != "" {
-		s, err = statusapi.Fetch(ctx, c.Healer.Listen, c.Healer.Token)
+		s, err = remote.Fetch(ctx, c.Healer.Listen, c.Healer.Token)
 		if err == nil {
 			return s, fmt.Sprintf("says the healer on %s", c.Healer.Listen), nil
 		}
-		if !errors.Is(err, statusapi.ErrNoHealer) {
+		if !errors.Is(err, remote.ErrNotRunning) {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v; looking once instead\n", err)
 		}
 	}
@@ -82,7 +83,7 @@ func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source str
 	if err != nil {
 		return s, "", err
 	}
-	if s.Champion, err = champion(c.History)(ctx); err != nil {
+	if s.Champion, err = daemon.Champion(ctx, c.History.Path); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the champion is not known: %v\n", err)
 	}
 	return s, "no healer is running; looked once", nil

@@ -36,10 +36,6 @@ func (c *Config) Build() (*nodes.Set, error) {
 	return nodes.NewSet(list...)
 }
 
-// LeaseDir is the folder of the nodes' leases, which everybody who works on
-// them shares; "" where no state is kept.
-func (c *Config) LeaseDir() string { return besideState(c.Healer.State, ".leases") }
-
 // SessionDir is the folder of the journals of tournaments: beside the state,
 // else beside the history.
 func (c *Config) SessionDir() string {
@@ -48,10 +44,6 @@ func (c *Config) SessionDir() string {
 	}
 	return besideState(c.Healer.State, ".sessions")
 }
-
-// LockFile is held by the one healer that runs on a state file; "" where no
-// state is kept.
-func (c *Config) LockFile() string { return besideState(c.Healer.State, ".lock") }
 
 func besideState(state, ending string) string {
 	if state == "" {

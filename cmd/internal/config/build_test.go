@@ -42,19 +42,6 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestBesideTheState: lock and leases lie beside the state, and nowhere without
-// one.
-func TestBesideTheState(t *testing.T) {
-	c := Default("/d")
-	if c.LeaseDir() != filepath.Join("/d", "jarvis_state.leases") || c.LockFile() != filepath.Join("/d", "jarvis_state.lock") {
-		t.Errorf("%s, %s", c.LeaseDir(), c.LockFile())
-	}
-	c.Healer.State = ""
-	if c.LeaseDir() != "" || c.LockFile() != "" {
-		t.Errorf("%s, %s", c.LeaseDir(), c.LockFile())
-	}
-}
-
 // FuzzParse: no file makes the reader panic, or print what stands behind a
 // secret's key.
 func FuzzParse(f *testing.F) {

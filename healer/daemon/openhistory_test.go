@@ -1,4 +1,4 @@
-package historystore_test
+package daemon
 
 import (
 	"bytes"
@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/turbone/jarvis/cmd/internal/config"
-	"github.com/turbone/jarvis/cmd/internal/historystore"
 	"github.com/turbone/jarvis/history"
 )
 
@@ -22,7 +20,7 @@ func TestTheEndingSaysWhatItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), name)
 			for round := range 2 {
-				store, closer, err := historystore.Open(t.Context(), config.History{Path: path, Keep: 3})
+				store, closer, err := OpenHistory(t.Context(), path, 3)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -54,7 +52,7 @@ func TestTheWrongEnding(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"runs": []}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := historystore.Open(t.Context(), config.History{Path: path, Keep: 500})
+	_, _, err := OpenHistory(t.Context(), path, 500)
 	if !errors.Is(err, history.ErrUnreadable) || !strings.Contains(err.Error(), "name it with the ending .json") {
 		t.Errorf("Open = %v; want an error that says what to do", err)
 	}

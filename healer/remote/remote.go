@@ -1,4 +1,5 @@
-package statusapi
+// Package remote asks a daemon that runs elsewhere.
+package remote
 
 import (
 	"context"
@@ -15,14 +16,14 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// ErrNoHealer: nobody listens on the address.
-var ErrNoHealer = errors.New("no healer is running")
+// ErrNotRunning: nobody listens on the address.
+var ErrNotRunning = errors.New("no healer is running")
 
 // fetchLimit bounds the wait for a status.
 const fetchLimit = 5 * time.Second
 
 // Fetch asks the healer that listens on an address, as its config names it. The
-// error wraps [ErrNoHealer] where nobody listens.
+// error wraps [ErrNotRunning] where nobody listens.
 func Fetch(ctx context.Context, address string, token nodes.Secret) (healer.Status, error) {
 	var s healer.Status
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
@@ -38,7 +39,7 @@ func Fetch(ctx context.Context, address string, token nodes.Secret) (healer.Stat
 	resp, err := client.Do(req)
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		return s, fmt.Errorf("%w on %s", ErrNoHealer, address)
+		return s, fmt.Errorf("%w on %s", ErrNotRunning, address)
 	}
 	if err != nil {
 		var u *url.Error

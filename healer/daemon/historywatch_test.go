@@ -96,6 +96,7 @@ func TestHistoryIsJudged(t *testing.T) {
 // in its log, once, and the node degraded.
 func TestDaemonTellsARegression(t *testing.T) {
 	c := watching(t)
+	c.History.Judge = lessThanEight
 	store := filestore.Open(c.History.Path)
 	record := func(id string, score float64) {
 		t.Helper()
@@ -107,11 +108,12 @@ func TestDaemonTellsARegression(t *testing.T) {
 	record("b", 7)
 	for range 2 { // the second one knows what the first one told
 		degraded := make(chan string, 100)
-		d, err := New(Options{Config: c, History: store, Judge: lessThanEight, Console: healer.SinkFunc(func(e healer.Event) {
+		c.Healer.Sinks = []healer.Sink{healer.SinkFunc(func(e healer.Event) {
 			if e.Type == healer.EventDegraded {
 				degraded <- e.Text
 			}
-		})})
+		})}
+		d, err := New(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +128,7 @@ func TestDaemonTellsARegression(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	log, err := os.ReadFile(c.Healer.Log)
+	log, err := os.ReadFile(c.Log.Path)
 	if err != nil || strings.Count(string(log), "[REGRESSION] M1 score 7.0") != 1 {
 		t.Errorf("log: %s, %v", log, err)
 	}

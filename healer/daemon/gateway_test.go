@@ -22,16 +22,17 @@ func TestGateway(t *testing.T) {
 	for _, keys := range []bool{false, true} {
 		t.Run(map[bool]string{false: "open", true: "by keys"}[keys], func(t *testing.T) {
 			c := watching(t)
-			c.Gateway.Listen, c.Gateway.Metrics = "127.0.0.1:0", true
+			c.Gateway.Listen = "127.0.0.1:0"
 			if keys {
 				c.Gateway.Keys = []route.Key{{Name: "desk", Secret: nodes.NewSecret(key)}}
 			}
 			up := make(chan struct{}, 100)
-			d, err := New(Options{Config: c, Console: sinkFunc(func(e healer.Event) {
+			c.Healer.Sinks = []healer.Sink{healer.SinkFunc(func(e healer.Event) {
 				if e.Type == healer.EventHealthy {
 					up <- struct{}{}
 				}
-			})})
+			})}
+			d, err := New(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +67,7 @@ func TestGateway(t *testing.T) {
 				{"metrics without a key", "GET", "/metrics", "", "", 200, 401},
 				{"by another name", "POST", "/v1/chat/completions", "evil.example", key, 403, 200},
 			} {
-				req, err := http.NewRequestWithContext(ctx, test.method, "http://"+d.Gateway()+test.path, strings.NewReader(chat))
+				req, err := http.NewRequestWithContext(ctx, test.method, "http://"+d.GatewayAddress()+test.path, strings.NewReader(chat))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -99,8 +100,3 @@ func TestGateway(t *testing.T) {
 		})
 	}
 }
-
-type sinkFunc func(healer.Event)
-
-// Emit implements healer.Sink.
-func (f sinkFunc) Emit(e healer.Event) { f(e) }
