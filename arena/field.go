@@ -74,12 +74,15 @@ func (p *progress) stage() (alive []int, target int, decided bool) {
 // better returns the better half, best first, by the composite of the first
 // tests; of equals the earlier named.
 func (p *progress) better(list []int, tests int) []int {
-	score := func(i int) float64 {
-		return p.weights.Score(scoring.Measure(p.field[i].tests[:tests])).Composite
+	composites := make([]float64, len(list))
+	for at, i := range list {
+		composites[at] = p.weights.Score(scoring.Measure(p.field[i].tests[:tests])).Composite
 	}
-	ranked := slices.Clone(list)
-	slices.SortStableFunc(ranked, func(a, b int) int { return cmp.Compare(score(b), score(a)) })
-	return ranked[:(len(ranked)+1)/2]
+	half := scoring.Halve(composites)
+	for at, i := range half {
+		half[at] = list[i]
+	}
+	return half
 }
 
 // fieldMost is how many tests the field may take.

@@ -5,10 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/route"
+	"github.com/turbone/jarvis/scoring"
 )
 
 // Trial watches the first real answers of a promoted model.
@@ -89,7 +88,7 @@ func (t *Trial) verdict() (trialVerdict, string) {
 			waits = append(waits, a.FirstToken)
 		}
 	}
-	if failed >= leastErrors && atLeast(failed, len(t.Answers), max(t.ErrorRate, usualErrors)) < surely {
+	if failed >= leastErrors && scoring.AtLeast(failed, len(t.Answers), max(t.ErrorRate, usualErrors)) < surely {
 		return trialLost, fmt.Sprintf("%d of %d answers failed, and %.1f %% in its tournament", failed, len(t.Answers), 100*t.ErrorRate)
 	}
 	expected := max(t.FirstToken, t.Usual)
@@ -101,7 +100,7 @@ func (t *Trial) verdict() (trialVerdict, string) {
 		}
 	}
 	median := medianOf(waits)
-	if t.FirstToken > 0 && len(waits) >= leastTimed && atLeast(late, len(waits), 0.5) < surely {
+	if t.FirstToken > 0 && len(waits) >= leastTimed && scoring.AtLeast(late, len(waits), 0.5) < surely {
 		return trialLost, fmt.Sprintf("the first token takes %s, and %s is usual", brief(median), brief(expected))
 	}
 	if len(t.Answers) < t.Watch {
@@ -112,14 +111,6 @@ func (t *Trial) verdict() (trialVerdict, string) {
 		text += fmt.Sprintf(", the first token after %s", brief(median))
 	}
 	return trialPassed, text
-}
-
-// atLeast is the chance of k or more of n where each has the chance p.
-func atLeast(k, n int, p float64) float64 {
-	if k <= 0 {
-		return 1
-	}
-	return 1 - distuv.Binomial{N: float64(n), P: p}.CDF(float64(k-1))
 }
 
 // medianOf is the middle of the list, the upper one of two; 0 where it is empty.

@@ -3,8 +3,6 @@ package scoring
 import (
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 const (
@@ -176,10 +174,4 @@ func unwallace(z, v float64) float64 {
 	v = max(v, 1)
 	x := z * (8*v + 3) / (8*v + 1)
 	return math.Copysign(math.Sqrt(v*math.Expm1(x*x/v)), z)
-}
-
-// student returns the figure below which Student's t of v degrees of freedom
-// stays with a probability.
-func student(probability, v float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(v, 1)}.Quantile(probability)
 }

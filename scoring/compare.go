@@ -191,10 +191,7 @@ func (p Plan) worth() float64 {
 }
 
 func (p Plan) weights() Composite {
-	if p.Weights == (Composite{}) {
-		return Default()
-	}
-	return p.Weights
+	return p.Weights.orDefault()
 }
 
 // PlainRule is the rule of old, for those who ask for it: any score above the

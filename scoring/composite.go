@@ -70,14 +70,20 @@ func Default() Composite {
 	return Composite{Quality: 0.6, Speed: 0.3, Reliability: 0.1}
 }
 
+// orDefault returns the weights, [Default]'s for the zero value.
+func (c Composite) orDefault() Composite {
+	if c == (Composite{}) {
+		return Default()
+	}
+	return c
+}
+
 var _ Scorer = Composite{}
 
 // Score returns the composite and its parts. A run without tests scores 0 in
 // everything; counts out of range are taken for the nearest possible ones.
 func (c Composite) Score(s Sample) Score {
-	if c == (Composite{}) {
-		c = Default()
-	}
+	c = c.orDefault()
 	if s.Tests <= 0 {
 		return Score{}
 	}

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"gonum.org/v1/gonum/stat"
 )
 
 const (
@@ -87,17 +85,17 @@ func atSecondSpeed(tests []Test) []Test {
 	var changes []float64
 	for task, list := range second {
 		if earlier := first[task]; len(earlier) > 0 {
-			changes = append(changes, stat.Mean(list, nil)-stat.Mean(earlier, nil))
+			changes = append(changes, mean(list)-mean(earlier))
 		}
 	}
 	if len(changes) < leastShared {
 		return tests
 	}
 	slices.Sort(changes) // the order of a map must not show in the last digits
-	change, deviation := stat.MeanStdDev(changes, nil)
+	change := mean(changes)
 	n := float64(len(changes))
-	deviation = max(deviation/math.Sqrt(n), leastDrift)
-	if wallace(change/deviation, n-1) > -clearChange {
+	spread := max(standardDeviation(changes)/math.Sqrt(n), leastDrift)
+	if wallace(change/spread, n-1) > -clearChange {
 		return tests
 	}
 	factor := math.Exp(change)

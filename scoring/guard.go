@@ -88,7 +88,7 @@ func of(tests []Test, common map[string]bool) []Test {
 func slowest(tests []Test) (low, high time.Duration) {
 	n := 0.0
 	for _, t := range tests {
-		if t.timed() {
+		if t.Timed() {
 			n++
 		}
 	}

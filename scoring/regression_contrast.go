@@ -2,8 +2,6 @@ package scoring
 
 import (
 	"math"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // aspect is one of the things that are looked at, each for itself.
@@ -83,9 +81,9 @@ type difference struct {
 	tasks, tests int
 }
 
-// byTask compares a figure task by task. A task that fewer than two runs of the
+// comparedByTask compares a figure task by task. A task that fewer than two runs of the
 // baseline know is left out: nobody can say how much it varies.
-func byTask(now, base []*measured, figures func(*measured) []float64, counts func(*measured) []int, want func(task int) bool) (d difference) {
+func comparedByTask(now, base []*measured, figures func(*measured) []float64, counts func(*measured) []int, want func(task int) bool) (d difference) {
 	eachTask(now, func(task int) {
 		if want != nil && !want(task) {
 			return
@@ -194,7 +192,7 @@ func meanOf(runs []*measured, task int) (float64, bool) {
 // composite contrasts the composites. A run's latency varies as a whole, beside
 // its tasks, which the latencies of the baseline's runs tell.
 func (w *watch) composite(now, base []*measured, seconds contrast, drift float64) (c contrast) {
-	d := byTask(now, base, func(r *measured) []float64 { return r.value }, func(r *measured) []int { return r.tests }, nil)
+	d := comparedByTask(now, base, func(r *measured) []float64 { return r.value }, func(r *measured) []int { return r.tests }, nil)
 	if d.tests < leastTests {
 		return c
 	}
@@ -222,7 +220,7 @@ func (w *watch) quality(now, base []*measured, domain string) (c contrast) {
 		want = func(task int) bool { return w.domains[task] == domain }
 		least = 1
 	}
-	d := byTask(now, base, func(r *measured) []float64 { return r.quality }, func(r *measured) []int { return r.answers }, want)
+	d := comparedByTask(now, base, func(r *measured) []float64 { return r.quality }, func(r *measured) []int { return r.answers }, want)
 	if d.tests < least {
 		return c
 	}
@@ -251,10 +249,10 @@ func reliable(now, base []*measured) (c contrast) {
 	if all == 0 {
 		return c
 	}
-	part := distuv.Binomial{N: float64(all), P: float64(tests) / float64(tests+before)}
+	part := binomial{n: float64(all), p: float64(tests) / float64(tests+before)}
 	// Half of the chance of just this many: the test is else too timid.
-	above := 1 - part.CDF(float64(errors)) + part.Prob(float64(errors))/2
-	c.z = bounded(distuv.UnitNormal.Quantile(min(max(above, 1e-15), 1-1e-15)) / math.Sqrt(bunching(base, c.before)))
+	above := 1 - part.cdf(float64(errors)) + part.prob(float64(errors))/2
+	c.z = bounded(normalQuantile(min(max(above, 1e-15), 1-1e-15)) / math.Sqrt(bunching(base, c.before)))
 	return c
 }
 
@@ -283,4 +281,4 @@ func bunching(runs []*measured, rate float64) float64 {
 }
 
 // chance is how often noise alone gives a z as low as this one.
-func chance(z float64) float64 { return distuv.UnitNormal.CDF(-math.Abs(z)) }
+func chance(z float64) float64 { return normalCDF(-math.Abs(z)) }

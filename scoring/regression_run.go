@@ -59,7 +59,7 @@ func (w *watch) measure(o *Observation) *measured {
 				sum.passed++
 			}
 		}
-		if t.timed() {
+		if t.Timed() {
 			seconds := max(0, t.Latency.Seconds())
 			sum.timed++
 			sum.seconds += seconds

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc/pool"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // simulatedBox is a machine with a model, as a model of noise: a task is passed
@@ -73,7 +72,7 @@ func (b *bench) observe(c change) Observation {
 	}
 	shared, single := math.Sqrt(b.box.alike), math.Sqrt(1-b.box.alike)
 	for i, name := range b.names {
-		limit := normalQuantile(1 / (1 + math.Exp(c.ability-b.logits[i])))
+		limit := thresholdOf(1 / (1 + math.Exp(c.ability-b.logits[i])))
 		task := shared * b.rng.NormFloat64()
 		for cycle := range b.cycles {
 			test := Test{Task: name, Cycle: cycle, Outcome: Answered, Passed: task+single*b.rng.NormFloat64() < limit}
@@ -91,8 +90,8 @@ func (b *bench) observe(c change) Observation {
 	return Observation{ID: fmt.Sprint(b.n), Time: time.Unix(int64(b.n)*3600, 0), Model: "m", Version: "1", Tests: tests}
 }
 
-func normalQuantile(p float64) float64 {
-	return distuv.UnitNormal.Quantile(min(max(p, 1e-12), 1-1e-12))
+func thresholdOf(p float64) float64 {
+	return normalQuantile(min(max(p, 1e-12), 1-1e-12))
 }
 
 // level is the composite that the bench means, after a loss of ability.

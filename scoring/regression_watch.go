@@ -91,10 +91,7 @@ type watch struct {
 }
 
 func newWatch(weights Composite) *watch {
-	if weights == (Composite{}) {
-		weights = Default()
-	}
-	w := &watch{weights: weights, places: map[string]int{}, outage: -1}
+	w := &watch{weights: weights.orDefault(), places: map[string]int{}, outage: -1}
 	w.restart()
 	return w
 }

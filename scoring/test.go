@@ -52,8 +52,9 @@ const (
 // Error reports whether the test got no answer.
 func (t Test) Error() bool { return t.Outcome != Answered }
 
-// timed reports whether the test's latency counts.
-func (t Test) timed() bool { return t.Outcome == Answered || t.Outcome == TimedOut }
+// Timed reports whether the test's latency counts: that of an answer does, and
+// that of a time-out, with the time-out's value.
+func (t Test) Timed() bool { return t.Outcome == Answered || t.Outcome == TimedOut }
 
 // Measure sums up tests as a [Scorer] needs them: an error is not passed, and
 // its latency counts only where it timed out.
@@ -68,7 +69,7 @@ func Measure(tests []Test) Sample {
 		case t.Passed:
 			s.Passed++
 		}
-		if t.timed() {
+		if t.Timed() {
 			total += t.Latency
 			timed++
 		}
@@ -85,7 +86,7 @@ func Measure(tests []Test) Sample {
 func LatencyQuantile(tests []Test, p float64) time.Duration {
 	var list []time.Duration
 	for _, t := range tests {
-		if t.timed() {
+		if t.Timed() {
 			list = append(list, t.Latency)
 		}
 	}
@@ -93,6 +94,5 @@ func LatencyQuantile(tests []Test, p float64) time.Duration {
 		return 0
 	}
 	slices.Sort(list)
-	rank := int(p*float64(len(list))+0.999999) - 1
-	return list[min(max(rank, 0), len(list)-1)]
+	return list[nearestRank(len(list), p)]
 }

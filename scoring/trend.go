@@ -3,16 +3,21 @@ package scoring
 import (
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
+// trendScores is how many scores count for a trend at most, the last ones: the
+// pairs of them are its square.
+const trendScores = 1000
+
 // Trend returns by how much the scores, oldest first, change from one run to
-// the next: the median of the slopes between all pairs of runs (Theil–Sen),
-// which a few wild runs don't move. Low and high are its 95 % interval (Sen
-// 1968); of fewer than four runs the least and the greatest slope. Figures that
-// are no numbers are left out; fewer than two give zeros.
+// the next: the median of the slopes between all pairs of runs (Theil 1950, Sen
+// 1968), which a few wild runs don't move. low and high are its 95 % confidence
+// interval (Sen 1968); of fewer than four runs the least and the greatest slope.
+//
+// NaN and infinite scores are left out; fewer than two scores give zeros. Of
+// more than 1,000 scores the last 1,000 count.
 func Trend(scores []float64) (slope, low, high float64) {
+	scores = scores[max(0, len(scores)-trendScores):]
 	type run struct{ at, score float64 }
 	var runs []run
 	for i, score := range scores {
@@ -54,7 +59,7 @@ func Trend(scores []float64) (slope, low, high float64) {
 		variance -= equal * (equal - 1) * (2*equal + 5)
 		i = j
 	}
-	half := distuv.UnitNormal.Quantile(0.975) * math.Sqrt(max(variance, 0)/18)
+	half := twoSided(sure) * math.Sqrt(max(variance, 0)/18)
 	pairs := float64(len(slopes))
 	first := int(math.Floor((pairs - half) / 2))
 	last := int(math.Ceil((pairs + half) / 2))

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"gonum.org/v1/gonum/stat"
 )
 
 const (
@@ -97,7 +95,7 @@ func (a *answers) add(t Test, w Composite) {
 		}
 	}
 	a.value.add(points)
-	if t.timed() {
+	if t.Timed() {
 		seconds := max(t.Latency.Seconds(), 0)
 		a.seconds.add(min(seconds, longest))
 		a.raw += seconds
@@ -184,7 +182,7 @@ func compare(e Evidence, w Composite) comparison {
 	}
 	c.drift = leastDrift
 	if len(logs) > 1 {
-		c.drift = min(max(c.drift, stat.StdDev(logs, nil)), mostDrift)
+		c.drift = min(max(c.drift, standardDeviation(logs)), mostDrift)
 	}
 	c.finish(w)
 	return c
@@ -202,7 +200,7 @@ func addRun(all []pair, places map[string]int, run []Test, w Composite) (seconds
 		}
 		ok = true
 		one[i].add(t, w)
-		if t.timed() {
+		if t.Timed() {
 			latency.add(min(max(t.Latency.Seconds(), 0), longest))
 		}
 	}
@@ -294,7 +292,7 @@ func (c comparison) estimate() float64 {
 	if len(c.deltas) == 0 {
 		return 0
 	}
-	return stat.Mean(c.deltas, nil)
+	return mean(c.deltas)
 }
 
 // betweenTasks is the error on tasks like these, with its degrees of freedom:
@@ -305,7 +303,7 @@ func (c comparison) betweenTasks(w Composite) (deviation, freedom float64) {
 	if n < 2 {
 		return wholeScale(w), 1
 	}
-	return max(leastError, stat.StdDev(c.deltas, nil)/math.Sqrt(n)), n - 1
+	return max(leastError, standardDeviation(c.deltas)/math.Sqrt(n)), n - 1
 }
 
 func wholeScale(w Composite) float64 { return 10 * (w.Quality + w.Speed + w.Reliability) }
@@ -369,7 +367,7 @@ func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
 			squares += run.count * run.count
 		}
 		shares += squares / (own * own)
-		between += stat.Variance(means, nil)
+		between += variance(means)
 		inside += championValue * inverse / float64(len(p.runs))
 	}
 	tau := max(0, between-inside)
@@ -403,7 +401,7 @@ func (c comparison) atCap(p Plan, w Composite) float64 {
 	if len(c.deltas) < 2 {
 		return wholeScale(w)
 	}
-	variance := stat.Variance(c.deltas, nil)
+	variance := variance(c.deltas)
 	if measured && cycles > asked.mean() {
 		// More cycles take from the variation inside the tasks only.
 		variance = max(variance-inside.mean()/asked.mean()+inside.mean()/cycles, inside.mean()/cycles)

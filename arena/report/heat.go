@@ -205,7 +205,7 @@ func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task strin
 		if rank > worst {
 			worst, class, sign = rank, k, g
 			word = w
-			if timed(t) {
+			if t.Timed() {
 				word += " after " + seconds(t.Latency.Seconds())
 			}
 		}

@@ -2,10 +2,6 @@ package report
 
 import (
 	"math"
-	"sort"
-
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/turbone/jarvis/scoring"
 )
@@ -32,21 +28,10 @@ func (i interval) shown() int {
 	return 0
 }
 
-// twoSided is the normal quantile of a two-sided interval.
-func twoSided(confidence float64) float64 {
-	return distuv.UnitNormal.Quantile(1 - (1-confidence)/2)
-}
-
-// wilson is the score interval of a share (Wilson 1927): it stays within 0 and
-// 1, and doesn't shrink to nothing where all passed. n need not be whole.
+// wilson is the interval of a share of n independent tests.
 func wilson(share, n, confidence float64) interval {
-	if n <= 0 {
-		return interval{0, share, 1}
-	}
-	z := twoSided(confidence)
-	middle := (share + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
-	return interval{max(0, min(share, middle-half)), share, min(1, max(share, middle+half))}
+	low, high := scoring.WilsonInterval(share, n, confidence)
+	return interval{low, share, high}
 }
 
 // sum is the interval of a sum of independent figures from theirs (the method
@@ -94,6 +79,8 @@ func measure(tests []scoring.Test, weights scoring.Composite) measured {
 		Latency:  meanLatency(tests, sample.Latency.Seconds()),
 	}
 	m.parts(score, weights)
+	low, high := scoring.Interval(tests, weights)
+	m.Composite = interval{low, score.Composite, high}
 	return m
 }
 
@@ -130,97 +117,26 @@ func (m *measured) parts(score scoring.Score, weights scoring.Composite) {
 	m.Composite.Low = max(m.Composite.Low, 0)
 }
 
-// byTask groups figures of tests by task.
-func byTask(tests []scoring.Test, figure func(scoring.Test) (float64, bool)) []float64 {
-	type mean struct{ sum, n float64 }
-	means := map[string]*mean{}
-	for _, t := range tests {
-		if v, ok := figure(t); ok {
-			m := means[t.Task]
-			if m == nil {
-				m = &mean{}
-				means[t.Task] = m
-			}
-			m.sum += v
-			m.n++
-		}
-	}
-	list := make([]float64, 0, len(means))
-	for _, m := range means {
-		list = append(list, m.sum/m.n)
-	}
-	return list
-}
-
-// share is the share of tests for which is holds. Repeats of one task are worth
-// less than as many tasks; how much less is told by how the tasks' own shares
-// vary (the design effect), and taken for nothing at all where none of them
-// varies.
+// share is the share of tests for which is holds.
 func share(tests []scoring.Test, is func(scoring.Test) bool, confidence float64) interval {
-	if len(tests) == 0 {
-		return interval{0, 0, 1}
-	}
-	n, hits := float64(len(tests)), 0.0
-	for _, t := range tests {
-		if is(t) {
-			hits++
-		}
-	}
-	p := hits / n
-	means := byTask(tests, func(t scoring.Test) (float64, bool) {
-		if is(t) {
-			return 1, true
-		}
-		return 0, true
-	})
-	tasks := float64(len(means))
-	worth := tasks
-	if len(means) > 1 && p > 0 && p < 1 {
-		if v := stat.Variance(means, nil) / tasks; v > 0 {
-			worth = inside(p*(1-p)/v, tasks, n)
-		}
-	}
-	return wilson(p, worth, confidence)
+	value, low, high := scoring.ShareInterval(tests, is, confidence)
+	return interval{low, value, high}
 }
 
-// meanLatency is the mean time with the interval of Student's t over the tasks;
-// one task says nothing of how much they vary.
+// meanLatency is the mean time in seconds; one task says nothing of how much
+// tasks vary.
 func meanLatency(tests []scoring.Test, mean float64) interval {
-	means := byTask(tests, func(t scoring.Test) (float64, bool) { return t.Latency.Seconds(), timed(t) })
-	if len(means) < 2 {
+	low, high, ok := scoring.LatencyInterval(tests)
+	if !ok {
 		return interval{0, mean, math.Inf(1)}
 	}
-	n := float64(len(means))
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(1 - (1-confidence)/2)
-	half := t * stat.StdDev(means, nil) / math.Sqrt(n)
-	return interval{max(0, mean-half), mean, mean + half}
+	return interval{low.Seconds(), mean, high.Seconds()}
 }
 
-// timed reports whether a test's latency counts.
-func timed(t scoring.Test) bool {
-	return t.Outcome == scoring.Answered || t.Outcome == scoring.TimedOut
-}
-
-// quantile is a quantile of sorted times by nearest rank, with the exact
-// interval between two other ranks: how many of n lie below the quantile is
-// binomial. Where there are too few to bound it, Low is 0 and High +Inf.
+// quantile is a quantile of times in ascending order.
 func quantile(sorted []float64, p float64) interval {
-	n := len(sorted)
-	if n == 0 {
-		return interval{}
-	}
-	below := distuv.Binomial{N: float64(n), P: p}
-	const tail = (1 - confidence) / 2
-	rank := int(inside(math.Ceil(float64(n)*p-1e-9), 1, float64(n)))
-	q := interval{0, sorted[rank-1], math.Inf(1)}
-	// Ranks are sought by halves: n may be large.
-	if low := sort.Search(n, func(i int) bool { return below.CDF(float64(i)) > tail }); low > 0 {
-		q.Low = sorted[low-1]
-	}
-	if high := 1 + sort.Search(n, func(i int) bool { return 1-below.CDF(float64(i)) <= tail }); high <= n {
-		q.High = sorted[high-1]
-	}
-	return q
+	value, low, high := scoring.QuantileInterval(sorted, p)
+	return interval{low, value, high}
 }
 
 func inside(v, low, high float64) float64 { return min(max(v, low), high) }

@@ -21,7 +21,7 @@ func latencies(sides []side) (whole, first *chart, rows []quantileRow) {
 		id, title, what string
 		of              func(scoring.Test) (time.Duration, bool)
 	}{
-		{"latency", "Latency", "time to the end of the answer", func(t scoring.Test) (time.Duration, bool) { return t.Latency, timed(t) }},
+		{"latency", "Latency", "time to the end of the answer", func(t scoring.Test) (time.Duration, bool) { return t.Latency, t.Timed() }},
 		{"first", "Time to the first token", "time to the first token", func(t scoring.Test) (time.Duration, bool) {
 			return t.FirstToken, t.FirstToken > 0
 		}},

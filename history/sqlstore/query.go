@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"gonum.org/v1/gonum/stat"
+	"github.com/turbone/jarvis/scoring"
 )
 
 // Filter picks runs; an empty field picks all.
@@ -77,19 +77,19 @@ func scores(ctx context.Context, q queryer, query string, args ...any) (points [
 	return points, rows.Err()
 }
 
-// Trend returns by how much the score changed per run, in the last n runs that
-// the filter picks: the slope of the line of least squares, 0 for fewer than two
-// runs. It doesn't say how sure that is.
+// Trend returns by how much the score changes from run to run, in the last n
+// runs that the filter picks; see [scoring.Trend]. It is 0 for fewer than two
+// runs.
 func (s *Store) Trend(ctx context.Context, filter Filter, n int) (float64, error) {
 	points, err := s.Scores(ctx, filter, n)
-	if err != nil || len(points) < 2 {
+	if err != nil {
 		return 0, err
 	}
-	number, score := make([]float64, len(points)), make([]float64, len(points))
+	list := make([]float64, len(points))
 	for i, p := range points {
-		number[i], score[i] = float64(i), p.Score
+		list[i] = p.Score
 	}
-	_, slope := stat.LinearRegression(number, score, nil, false)
+	slope, _, _ := scoring.Trend(list)
 	return slope, nil
 }
 

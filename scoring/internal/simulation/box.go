@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"gonum.org/v1/gonum/mathext"
 
 	"github.com/turbone/jarvis/scoring"
 )
@@ -139,7 +139,7 @@ func NewModel(s *Suite, random *rand.Rand, composite float64) (m *Model, ok bool
 		}
 	}
 	for _, p := range m.pass {
-		m.threshold = append(m.threshold, distuv.UnitNormal.Quantile(p))
+		m.threshold = append(m.threshold, mathext.NormalQuantile(p))
 	}
 	return m, math.Abs(m.Composite()-composite) < 1e-6
 }

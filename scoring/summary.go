@@ -5,6 +5,32 @@ import (
 	"slices"
 )
 
+// mean returns the mean of the figures, NaN where there are none.
+func mean(figures []float64) float64 {
+	sum := 0.0
+	for _, figure := range figures {
+		sum += figure
+	}
+	return sum / float64(len(figures))
+}
+
+// variance returns the unbiased sample variance of the figures, NaN for fewer
+// than two (the corrected two-pass algorithm of Chan, Golub and LeVeque 1983).
+func variance(figures []float64) float64 {
+	middle := mean(figures)
+	squares, rest := 0.0, 0.0
+	for _, figure := range figures {
+		squares += (figure - middle) * (figure - middle)
+		rest += figure - middle
+	}
+	n := float64(len(figures))
+	return (squares - rest*rest/n) / (n - 1)
+}
+
+// standardDeviation returns the sample standard deviation of the figures, NaN for fewer
+// than two.
+func standardDeviation(figures []float64) float64 { return math.Sqrt(variance(figures)) }
+
 // median returns the middle of the figures, 0 where there are none. The
 // figures stay in their order.
 func median(figures []float64) float64 {
