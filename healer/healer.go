@@ -287,7 +287,7 @@ func (h *Healer) tellRoute(n *nodeState, s seen) {
 		h.route.SetModel(n.name, m.Name)
 	}
 	if s.fault == "" && (s.kind == opCanary || s.kind == opQuestions) {
-		h.route.Trust(n.name)
+		h.route.Reinstate(n.name)
 	}
 	h.route.Serve(n.name, n.serves())
 }

@@ -155,7 +155,7 @@ func (p *party) requests(ctx context.Context) {
 		}
 		if p.route.Serves(p.node.Name) {
 			r := p.route.Begin(p.node.Name)
-			r.Failed(nodes.ServerFailed, "500")
+			r.Fail(nodes.ServerFailed, "500")
 			r.Done()
 			p.failed++
 		}

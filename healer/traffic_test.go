@@ -11,9 +11,9 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/nodes/nodetest"
 	"github.com/turbone/jarvis/nodes/ollama"
-	"github.com/turbone/jarvis/nodes/route"
 )
 
 // TestOneFailedRequestIsEnough: the healer, which would look again in an hour,
@@ -53,7 +53,7 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 			c.start()
 			defer c.stop()
 			limit := time.Second
-			transport, err := route.NewTransport(c.healer.Route(), route.Options{FirstToken: limit, Answer: limit, Between: limit})
+			transport, err := gateway.NewTransport(c.healer.Route(), gateway.Options{FirstToken: limit, Answer: limit, Between: limit})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,5 +94,5 @@ func askOnce(client *http.Client) (by string, err error) {
 	case resp.StatusCode != http.StatusOK, !strings.HasSuffix(string(answer), "data: [DONE]\n\n"), !strings.Contains(string(answer), "Rome"):
 		return "", fmt.Errorf("%s: %s", resp.Status, answer)
 	}
-	return resp.Header.Get(route.HeaderNode), nil
+	return resp.Header.Get(gateway.HeaderNode), nil
 }

@@ -172,7 +172,7 @@ func (c *simCluster) answer(text string) {
 		time.Sleep(2 * time.Second)
 		r := c.healer.Route().Begin("M1")
 		if a.Failed {
-			r.Failed(nodes.ServerFailed, "500")
+			r.Fail(nodes.ServerFailed, "500")
 		} else {
 			time.Sleep(a.FirstToken)
 			r.Token()

@@ -210,7 +210,7 @@ func (w *worker) drain(ctx context.Context, until time.Time) {
 	select {
 	case <-w.healer.route.Idle(w.node.Name):
 	case <-ctx.Done():
-		w.healer.route.Move(w.node.Name) // the others take over
+		w.healer.route.Evict(w.node.Name) // the others take over
 		return
 	}
 	reporter, ok := w.node.Backend.(nodes.BusyReporter)

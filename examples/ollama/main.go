@@ -18,6 +18,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/nodes/ollama"
 	"github.com/turbone/jarvis/nodes/route"
 )
@@ -45,7 +46,7 @@ func main() {
 
 // ask asks a question and writes the answer as it comes.
 func ask(ctx context.Context, cluster *route.Table, question string, out io.Writer) error {
-	transport, err := route.NewTransport(cluster, route.Options{})
+	transport, err := gateway.NewTransport(cluster, gateway.Options{})
 	if err != nil {
 		return err
 	}

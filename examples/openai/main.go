@@ -20,6 +20,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/nodes/llamacpp"
 	"github.com/turbone/jarvis/nodes/route"
 )
@@ -47,7 +48,7 @@ func main() {
 
 // ask asks a question and writes the answer as it comes.
 func ask(ctx context.Context, cluster *route.Table, question string, out io.Writer) error {
-	transport, err := route.NewTransport(cluster, route.Options{})
+	transport, err := gateway.NewTransport(cluster, gateway.Options{})
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func ask(ctx context.Context, cluster *route.Table, question string, out io.Writ
 	for {
 		piece, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			_, err = fmt.Fprintf(out, "\n(begun by %s)\n", stream.Header().Get(route.HeaderNode))
+			_, err = fmt.Fprintf(out, "\n(begun by %s)\n", stream.Header().Get(gateway.HeaderNode))
 			return err
 		}
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/turbone/jarvis/healer/alert"
 	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/nodes/route"
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -75,10 +75,10 @@ type Gateway struct {
 	Listen string
 	// Keys are the clients' keys. If there is none, only requests whose Host is
 	// this machine are answered.
-	Keys []route.Key
+	Keys []gateway.Key
 	// Options say how requests are routed. Their Observer counts the metrics,
 	// unless NoMetrics is set.
-	Options route.Options
+	Options gateway.Options
 	// NoMetrics turns off the metrics at /metrics of the gateway's address.
 	NoMetrics bool
 }

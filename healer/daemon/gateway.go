@@ -11,14 +11,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/turbone/jarvis/healer"
-	"github.com/turbone/jarvis/nodes/route"
-	"github.com/turbone/jarvis/nodes/route/metrics"
+	"github.com/turbone/jarvis/nodes/gateway"
+	"github.com/turbone/jarvis/nodes/gateway/metrics"
 )
 
 // gatewayServer is a gateway with its listener.
 type gatewayServer struct {
 	listener net.Listener
-	gateway  *route.Gateway
+	gateway  *gateway.Gateway
 	handler  http.Handler
 }
 
@@ -43,7 +43,7 @@ func newGatewayServer(c Gateway, h *healer.Healer) (*gatewayServer, error) {
 		options.Observer = m
 		measured = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	}
-	g, err := route.NewGateway(h.Route(), options, c.Keys...)
+	g, err := gateway.New(h.Route(), options, c.Keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -67,5 +67,5 @@ func newGatewayServer(c Gateway, h *healer.Healer) (*gatewayServer, error) {
 // for at most grace.
 func (s *gatewayServer) serve(ctx context.Context, grace time.Duration) error {
 	defer s.gateway.CloseIdleConnections()
-	return route.Serve(ctx, s.listener, s.handler, grace)
+	return gateway.Serve(ctx, s.listener, s.handler, grace)
 }

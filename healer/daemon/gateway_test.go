@@ -12,7 +12,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/nodes/route"
+	"github.com/turbone/jarvis/nodes/gateway"
 )
 
 // TestGateway: the daemon takes clients' requests, lets in who may, and counts
@@ -24,7 +24,7 @@ func TestGateway(t *testing.T) {
 			c := watching(t)
 			c.Gateway.Listen = "127.0.0.1:0"
 			if keys {
-				c.Gateway.Keys = []route.Key{{Name: "desk", Secret: nodes.NewSecret(key)}}
+				c.Gateway.Keys = []gateway.Key{{Name: "desk", Secret: nodes.NewSecret(key)}}
 			}
 			up := make(chan struct{}, 100)
 			c.Healer.Sinks = []healer.Sink{healer.SinkFunc(func(e healer.Event) {
@@ -90,8 +90,8 @@ func TestGateway(t *testing.T) {
 				if err != nil || resp.StatusCode != want || strings.Contains(string(body), "sk-") {
 					t.Errorf("%s: %s, want %d: %v %s", test.name, resp.Status, want, err, body)
 				}
-				if test.name == "a client" && resp.Header.Get(route.HeaderNode) != "M1" {
-					t.Errorf("answered by %q", resp.Header.Get(route.HeaderNode))
+				if test.name == "a client" && resp.Header.Get(gateway.HeaderNode) != "M1" {
+					t.Errorf("answered by %q", resp.Header.Get(gateway.HeaderNode))
 				}
 				if test.name == "metrics" && !strings.Contains(string(body), `jarvis_gateway_requests_total{api="/v1/chat/completions",`) {
 					t.Errorf("the requests are not counted:\n%s", body)

@@ -2,105 +2,133 @@ package route
 
 import "time"
 
-// fit is how well a node answers for the model that was asked for.
-type fit int
+// Fit is how well a node can answer for the model that was asked for.
+type Fit int
 
 const (
-	// unfit: it doesn't have it, and nothing of its own will do.
-	unfit fit = iota
-	// standIn: it answers with another model.
-	standIn
-	// exact: it has the model.
-	exact
+	// Unfit: the node can't answer.
+	Unfit Fit = iota
+	// StandIn: it answers with another model.
+	StandIn
+	// Exact: it has the model.
+	Exact
 )
 
-// candidate is what the choice needs to know of a node.
+// candidate is a node as the choice sees it.
 type candidate struct {
-	fit      fit
+	node     string
+	fit      Fit
 	serves   bool
-	tried    bool // this request was there already
-	doubted  bool // others are to be asked first
+	tried    bool // by this request
+	ejected  bool // other nodes come first
 	full     bool // it has as many requests as it may get
-	mine     bool // the conversation was there before
-	underWay int
+	previous bool // the conversation's last request went to it
+	inFlight int
 	share    float64 // of new conversations that it gets, 0 to 1
 }
 
-// Why there is no node for a request.
-type reason int
+// Reason says why there is no node for a request.
+type Reason int
 
+// The reasons, in the order in which they are preferred.
 const (
-	chosen   reason = iota
-	noneFits        // no node ever will
-	noneServes
-	allFull
-	allTried
+	chosen Reason = iota
+	// NoneFits: no node can answer, now or later.
+	NoneFits
+	// NoneServes: the nodes that can answer are out of the route.
+	NoneServes
+	// AllFull: the best nodes that can answer have no room.
+	AllFull
+	// AllTried: the request was on all nodes that can answer.
+	AllTried
 )
 
-// choose returns the place of the node for a request. roll, from 0 to 1, is
-// the luck by which a node that came back gets a part of what is new.
-func choose(p Policy, list []candidate, roll float64) (int, reason) {
-	why := noneFits
+// String returns the reason in words.
+func (r Reason) String() string {
+	switch r {
+	case NoneFits:
+		return "no node can answer"
+	case NoneServes:
+		return "no node that can answer is in service"
+	case AllFull:
+		return "all nodes that can answer are full"
+	case AllTried:
+		return "all nodes that can answer were tried"
+	}
+	return "chosen"
+}
+
+// selection is scratch space of choose: the candidates that a policy selects
+// from, and their places.
+type selection struct {
+	candidates []Candidate
+	places     []int
+}
+
+// choose returns the place of the node for a request, or -1 and the reason why
+// there is none. roll is a random number in [0, 1): a node in slow start is
+// warming unless its share exceeds it.
+//
+// Nodes that are not ejected come before those that are, and among these an
+// exact fit before a stand-in: an answer by another model is better than none.
+// Where all nodes of the first rank are full, the request waits for them.
+func choose(p Policy, list []candidate, roll float64, s *selection) (int, Reason) {
+	for _, ejected := range []bool{false, true} {
+		for _, fit := range []Fit{Exact, StandIn} {
+			s.candidates, s.places = s.candidates[:0], s.places[:0]
+			full := false
+			for i, c := range list {
+				if !c.serves || c.tried || c.fit != fit || c.ejected != ejected {
+					continue
+				}
+				if c.full {
+					full = true
+					continue
+				}
+				s.places = append(s.places, i)
+				s.candidates = append(s.candidates, Candidate{
+					Node: c.node, InFlight: c.inFlight, Warming: c.share <= roll, Previous: c.previous,
+				})
+			}
+			switch {
+			case len(s.places) > 0:
+				at := p.Select(s.candidates)
+				if at < 0 || at >= len(s.places) {
+					at = 0
+				}
+				return s.places[at], chosen
+			case full:
+				return -1, AllFull
+			}
+		}
+	}
+	return -1, unavailable(list)
+}
+
+// unavailable returns the reason why no node of the list may be selected.
+func unavailable(list []candidate) Reason {
+	why := NoneFits
 	for _, c := range list {
 		switch {
-		case c.fit == unfit:
+		case c.fit == Unfit:
 		case !c.serves:
-			why = max(why, noneServes)
+			why = max(why, NoneServes)
 		case c.tried:
-			why = allTried
+			why = AllTried
 		}
 	}
-	// Who is trusted comes before who has the very model: a client wants an
-	// answer.
-	for _, doubted := range []bool{false, true} {
-		for _, f := range []fit{exact, standIn} {
-			in := func(c candidate) bool {
-				return c.serves && !c.tried && c.fit == f && c.doubted == doubted
-			}
-			found, at := false, -1
-			for i, c := range list {
-				if !in(c) {
-					continue
-				}
-				found = true
-				if c.full {
-					continue
-				}
-				if c.mine && p == Sticky {
-					return i, chosen
-				}
-				if at < 0 || p.better(c, list[at], roll) {
-					at = i
-				}
-			}
-			if at >= 0 {
-				return at, chosen
-			}
-			if found {
-				return -1, allFull
-			}
-		}
-	}
-	return -1, why
+	return why
 }
 
-// better reports whether a request should rather go to a than to b, which
-// comes before it in order.
-func (p Policy) better(a, b candidate, roll float64) bool {
-	if aGets, bGets := a.share > roll, b.share > roll; aGets != bGets {
-		return aGets
-	}
-	return p != Fallback && a.underWay < b.underWay
-}
+// initialShare is the share of a node that has just re-entered the route.
+const initialShare = 0.1
 
-// leastShare is what a node gets that came back this moment.
-const leastShare = 0.1
-
-// share is the part of the new conversations that a node gets which came back
-// into the route at since (zero: it was never out of it).
-func share(since, now time.Time, slowStart time.Duration) float64 {
-	if since.IsZero() || slowStart <= 0 {
+// share returns the fraction of new conversations for a node in slow start,
+// which grows linearly over window. reentered is when the node re-entered the
+// route; zero means that it never left, and gives 1.
+func share(reentered, now time.Time, window time.Duration) float64 {
+	if reentered.IsZero() || window <= 0 {
 		return 1
 	}
-	return min(leastShare+float64(now.Sub(since))/float64(slowStart), 1)
+	return min(initialShare+float64(now.Sub(reentered))/float64(window), 1)
 }

@@ -25,7 +25,7 @@ func TestOutcomes(t *testing.T) {
 		left := table.Begin("M1") // its client goes away before the first token
 		time.Sleep(time.Second)
 		slow.Token()
-		failed.Failed(nodes.ServerFailed, "500")
+		failed.Fail(nodes.ServerFailed, "500")
 		failed.Done()
 		left.Done()
 		time.Sleep(time.Second)
@@ -58,6 +58,6 @@ func TestOutcomes(t *testing.T) {
 		if len(got) != 64 || got[0].FirstToken != 937*time.Millisecond || got[63].FirstToken != time.Second {
 			t.Errorf("%d kept of 1000, the first after %s", len(got), got[0].FirstToken)
 		}
-		table.Begin("M9").Failed(nodes.ServerFailed, "500") // a node that isn't there is no reason to panic
+		table.Begin("M9").Fail(nodes.ServerFailed, "500") // a node that isn't there is no reason to panic
 	})
 }

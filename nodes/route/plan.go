@@ -1,111 +1,59 @@
 package route
 
-import (
-	"sync"
+import "github.com/turbone/jarvis/nodes"
 
-	"github.com/turbone/jarvis/nodes"
-)
+// Auto is the name that stands for the model that a node serves, whichever it
+// is.
+const Auto = "auto"
 
-// plan is who can answer for a model's name, and as what.
-type plan struct {
-	fits   []fit
-	models []string // that the node is asked for
+// Plan says which nodes can answer for a model's name, by place.
+type Plan struct {
+	Fits []Fit
+	// Models are the names of the models that the nodes are asked for.
+	Models []string
 }
 
-// served is what a node has to do with models.
-type served struct {
-	node *nodes.Node
-	// model is what it serves now, wanted what it is meant to.
-	model, wanted string
-	// asked: it can be asked by the API.
-	asked bool
+// Served is a node as [PlanFor] sees it.
+type Served struct {
+	Node *nodes.Node
+	// Model is the model that the node serves, Wanted the one that it is meant
+	// to serve.
+	Model, Wanted string
+	// Askable: it can be asked by the API of the request.
+	Askable bool
 }
 
-// planFor says who can answer for a name. [Auto] and the empty name are
-// whatever a node serves; a role is what the config says; another name is the
-// model of the nodes that serve it, and, if not strict, of no matter whom while
-// they are out. What no node of the cluster is meant to serve may still be on
-// the disk of one: each may be asked.
-func planFor(name string, list []served, roles map[string]map[string]string, strict bool) plan {
-	p := plan{fits: make([]fit, len(list)), models: make([]string, len(list))}
+// PlanFor returns the plan for a model's name.
+//
+// [Auto] and the empty name stand for the model that each node serves. A name
+// in roles is answered by the nodes that the role names, each with the role's
+// model for it. Any other name is answered by the nodes that serve this model;
+// unless strict, the others stand in for them. A name that no node serves or is
+// meant to serve may be on any node's disk, and fits all.
+func PlanFor(name string, list []Served, roles map[string]map[string]string, strict bool) Plan {
+	p := Plan{Fits: make([]Fit, len(list)), Models: make([]string, len(list))}
 	role, isRole := roles[name]
 	known := false
 	for _, s := range list {
-		known = known || s.node.Same(name, s.model) || s.node.Same(name, s.wanted)
+		known = known || s.Node.Same(name, s.Model) || s.Node.Same(name, s.Wanted)
 	}
 	for i, s := range list {
 		switch {
-		case !s.asked:
+		case !s.Askable:
 		case name == "" || name == Auto:
-			p.fits[i], p.models[i] = exact, s.model
+			p.Fits[i], p.Models[i] = Exact, s.Model
 		case isRole:
-			if model, ok := role[s.node.Name]; ok {
-				p.fits[i], p.models[i] = exact, model
+			if model, ok := role[s.Node.Name]; ok {
+				p.Fits[i], p.Models[i] = Exact, model
 			}
-		case !known, s.node.Same(name, s.model):
-			p.fits[i], p.models[i] = exact, name
-		case !strict && s.model != "":
-			p.fits[i], p.models[i] = standIn, s.model
+		case !known, s.Node.Same(name, s.Model):
+			p.Fits[i], p.Models[i] = Exact, name
+		case !strict && s.Model != "":
+			p.Fits[i], p.Models[i] = StandIn, s.Model
 		}
-		if p.models[i] == "" {
-			p.models[i] = name
+		if p.Models[i] == "" {
+			p.Models[i] = name
 		}
 	}
 	return p
-}
-
-// mostPlans bounds what is remembered: names come from clients.
-const mostPlans = 1024
-
-// plans remembers plans until what the nodes serve changes.
-type plans struct {
-	mu      sync.Mutex
-	version uint64
-	known   map[planKey]plan
-}
-
-type planKey struct{ api, model string }
-
-// plan returns who can answer a request.
-func (f *forwarder) plan(a *ask) plan {
-	key := planKey{a.path, a.model}
-	version := f.version()
-	f.plans.mu.Lock()
-	if f.plans.version != version || f.plans.known == nil {
-		f.plans.known, f.plans.version = map[planKey]plan{}, version
-	}
-	p, ok := f.plans.known[key]
-	f.plans.mu.Unlock()
-	if ok {
-		return p
-	}
-	p = planFor(a.model, f.served(a.api), f.options.Roles, f.options.Strict || a.strict)
-	f.plans.mu.Lock()
-	defer f.plans.mu.Unlock()
-	if f.plans.version == version && len(f.plans.known) < mostPlans {
-		f.plans.known[key] = p
-	}
-	return p
-}
-
-// version changes when a plan may.
-func (f *forwarder) version() uint64 {
-	f.table.mu.Lock()
-	defer f.table.mu.Unlock()
-	return f.table.models
-}
-
-func (f *forwarder) served(a *api) []served {
-	list := make([]served, len(f.ends))
-	f.table.mu.Lock()
-	for i, l := range f.table.lines {
-		list[i] = served{node: l.node, model: l.model, wanted: l.node.Canonical(l.node.Wanted.Name)}
-	}
-	f.table.mu.Unlock()
-	for i, e := range f.ends {
-		if e != nil {
-			_, _, list[i].asked = e.dialect(a)
-		}
-	}
-	return list
 }

@@ -5,118 +5,197 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
-// want is what a request wants of a node.
-type want struct {
-	policy  Policy
-	perNode int
-	slow    time.Duration
-	most    int // requests that may wait
-	client  string
-	fits    []fit
-	tried   []bool
-	sticky  int // the place of the conversation's node, -1 for none
+// Rules are the settings of the choice that the requests of one gateway share.
+type Rules struct {
+	// Policy selects among equally suited nodes; nil means [Fallback].
+	Policy Policy
+	// PerNode is the greatest number of requests in flight on one node; 0
+	// means no limit.
+	PerNode int
+	// Queue is the greatest number of requests that wait for a node; 0 means
+	// [DefaultQueue], [NoQueue] none.
+	Queue int
+	// SlowStart is the time after which a node that re-entered the route gets
+	// its full share of new conversations; 0 means [DefaultSlowStart],
+	// [NoSlowStart] at once.
+	SlowStart time.Duration
 }
 
-// waiter is a request that waits for a node.
-type waiter struct {
-	want    *want
-	granted chan grant // one element
+const (
+	// DefaultQueue is the queue's length where [Rules] doesn't set it.
+	DefaultQueue = 1024
+	// NoQueue is the value of [Rules]'s Queue by which no request waits.
+	NoQueue = -1
+	// DefaultSlowStart is the slow start where [Rules] doesn't set it.
+	DefaultSlowStart = 30 * time.Second
+	// NoSlowStart is the value of [Rules]'s SlowStart that switches it off.
+	NoSlowStart time.Duration = -1
+)
+
+func (r *Rules) policy() Policy {
+	if r.Policy == nil {
+		return Fallback{}
+	}
+	return r.Policy
 }
 
+func (r *Rules) queue() int {
+	if r.Queue == 0 {
+		return DefaultQueue
+	}
+	return r.Queue
+}
+
+func (r *Rules) slowStart() time.Duration {
+	if r.SlowStart == 0 {
+		return DefaultSlowStart
+	}
+	return r.SlowStart
+}
+
+// Demand is what one request needs of a node.
+type Demand struct {
+	Rules Rules
+	// Client names whose request it is. Clients take turns in the queue.
+	Client string
+	// Fits is how well each node can answer, by place; nil means that all fit
+	// exactly.
+	Fits []Fit
+	// Tried says which nodes the request was on already, by place; nil means
+	// none.
+	Tried []bool
+	// Previous is the node of the conversation's last request, nil where there
+	// is none.
+	Previous *nodes.Node
+}
+
+// Refusal is the error of [Table.Acquire] where it found no node in time.
+type Refusal struct {
+	Reason Reason
+	// QueueFull: the request could not wait because the queue was full.
+	QueueFull bool
+}
+
+// Error returns the reason in words.
+func (r *Refusal) Error() string {
+	if r.QueueFull {
+		return "route: " + r.Reason.String() + ", and so is the queue"
+	}
+	return "route: " + r.Reason.String()
+}
+
+// Acquire selects a node for a request and registers the request there. While
+// the suited nodes are full or out of the route it blocks, for as long as
+// patience; with no patience it returns at once. The error is a *[Refusal], or
+// ctx's cause. d must not change before Acquire returns.
+func (t *Table) Acquire(ctx context.Context, d *Demand, patience time.Duration) (*Request, error) {
+	t.mu.Lock()
+	g := t.grant(d)
+	if !g.mayWait() {
+		t.mu.Unlock()
+		return g.result()
+	}
+	if t.queue.count >= d.Rules.queue() || patience <= 0 {
+		t.mu.Unlock()
+		return nil, &Refusal{Reason: g.why, QueueFull: patience > 0}
+	}
+	w := &waiter{demand: d, granted: make(chan grant, 1)}
+	t.queue.add(w)
+	t.mu.Unlock()
+
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	var err error
+	select {
+	case g = <-w.granted:
+		return g.result()
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-timer.C:
+	}
+	t.mu.Lock()
+	waited := t.queue.remove(w)
+	t.mu.Unlock()
+	if !waited { // it was granted at the same moment
+		g = <-w.granted
+	}
+	if err != nil {
+		if g.request != nil {
+			g.request.Done()
+		}
+		return nil, err
+	}
+	return g.result()
+}
+
+// grant is the result of a choice: a request on a node, or the reason why there
+// is none.
 type grant struct {
 	request *Request
-	at      int
-	why     reason
+	why     Reason
 }
 
-// queue holds the requests that wait, by client: whoever sends a thousand does
-// not keep the others from their turn.
-type queue struct {
-	clients []*turn // in the order of their turns
-	count   int
+// mayWait reports whether a node may become available later.
+func (g grant) mayWait() bool { return g.why == AllFull || g.why == NoneServes }
+
+func (g grant) result() (*Request, error) {
+	if g.request == nil {
+		return nil, &Refusal{Reason: g.why}
+	}
+	return g.request, nil
 }
 
-// turn is one client's requests, oldest first.
-type turn struct {
-	client string
-	list   []*waiter
-}
-
-func (q *queue) add(w *waiter) {
-	i := slices.IndexFunc(q.clients, func(t *turn) bool { return t.client == w.want.client })
-	if i < 0 {
-		i = len(q.clients)
-		q.clients = append(q.clients, &turn{client: w.want.client})
-	}
-	q.clients[i].list = append(q.clients[i].list, w)
-	q.count++
-}
-
-// remove takes a waiter out, and reports whether it was there. With next, its
-// client comes last from then on.
-func (q *queue) remove(w *waiter, next bool) bool {
-	i := slices.IndexFunc(q.clients, func(t *turn) bool { return t.client == w.want.client })
-	if i < 0 {
-		return false
-	}
-	t := q.clients[i]
-	at := slices.Index(t.list, w)
-	if at < 0 {
-		return false
-	}
-	t.list = slices.Delete(t.list, at, at+1)
-	q.count--
-	if next || len(t.list) == 0 {
-		q.clients = slices.Delete(q.clients, i, i+1)
-	}
-	if next && len(t.list) > 0 {
-		q.clients = append(q.clients, t)
-	}
-	return true
-}
-
-// candidates describes the nodes to the choice. The table's mutex is held.
-func (t *Table) candidates(w *want, list []candidate, now time.Time) []candidate {
-	for i := range t.lines {
-		l := &t.lines[i]
-		c := candidate{
-			fit: w.fits[i], serves: l.serves, tried: w.tried != nil && w.tried[i], underWay: len(l.underWay),
-			doubted: l.doubt.holds(now, len(l.underWay)), mine: w.sticky == i, share: share(l.since, now, w.slow),
-		}
-		c.full = w.perNode > 0 && c.underWay >= w.perNode
-		list = append(list, c)
-	}
-	return list
-}
-
-// grant chooses a node for a request and begins it there. The mutex is held.
-func (t *Table) grant(w *want) grant {
-	var room [8]candidate
-	now := time.Now()
-	at, why := choose(w.policy, t.candidates(w, room[:0], now), rand.Float64())
+// grant chooses a node for a request and registers the request there. The
+// mutex is held.
+func (t *Table) grant(d *Demand) grant {
+	t.describe(d, time.Now())
+	at, why := choose(d.Rules.policy(), t.candidates, rand.Float64(), &t.selection)
 	if why != chosen {
-		return grant{at: -1, why: why}
+		return grant{why: why}
 	}
-	return grant{request: t.begin(&t.lines[at]), at: at}
+	return grant{request: t.begin(at)}
 }
 
-// dispatch gives nodes to those who wait, one of each client in turn, as far as
-// there is room. The mutex is held.
+// describe fills t.candidates for a request. The mutex is held.
+func (t *Table) describe(d *Demand, now time.Time) {
+	t.candidates = t.candidates[:0]
+	for i := range t.states {
+		s := &t.states[i]
+		inFlight := len(s.inFlight)
+		c := candidate{
+			node: s.node.Name, fit: Exact, serves: s.serves, inFlight: inFlight,
+			tried:    d.Tried != nil && d.Tried[i],
+			ejected:  s.ejection.active(now, inFlight),
+			full:     d.Rules.PerNode > 0 && inFlight >= d.Rules.PerNode,
+			previous: s.node == d.Previous,
+			share:    share(s.reenteredAt, now, d.Rules.slowStart()),
+		}
+		if d.Fits != nil {
+			c.fit = d.Fits[i]
+		}
+		t.candidates = append(t.candidates, c)
+	}
+}
+
+// dispatch gives nodes to the requests in the queue, one of each client in
+// turn, as far as there is room. The mutex is held.
 func (t *Table) dispatch() {
 	for t.queue.count > 0 && t.dispatchOne() {
 	}
 }
 
 func (t *Table) dispatchOne() bool {
-	for _, turn := range t.queue.clients {
-		for _, w := range turn.list {
-			g := t.grant(w.want)
-			if g.why == allFull || g.why == noneServes {
+	for _, c := range t.queue.clients {
+		for _, w := range c.waiters {
+			g := t.grant(w.demand)
+			if g.mayWait() {
 				continue
 			}
-			t.queue.remove(w, true)
+			t.queue.serve(w)
 			w.granted <- g
 			return true
 		}
@@ -124,52 +203,66 @@ func (t *Table) dispatchOne() bool {
 	return false
 }
 
-// refusal is why a request found no node.
-type refusal struct {
-	why reason
-	// full: there was no room to wait in.
-	full bool
+// waiter is a request in the queue.
+type waiter struct {
+	demand  *Demand
+	granted chan grant // one element
 }
 
-// acquire begins a request on a node. It blocks while those that could take it
-// have no room or don't serve, until patience runs out; the reason is [chosen]
-// only with a request.
-func (t *Table) acquire(ctx context.Context, w *want, patience time.Duration) (grant, refusal, error) {
-	t.mu.Lock()
-	g := t.grant(w)
-	if g.why != allFull && g.why != noneServes {
-		t.mu.Unlock()
-		return g, refusal{why: g.why}, nil
-	}
-	if t.queue.count >= w.most || patience <= 0 {
-		full := patience > 0
-		t.mu.Unlock()
-		return g, refusal{why: g.why, full: full}, nil
-	}
-	waiting := &waiter{want: w, granted: make(chan grant, 1)}
-	t.queue.add(waiting)
-	t.mu.Unlock()
+// queue holds the waiting requests by client, so that a client with a thousand
+// requests does not delay the others' turns.
+type queue struct {
+	clients []*clientQueue // in the order of their turns
+	count   int
+}
 
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	var err error
-	select {
-	case g = <-waiting.granted:
-		return g, refusal{why: g.why}, nil
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-timer.C:
+// clientQueue is the waiting requests of one client, oldest first.
+type clientQueue struct {
+	client  string
+	waiters []*waiter
+}
+
+// find returns the index of a client, -1 where none of its requests waits.
+func (q *queue) find(client string) int {
+	return slices.IndexFunc(q.clients, func(c *clientQueue) bool { return c.client == client })
+}
+
+func (q *queue) add(w *waiter) {
+	i := q.find(w.demand.Client)
+	if i < 0 {
+		i = len(q.clients)
+		q.clients = append(q.clients, &clientQueue{client: w.demand.Client})
 	}
-	t.mu.Lock()
-	waited := t.queue.remove(waiting, false)
-	t.mu.Unlock()
-	if !waited { // it was granted at the same moment
-		g = <-waiting.granted
-		if err != nil && g.request != nil {
-			g.request.Done()
-			return grant{at: -1}, refusal{}, err
-		}
-		return g, refusal{why: g.why}, nil
+	q.clients[i].waiters = append(q.clients[i].waiters, w)
+	q.count++
+}
+
+// remove takes a waiter out and reports whether it was there.
+func (q *queue) remove(w *waiter) bool {
+	i := q.find(w.demand.Client)
+	if i < 0 {
+		return false
 	}
-	return grant{at: -1, why: g.why}, refusal{why: g.why}, err
+	c := q.clients[i]
+	at := slices.Index(c.waiters, w)
+	if at < 0 {
+		return false
+	}
+	c.waiters = slices.Delete(c.waiters, at, at+1)
+	q.count--
+	if len(c.waiters) == 0 {
+		q.clients = slices.Delete(q.clients, i, i+1)
+	}
+	return true
+}
+
+// serve takes a waiter out and puts its client's other requests at the end of
+// the turns.
+func (q *queue) serve(w *waiter) {
+	i := q.find(w.demand.Client)
+	c := q.clients[i]
+	q.remove(w)
+	if len(c.waiters) > 0 {
+		q.clients = append(slices.Delete(q.clients, i, i+1), c)
+	}
 }

@@ -21,8 +21,8 @@ func oneNode() *Table {
 	return table
 }
 
-func wantOne(client string, most int) *want {
-	return &want{policy: Fallback, perNode: 1, most: most, client: client, fits: []fit{exact}, tried: []bool{false}, sticky: -1}
+func wantOne(client string, most int) *Demand {
+	return &Demand{Rules: Rules{PerNode: 1, Queue: most}, Client: client}
 }
 
 // TestQueueIsFair: a client with one request waits for one of another's, not
@@ -34,8 +34,8 @@ func TestQueueIsFair(t *testing.T) {
 		var order []string
 		begin := func(client string, i int) {
 			go func() { // ends when it was served
-				g, _, err := table.acquire(t.Context(), wantOne(client, 1024), time.Hour)
-				if err != nil || g.request == nil {
+				r, err := table.Acquire(t.Context(), wantOne(client, 1024), time.Hour)
+				if err != nil || r == nil {
 					t.Errorf("%s %d: no node: %v", client, i, err)
 					return
 				}
@@ -43,7 +43,7 @@ func TestQueueIsFair(t *testing.T) {
 				order = append(order, fmt.Sprint(client, i))
 				mu.Unlock()
 				time.Sleep(time.Second)
-				g.request.Done()
+				r.Done()
 			}()
 			synctest.Wait()
 		}
@@ -79,17 +79,17 @@ func TestQueueEnds(t *testing.T) {
 		patience  time.Duration
 		meanwhile func(cancel context.CancelCauseFunc, holder *Request, table *Table)
 		took      time.Duration
-		refused   refusal
+		refused   *Refusal
 		err       error
 		granted   bool
 	}{
-		{name: "patience runs out while all are full", serves: true, most: 9, patience: 5 * time.Second, took: 5 * time.Second, refused: refusal{why: allFull}},
-		{name: "patience runs out while none serves", most: 9, patience: 5 * time.Second, took: 5 * time.Second, refused: refusal{why: noneServes}},
-		{name: "no patience", serves: true, most: 9, refused: refusal{why: allFull}},
-		{name: "the queue is full", serves: true, waiting: 3, most: 3, patience: time.Minute, refused: refusal{why: allFull, full: true}},
-		{name: "there is room for one more", serves: true, waiting: 2, most: 3, patience: time.Second, took: time.Second, refused: refusal{why: allFull}},
-		{name: "there is no queue", serves: true, patience: time.Minute, refused: refusal{why: allFull, full: true}},
-		{name: "the client goes away", serves: true, most: 9, patience: time.Minute, took: 2 * time.Second, refused: refusal{why: allFull}, err: gone,
+		{name: "patience runs out while all are full", serves: true, most: 9, patience: 5 * time.Second, took: 5 * time.Second, refused: &Refusal{Reason: AllFull}},
+		{name: "patience runs out while none serves", most: 9, patience: 5 * time.Second, took: 5 * time.Second, refused: &Refusal{Reason: NoneServes}},
+		{name: "no patience", serves: true, most: 9, refused: &Refusal{Reason: AllFull}},
+		{name: "the queue is full", serves: true, waiting: 3, most: 3, patience: time.Minute, refused: &Refusal{Reason: AllFull, QueueFull: true}},
+		{name: "there is room for one more", serves: true, waiting: 2, most: 3, patience: time.Second, took: time.Second, refused: &Refusal{Reason: AllFull}},
+		{name: "there is no queue", serves: true, most: NoQueue, patience: time.Minute, refused: &Refusal{Reason: AllFull, QueueFull: true}},
+		{name: "the client goes away", serves: true, most: 9, patience: time.Minute, took: 2 * time.Second, err: gone,
 			meanwhile: func(cancel context.CancelCauseFunc, _ *Request, _ *Table) { cancel(gone) }},
 		{name: "a place becomes free", serves: true, most: 9, patience: time.Minute, took: 2 * time.Second, granted: true,
 			meanwhile: func(_ context.CancelCauseFunc, holder *Request, _ *Table) { holder.Done() }},
@@ -106,7 +106,7 @@ func TestQueueEnds(t *testing.T) {
 				}
 				crowd, leave := context.WithCancel(t.Context())
 				for range tt.waiting {
-					go func() { _, _, _ = table.acquire(crowd, wantOne("crowd", 9), time.Hour) }() // ends by leave
+					go func() { _, _ = table.Acquire(crowd, wantOne("crowd", 9), time.Hour) }() // ends by leave
 					synctest.Wait()
 				}
 				ctx, cancel := context.WithCancelCause(t.Context())
@@ -115,12 +115,13 @@ func TestQueueEnds(t *testing.T) {
 					time.AfterFunc(2*time.Second, func() { tt.meanwhile(cancel, holder, table) })
 				}
 				began := time.Now()
-				g, refused, err := table.acquire(ctx, wantOne("one", tt.most), tt.patience)
+				r, err := table.Acquire(ctx, wantOne("one", tt.most), tt.patience)
 				if took := time.Since(began); took != tt.took {
 					t.Errorf("it took %s, want %s", took, tt.took)
 				}
-				if refused != tt.refused || !errors.Is(err, tt.err) || (g.request != nil) != tt.granted {
-					t.Errorf("granted %t, %+v, %v; want %t, %+v, %v", g.request != nil, refused, err, tt.granted, tt.refused, tt.err)
+				var refused *Refusal
+				if errors.As(err, &refused); !cmp.Equal(refused, tt.refused) || tt.err != nil && !errors.Is(err, tt.err) || (r != nil) != tt.granted {
+					t.Errorf("granted %t, %v; want %t, %v, %v", r != nil, err, tt.granted, tt.refused, tt.err)
 				}
 				leave()
 				synctest.Wait()
@@ -151,23 +152,23 @@ func TestNoGrantIsLost(t *testing.T) {
 						defer cancel()
 					}
 					time.AfterFunc(time.Second, holder.Done)
-					g, _, err := table.acquire(ctx, wantOne("one", 9), patience)
-					if err != nil && g.request != nil {
+					r, err := table.Acquire(ctx, wantOne("one", 9), patience)
+					if err != nil && r != nil {
 						t.Error("both a place and an error")
 					}
-					if g.request != nil {
+					if r != nil {
 						granted++
-						g.request.Done()
+						r.Done()
 					}
 					synctest.Wait()
 					if table.InFlight("M1") != 0 || table.Queued() != 0 {
 						t.Errorf("%d are under way, %d wait", table.InFlight("M1"), table.Queued())
 					}
-					next, _, err := table.acquire(t.Context(), wantOne("two", 0), 0)
-					if err != nil || next.request == nil {
+					next, err := table.Acquire(t.Context(), wantOne("two", NoQueue), 0)
+					if err != nil || next == nil {
 						t.Fatalf("the place is lost: %v", err)
 					}
-					next.request.Done()
+					next.Done()
 				})
 			}
 			t.Logf("granted %d of 200", granted)

@@ -1,21 +1,6 @@
-// Package route is where the traffic goes: it says who serves now, picks a
-// node for a request, and passes it on so that none is lost.
-//
-// The healer tells a [Table] which nodes serve. A [Transport] makes the clients
-// of a Go program use them, a [Gateway] those of every other:
-//
-//	transport, err := route.NewTransport(healer.Route(), route.Options{})
-//	client := &http.Client{Transport: transport}
-//
-// A request whose answer has not begun goes to the next node when one fails; a
-// stream that breaks in the middle is carried on by the next. How requests go
-// is evidence, too: a failure makes a node suspect at once, and a token that
-// flows proves one healthy that was too busy to answer a probe.
 package route
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -23,70 +8,84 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Table is the order in which nodes take the traffic, and who of them serves.
-// Safe for concurrent use.
+// Table is the ordered set of nodes with the routing state of each. Its
+// methods ignore names of nodes that it doesn't have. Safe for concurrent use.
 type Table struct {
 	order []*nodes.Node
 	index map[string]int
 
 	mu        sync.Mutex
-	lines     []line
+	states    []nodeState
 	queue     queue
-	models    uint64 // changes of what the nodes serve
+	version   uint64 // of what the nodes serve
 	onFailure func(Failure)
+
+	// Scratch space of the choice.
+	candidates []candidate
+	selection  selection
 }
 
-// line is what is known of one node. It is guarded by the table's mutex.
-type line struct {
-	node   *nodes.Node
-	model  string // what it serves
-	serves bool
-	served bool      // it was in the route before
-	since  time.Time // when it came back into the route, zero the first time
-	doubt  doubt
+// nodeState is the routing state of one node, guarded by the table's mutex.
+type nodeState struct {
+	node        *nodes.Node
+	model       string // that it serves
+	serves      bool
+	served      bool      // it was in the route before
+	reenteredAt time.Time // zero until it comes back into the route
+	ejection    ejection
 
-	underWay  map[*Request]struct{}
+	inFlight  map[*Request]struct{}
 	lastToken time.Time
 	idle      chan struct{} // closed when nothing is in flight; nil where nobody waits
 	outcomes  []Outcome     // the latest, oldest first
-	ended     uint64        // how many there were in all
-
-	first, whole, gap pace
+	ended     uint64        // how many outcomes there were in all
+	latencies [operations]latencyEstimate
 }
 
-// New makes a table in which nobody serves yet. The order is the fallback
-// order: the first node that serves takes the traffic.
+// New returns a table of nodes in their fallback order: the first one that
+// serves takes the traffic. No node serves until [Table.Serve] says so.
 func New(order ...*nodes.Node) *Table {
-	t := &Table{order: order, lines: make([]line, len(order)), index: make(map[string]int, len(order))}
+	t := &Table{order: order, states: make([]nodeState, len(order)), index: make(map[string]int, len(order))}
 	for i, n := range order {
 		t.index[n.Name] = i
-		t.lines[i] = line{node: n, model: n.Canonical(n.Wanted.Name), underWay: map[*Request]struct{}{}}
+		t.states[i] = nodeState{node: n, model: n.Canonical(n.Wanted.Name), inFlight: map[*Request]struct{}{}}
 	}
 	return t
 }
 
-// line returns what is known of a node, nil where it isn't there.
-func (t *Table) line(node string) *line {
+// Nodes returns the nodes in their order. A place is an index into it.
+func (t *Table) Nodes() []*nodes.Node { return slices.Clone(t.order) }
+
+// Has reports whether the table has a node of that name.
+func (t *Table) Has(node string) bool {
+	_, ok := t.index[node]
+	return ok
+}
+
+// state returns the state of a node, nil where the table doesn't have it.
+func (t *Table) state(node string) *nodeState {
 	if i, ok := t.index[node]; ok {
-		return &t.lines[i]
+		return &t.states[i]
 	}
 	return nil
 }
 
-// Serve puts a node into the route, or takes it out.
+// Serve puts a node into the route or takes it out. Entering the route ends
+// the node's ejection. A node that was in the route before begins its slow
+// start.
 func (t *Table) Serve(node string, serves bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.line(node)
-	if l == nil || l.serves == serves {
+	s := t.state(node)
+	if s == nil || s.serves == serves {
 		return
 	}
-	l.serves = serves
+	s.serves = serves
 	if serves {
-		if l.served {
-			l.since = time.Now()
+		if s.served {
+			s.reenteredAt = time.Now()
 		}
-		l.served, l.doubt = true, doubt{}
+		s.served, s.ejection = true, ejection{}
 		t.dispatch()
 	}
 }
@@ -95,45 +94,68 @@ func (t *Table) Serve(node string, serves bool) {
 func (t *Table) Serves(node string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.line(node)
-	return l != nil && l.serves
+	s := t.state(node)
+	return s != nil && s.serves
 }
 
-// SetModel says what a node serves; at first it is what the node is meant to.
+// SetModel sets the name of the model that a node serves. It is the node's
+// wanted model at first.
 func (t *Table) SetModel(node, model string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.line(node); l != nil {
-		if model = l.node.Canonical(model); model != l.model {
-			l.model = model
-			t.models++
+	if s := t.state(node); s != nil {
+		if model = s.node.Canonical(model); model != s.model {
+			s.model = model
+			t.version++
 			t.dispatch()
 		}
 	}
 }
 
-// Model returns what a node serves, "" where that is unknown.
+// Model returns the name of the model that a node serves, "" where it is
+// unknown.
 func (t *Table) Model(node string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.line(node); l != nil {
-		return l.model
+	if s := t.state(node); s != nil {
+		return s.model
 	}
 	return ""
 }
 
-// Trust ends the doubts about a node: a check of it passed.
-func (t *Table) Trust(node string) {
+// Served returns what [PlanFor] needs to know of each node, in their order.
+// Askable is true for all of them.
+func (t *Table) Served() []Served {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.line(node); l != nil {
-		l.doubt = doubt{}
+	list := make([]Served, len(t.states))
+	for i, s := range t.states {
+		list[i] = Served{Node: s.node, Model: s.model, Wanted: s.node.Canonical(s.node.Wanted.Name), Askable: true}
+	}
+	return list
+}
+
+// Version returns a number that changes whenever the result of [Table.Served]
+// does.
+func (t *Table) Version() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.version
+}
+
+// Reinstate ends the ejection of a node. The healer calls it when a probe of
+// the node passed.
+func (t *Table) Reinstate(node string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.state(node); s != nil {
+		s.ejection = ejection{}
 	}
 }
 
-// OnFailure calls f for each request that fails by its node's fault, from the
-// goroutine of the request. f must not block. There is one such function: that
-// of the last call.
+// OnFailure sets the function that is called for each request that fails by
+// its node's fault. It replaces the function set before. It is called from the
+// goroutine of the request and must not block.
 func (t *Table) OnFailure(f func(Failure)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -144,220 +166,87 @@ func (t *Table) OnFailure(f func(Failure)) {
 func (t *Table) Pick() *nodes.Node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range t.lines {
-		if t.lines[i].serves {
+	for i := range t.states {
+		if t.states[i].serves {
 			return t.order[i]
 		}
 	}
 	return nil
 }
 
-// Begin tells of a request to a node. Call Done when it is over.
-func (t *Table) Begin(node string) *Request {
+// Evict ends the requests in flight on a node with [ErrEvicted]. The gateway
+// sends them to another node. Requests of [Table.Begin] that have no
+// [Request.OnEvict] run on.
+func (t *Table) Evict(node string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.line(node); l != nil {
-		return t.begin(l)
-	}
-	return &Request{}
-}
-
-func (t *Table) begin(l *line) *Request {
-	r := &Request{table: t, line: l, outcome: Outcome{Began: time.Now()}}
-	l.underWay[r] = struct{}{}
-	return r
-}
-
-// errMoved is why a request ends whose node is to be left.
-var errMoved = errors.New("the node is being taken out of service")
-
-// Move ends the requests that are under way on a node. A [Transport] and a
-// [Gateway] send theirs to the next one; those of others are not touched.
-func (t *Table) Move(node string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	l := t.line(node)
-	if l == nil {
+	s := t.state(node)
+	if s == nil {
 		return
 	}
-	for r := range l.underWay {
+	for r := range s.inFlight {
 		if r.cancel != nil {
-			r.cancel(errMoved)
+			r.cancel(ErrEvicted)
 		}
 	}
 }
 
-// InFlight returns how many requests are under way on a node.
+// InFlight returns the number of requests in flight on a node.
 func (t *Table) InFlight(node string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.line(node); l != nil {
-		return len(l.underWay)
+	if s := t.state(node); s != nil {
+		return len(s.inFlight)
 	}
 	return 0
 }
 
-// Queued returns how many requests wait for a node.
+// Queued returns the number of requests that wait for a node.
 func (t *Table) Queued() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.queue.count
 }
 
-// closed is a channel that is closed.
-func closed() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}
-
-// Idle returns a channel that is closed while no request is under way on the
-// node, as of this call.
+// Idle returns a channel that is closed as soon as no request is in flight on
+// the node. It is closed already where that is so at the call.
 func (t *Table) Idle(node string) <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.line(node)
-	if l == nil || len(l.underWay) == 0 {
-		return closed()
+	s := t.state(node)
+	if s == nil || len(s.inFlight) == 0 {
+		idle := make(chan struct{})
+		close(idle)
+		return idle
 	}
-	if l.idle == nil {
-		l.idle = make(chan struct{})
+	if s.idle == nil {
+		s.idle = make(chan struct{})
 	}
-	return l.idle
+	return s.idle
 }
 
-// LastToken returns when a node's answer last moved on, zero where none did.
+// LastToken returns the time of a node's latest token, zero where there was
+// none.
 func (t *Table) LastToken(node string) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if l := t.line(node); l != nil {
-		return l.lastToken
+	if s := t.state(node); s != nil {
+		return s.lastToken
 	}
 	return time.Time{}
 }
 
-// Request is one request under way. Use it from one goroutine at a time.
-type Request struct {
-	table   *Table
-	line    *line
-	outcome Outcome
-	last    time.Time // of its tokens
-	cancel  context.CancelCauseFunc
-}
-
-// onMove sets what ends the request when its node is to be left.
-func (r *Request) onMove(cancel context.CancelCauseFunc) {
-	r.table.mu.Lock()
-	defer r.table.mu.Unlock()
-	r.cancel = cancel
-}
-
-// Token tells that the node's answer moved on.
-func (r *Request) Token() {
-	if r.line == nil {
-		return
-	}
-	now := time.Now()
-	r.table.mu.Lock()
-	defer r.table.mu.Unlock()
-	if r.outcome.FirstToken == 0 {
-		r.outcome.FirstToken = max(now.Sub(r.outcome.Began), 1)
-	} else {
-		r.line.gap.add(now.Sub(r.last), 0)
-	}
-	r.last = now
-	r.line.lastToken = now
-	r.line.doubt = doubt{}
-}
-
-// Failed tells that the node did not answer as it should have: it could not be
-// reached, said that it failed, or broke off. The node is left alone for a
-// moment where others serve. A client that went away, or asked for what no
-// node can do, is no failure of the node. Call it before Done.
-func (r *Request) Failed(fault nodes.Fault, detail string) {
-	r.outcome.Failed = true
-	r.suspect(fault, detail)
-}
-
-// suspect tells what speaks against the node while the request goes on.
-func (r *Request) suspect(fault nodes.Fault, detail string) {
-	if r.line == nil {
-		return
-	}
-	r.table.mu.Lock()
-	r.line.doubt = r.line.doubt.more(time.Now())
-	tell := r.table.onFailure
-	f := Failure{Node: r.line.node.Name, Fault: fault, Detail: detail, Begun: r.outcome.FirstToken > 0}
-	r.table.mu.Unlock()
-	if tell != nil {
-		tell(f)
-	}
-}
-
-// Busy tells that the node asked to be left alone for a while. That is no
-// failure.
-func (r *Request) Busy(wait time.Duration) {
-	if r.line == nil {
-		return
-	}
-	r.table.mu.Lock()
-	defer r.table.mu.Unlock()
-	r.line.doubt.busy = time.Now().Add(min(max(wait, time.Second), mostDoubt))
-}
-
-// Done ends the request. Calling it again does nothing.
-func (r *Request) Done() {
-	l := r.line
-	if l == nil {
-		return
-	}
-	r.table.mu.Lock()
-	defer r.table.mu.Unlock()
-	r.line = nil
-	delete(l.underWay, r)
-	if len(l.underWay) == 0 && l.idle != nil {
-		close(l.idle)
-		l.idle = nil
-	}
-	if r.outcome.Failed || r.outcome.FirstToken > 0 {
-		l.keep(r.outcome)
-	}
-	r.table.dispatch()
-}
-
-// Outcome is how a request to a node went.
-type Outcome struct {
-	// Began is when it was sent.
-	Began time.Time
-	// FirstToken is how long its first token took, 0 where none came.
-	FirstToken time.Duration
-	// Failed: by the node's fault.
-	Failed bool
-}
-
-// mostOutcomes is how many outcomes of a node are kept.
-const mostOutcomes = 64
-
-func (l *line) keep(o Outcome) {
-	if len(l.outcomes) == mostOutcomes {
-		copy(l.outcomes, l.outcomes[1:])
-		l.outcomes = l.outcomes[:mostOutcomes-1]
-	}
-	l.outcomes = append(l.outcomes, o)
-	l.ended++
-}
-
-// Outcomes returns how a node's requests went that ended since the cursor was
-// returned, in the order of their ends and at most the latest 64, and the next
-// cursor; the first is 0. Requests that told of no token and of no failure are
-// left out.
+// Outcomes returns the outcomes of a node's requests that ended after cursor,
+// in the order of their ends and at most the latest 64, and the cursor for the
+// next call. The first cursor is 0. A request without a token and without a
+// failure has no outcome.
 func (t *Table) Outcomes(node string, cursor uint64) ([]Outcome, uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.line(node)
-	if l == nil || l.ended <= cursor {
+	s := t.state(node)
+	if s == nil || s.ended <= cursor {
 		return nil, cursor
 	}
-	fresh := min(int(l.ended-cursor), len(l.outcomes))
-	return slices.Clone(l.outcomes[len(l.outcomes)-fresh:]), l.ended
+	added := min(int(s.ended-cursor), len(s.outcomes))
+	return slices.Clone(s.outcomes[len(s.outcomes)-added:]), s.ended
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/nodes/route"
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -124,10 +124,10 @@ type Gateway struct {
 	// Listen is its address, "" for no gateway.
 	Listen string
 	// Keys are those that let clients in, read from KeysFile; none: everybody.
-	Keys     []route.Key
+	Keys     []gateway.Key
 	KeysFile string
 	// Options are how requests are routed, without an observer.
-	Options route.Options
+	Options gateway.Options
 	// Metrics are served at /metrics of its address.
 	Metrics bool
 }

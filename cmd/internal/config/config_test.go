@@ -12,6 +12,7 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/nodes/route"
 	"github.com/turbone/jarvis/scoring"
 )
@@ -152,14 +153,15 @@ func TestWhole(t *testing.T) {
 		},
 		Gateway: Gateway{
 			Listen: "0.0.0.0:7072", KeysFile: filepath.Join(dir, "keys.yaml"),
-			Keys: []route.Key{
+			Keys: []gateway.Key{
 				{Name: "alice", Secret: nodes.NewSecret("sk-environment-secret"), AtOnce: 4, PerMinute: 60},
 				{Name: "bob", Secret: nodes.NewSecret("sk-bob-0123456789")},
 			},
-			Options: route.Options{
-				Policy: route.Sticky, Strict: true, PerNode: 4, Queue: 64, Wait: 10 * time.Second,
+			Options: gateway.Options{
+				Rules:  route.Rules{Policy: route.Sticky{}, PerNode: 4, Queue: 64, SlowStart: time.Minute},
+				Strict: true, Wait: 10 * time.Second,
 				Roles:      map[string]map[string]string{"fast": {"M1": "qwen3-4b", "OL1": "llama3.2:3b"}, "coder": {"M1": "qwen3-coder-30b"}},
-				FirstToken: 20 * time.Second, Answer: 5 * time.Minute, Between: 15 * time.Second, SlowStart: time.Minute,
+				FirstToken: 20 * time.Second, Answer: 5 * time.Minute, Between: 15 * time.Second,
 				Restart: true, MaxBody: 16 << 20,
 			},
 		},
@@ -199,7 +201,7 @@ func TestDefaults(t *testing.T) {
 // TestGateway: when there is one, and what its words mean.
 func TestGateway(t *testing.T) {
 	on := Gateway{Listen: DefaultGateway, Metrics: true}
-	with := func(o route.Options) Gateway { return Gateway{Listen: DefaultGateway, Metrics: true, Options: o} }
+	with := func(o gateway.Options) Gateway { return Gateway{Listen: DefaultGateway, Metrics: true, Options: o} }
 	for _, c := range []struct {
 		name, section string
 		want          Gateway
@@ -212,9 +214,9 @@ func TestGateway(t *testing.T) {
 		{"IPv6", "gateway: {listen: '[::1]:7071'}", Gateway{Listen: "[::1]:7071", Metrics: true}},
 		{"the defaults, written out", `gateway: {listen: 127.0.0.1:7071, strict_models: false, per_node: 0, first_token: auto,
   answer: auto, between_tokens: auto, restart_streams: false, metrics: true}`, on},
-		{"nobody waits", "gateway: {queue: {size: 0}}", with(route.Options{Queue: -1})},
-		{"no slow start", "gateway: {slow_start: off}", with(route.Options{SlowStart: -1})},
-		{"a slow start of 0", "gateway: {slow_start: 0s}", with(route.Options{SlowStart: -1})},
+		{"nobody waits", "gateway: {queue: {size: 0}}", with(gateway.Options{Rules: route.Rules{Queue: route.NoQueue}})},
+		{"no slow start", "gateway: {slow_start: off}", with(gateway.Options{Rules: route.Rules{SlowStart: route.NoSlowStart}})},
+		{"a slow start of 0", "gateway: {slow_start: 0s}", with(gateway.Options{Rules: route.Rules{SlowStart: route.NoSlowStart}})},
 		{"the status API's default address, which it left", "healer: {listen: off}\ngateway: {listen: 127.0.0.1:7070}",
 			Gateway{Listen: "127.0.0.1:7070", Metrics: true}},
 	} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/turbone/jarvis/nodes/gateway"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -35,8 +36,9 @@ func (r *reader) gateway(v value, c *Config) {
 	}
 	o := &g.Options
 	if v, ok := m.get("policy"); ok {
-		policy, _ := v.oneOf([]string{string(route.Fallback), string(route.LeastBusy), string(route.Sticky)})
-		o.Policy = route.Policy(policy)
+		if name, ok := v.oneOf(route.PolicyNames()); ok {
+			o.Policy, _ = route.PolicyByName(name) // it is one of the names
+		}
 	}
 	if v, ok := m.get("models"); ok {
 		o.Roles = r.roles(v, c.Nodes)
@@ -65,9 +67,9 @@ func (r *reader) gateway(v value, c *Config) {
 	}
 	if v, ok := m.get("slow_start"); ok {
 		if v.is(off) {
-			o.SlowStart = -1
+			o.SlowStart = route.NoSlowStart
 		} else if o.SlowStart, ok = v.duration(0); ok && o.SlowStart == 0 {
-			o.SlowStart = -1 // 0 is the default there
+			o.SlowStart = route.NoSlowStart // 0 is the default there
 		}
 	}
 	if v, ok := m.get("max_body"); ok {
@@ -190,14 +192,14 @@ func (r *reader) role(m mapping, names []string) map[string]string {
 	return models
 }
 
-func (r *reader) queue(v value, o *route.Options) {
+func (r *reader) queue(v value, o *gateway.Options) {
 	m, ok := v.mapping(queueKeys)
 	if !ok {
 		return
 	}
 	if v, ok := m.get("size"); ok {
 		if size, ok := v.integer(0); ok {
-			o.Queue = cmp.Or(size, -1) // 0 is the default there
+			o.Queue = cmp.Or(size, route.NoQueue) // 0 is the default there
 		}
 	}
 	m.durations([]durationKey{{"wait", &o.Wait, shortest}})

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/nodes/route"
+	"github.com/turbone/jarvis/nodes/gateway"
 )
 
 const (
@@ -19,7 +19,7 @@ const sampleKeys = "write a list: - {name: alice, key: ${ALICE_KEY}}"
 
 // keysFile reads the file of the clients' keys. What is wrong with it is told
 // with its own lines, and nothing of it is quoted.
-func (r *reader) keysFile(v value) (path string, keys []route.Key) {
+func (r *reader) keysFile(v value) (path string, keys []gateway.Key) {
 	path, content, ok := v.secretContent("the keys", "some keys", mostKeys)
 	if !ok {
 		return "", nil
@@ -33,7 +33,7 @@ func (r *reader) keysFile(v value) (path string, keys []route.Key) {
 	return path, keys
 }
 
-func (r *reader) clients(v value) []route.Key {
+func (r *reader) clients(v value) []gateway.Key {
 	items, ok := v.list(sampleKeys)
 	if !ok {
 		return nil
@@ -41,7 +41,7 @@ func (r *reader) clients(v value) []route.Key {
 	if len(items) == 0 {
 		v.mistake("no key in it", sampleKeys)
 	}
-	var list []route.Key
+	var list []gateway.Key
 	names, secrets := map[string]Position{}, map[string]Position{}
 	once := func(seen map[string]Position, text string, v value, what, fix string) {
 		if first, dup := seen[text]; dup {
@@ -55,7 +55,7 @@ func (r *reader) clients(v value) []route.Key {
 		if !ok {
 			continue
 		}
-		var k route.Key
+		var k gateway.Key
 		if v, ok := m.need("name", "say whose key it is: name: alice"); ok {
 			if k.Name, ok = v.words("a name"); ok {
 				once(names, k.Name, v, "name", "give each a name of its own: it is the one in the metrics")

@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+)
+
+// end is a node as the route sends requests to it.
+type end struct {
+	node      *nodes.Node
+	at        nodes.Endpoint
+	transport http.RoundTripper
+	urls      map[string]*url.URL // by API
+	header    string              // Authorization, empty for none
+
+	mu    sync.Mutex
+	lacks map[string]time.Time // APIs that its version doesn't have, and when that was seen
+}
+
+// forgetLack is after which time a node is asked again for an API that it did
+// not have: it may have been updated.
+const forgetLack = 10 * time.Minute
+
+// newEnd returns nil for a backend that takes no requests.
+func newEnd(n *nodes.Node, own http.RoundTripper) *end {
+	u, ok := n.Backend.(nodes.Upstream)
+	if !ok {
+		return nil
+	}
+	e := &end{node: n, at: u.Endpoint(), urls: map[string]*url.URL{}, lacks: map[string]time.Time{}}
+	if e.transport = e.at.Transport; e.transport == nil {
+		e.transport = own
+	}
+	for _, path := range e.at.APIs {
+		to := *e.at.URL
+		to.Path, to.RawPath = strings.TrimSuffix(to.Path, "/")+path, ""
+		e.urls[path] = &to
+	}
+	if !e.at.Key.Empty() {
+		e.header = "Bearer " + e.at.Key.Reveal()
+	}
+	return e
+}
+
+// newTransport carries the requests to nodes: connections are kept for the
+// next request, as many as there are clients, and given up before the five
+// seconds after which some servers close theirs under a request.
+func newTransport() *http.Transport {
+	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, address)
+			if tcp, ok := c.(*net.TCPConn); ok && err == nil {
+				return wholeConn{tcp}, nil
+			}
+			return c, err
+		},
+		MaxIdleConnsPerHost:    1024,
+		IdleConnTimeout:        4 * time.Second,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+		DisableCompression:     true, // a compressed answer can't be read on the way
+		ReadBufferSize:         32 << 10,
+	}
+}
+
+// has reports whether the node has an API.
+func (e *end) has(path string) bool {
+	if e.urls[path] == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.lacks) == 0 {
+		return true
+	}
+	seen, lacks := e.lacks[path]
+	return !lacks || time.Since(seen) > forgetLack
+}
+
+// lack notes that the node's version has no such API, and reports whether that
+// is news.
+func (e *end) lack(path string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	seen, known := e.lacks[path]
+	e.lacks[path] = time.Now()
+	return !known || time.Since(seen) > forgetLack
+}
+
+// dialect returns how the node is asked for what a client asked by an API; ok
+// is false where it can't be.
+func (e *end) dialect(a *api) (d chat.Dialect, path string, ok bool) {
+	if e.has(a.path) {
+		return a.dialect, a.path, true
+	}
+	if a.dialect == nil || !chat.Translates(a.dialect) {
+		return nil, "", false
+	}
+	for _, d := range chat.Dialects() {
+		if e.has(d.Path()) {
+			return d, d.Path(), true
+		}
+	}
+	return nil, "", false
+}
+
+// carries returns how the node can carry on an answer to a client that asked
+// by an API, and what the request has to say for it.
+func (e *end) carries(a *api) (d chat.Dialect, fields map[string]any, ok bool) {
+	if a.dialect == nil {
+		return nil, nil, false
+	}
+	if a.dialect.Path() == "/v1/completions" { // a text is carried on by any server
+		return a.dialect, nil, e.has(a.path)
+	}
+	if !chat.Translates(a.dialect) {
+		return nil, nil, false
+	}
+	for _, d := range append([]chat.Dialect{a.dialect}, chat.Dialects()...) {
+		if e.has(d.Path()) && d != chat.Dialect(chat.Generate{}) { // which has no turn to leave open
+			if fields, ok := e.at.Continues(d.Path()); ok {
+				return d, fields, true
+			}
+		}
+	}
+	return nil, nil, false
+}

@@ -1,0 +1,117 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// hedge asks the other nodes where one takes too long to begin. That node is
+// not given up before it has been silent for very long: whoever answers first
+// wins, so that a limit that was too short costs work and no answer.
+type hedge struct {
+	timer *time.Timer
+	began chan struct{} // closed when the attempt itself has ended
+	ended chan struct{} // closed when the search has ended
+	other *begun
+
+	mu      sync.Mutex
+	cancel  context.CancelCauseFunc // of the search
+	stopped bool
+}
+
+// hedge starts the watch over an attempt. Once it has fired, the call belongs
+// to its search until end returns.
+func (c *call) hedge(ctx context.Context, a *attempt, patience time.Duration) *hedge {
+	h := &hedge{began: make(chan struct{}), ended: make(chan struct{})}
+	h.timer = time.AfterFunc(patience, func() { h.search(ctx, c, a, patience) })
+	return h
+}
+
+// end ends the watch, and returns the answer that another node began, nil where
+// none did. Where the attempt itself was answered, a search under way is given
+// up; where it failed, the search may still find somebody.
+func (h *hedge) end(answered bool) *begun {
+	if h.timer.Stop() {
+		return nil
+	}
+	close(h.began)
+	h.mu.Lock()
+	if answered && h.other == nil {
+		h.stopped = true
+		if h.cancel != nil {
+			h.cancel(errOvertaken)
+		}
+	}
+	h.mu.Unlock()
+	<-h.ended
+	return h.other
+}
+
+// found takes what the search found, unless it came too late.
+func (h *hedge) found(b *begun, a *attempt) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped {
+		b.drop()
+		return
+	}
+	h.other = b
+	a.cancel(errOvertaken)
+}
+
+// search looks for another node, again and again while the attempt is silent.
+func (h *hedge) search(ctx context.Context, c *call, a *attempt, patience time.Duration) {
+	defer close(h.ended)
+	ctx, cancel := context.WithCancelCause(ctx)
+	h.mu.Lock()
+	h.cancel = cancel
+	stopped := h.stopped
+	h.mu.Unlock()
+	told := false
+	for !stopped {
+		// Where other requests move, the node is busy and not dead.
+		if time.Since(c.f.table.LastToken(a.end.node.Name)) > patience {
+			if !told {
+				told = true
+				a.request.Suspect(nodes.TimedOut, errSilent.Error())
+			}
+			if b, err := c.reach(ctx, true); err == nil {
+				h.found(b, a)
+				return // the answer's context ends with the call's own
+			}
+			clear(c.tried)
+			c.tried[c.place(a.end)] = true
+			if time.Since(a.begun) > c.mostSilence() {
+				a.cancel(errSilent)
+			}
+		}
+		select {
+		case <-h.began:
+			stopped = true
+		case <-ctx.Done():
+			stopped = true
+		case <-time.After(min(patience, c.mostSilence())):
+		}
+	}
+	cancel(nil)
+}
+
+// mostSilence is how long a node may be silent while there is nobody else.
+func (c *call) mostSilence() time.Duration {
+	o := &c.f.options
+	switch {
+	case c.carry != nil:
+		return o.Wait // the client has a part already, and waits for the rest
+	case c.stream && o.FirstToken > 0:
+		return max(4*o.FirstToken, o.Wait)
+	case c.stream:
+		return route.FirstToken.MaxLimit()
+	case o.Answer > 0:
+		return max(4*o.Answer, o.Wait)
+	}
+	return route.WholeAnswer.MaxLimit()
+}

@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sourcegraph/conc/pool"
+
+	"github.com/turbone/jarvis/nodes"
+	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// listed answers what is not asked of a model: which models there are. The
+// lists are those of all serving nodes together, and of the roles.
+func (f *forwarder) listed(req *http.Request, _ http.Header) (*http.Response, error) {
+	o := f.list(req)
+	return respond(req, o), nil
+}
+
+// list returns the answer to a GET.
+func (f *forwarder) list(req *http.Request) *answer {
+	path := strings.TrimSuffix(req.URL.Path, "/")
+	get := req.Method == http.MethodGet || req.Method == http.MethodHead
+	switch {
+	case apis[path] != nil && req.Method != http.MethodPost:
+		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by POST")
+	case !get && isList(path):
+		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by GET")
+	case !get:
+	case path == "/v1/models":
+		return object(map[string]any{"object": "list", "data": openAIModels(f.models(req.Context()))})
+	case strings.HasPrefix(path, "/v1/models/"):
+		name := strings.TrimPrefix(path, "/v1/models/")
+		l := f.models(req.Context())
+		for i, m := range openAIModels(l) {
+			if at := i - len(l.roles); m["id"] == name || at >= 0 && l.entries[at].node.Same(name, l.entries[at].file.Name) {
+				return object(m)
+			}
+		}
+		return wrong(http.StatusNotFound, path, fmt.Sprintf("no node has a model %q", name))
+	case path == "/api/tags":
+		return object(map[string]any{"models": ollamaTags(f.models(req.Context()))})
+	case path == "/api/ps":
+		return object(map[string]any{"models": ollamaLoaded(f.models(req.Context()))})
+	case path == "/api/version":
+		return object(map[string]any{"version": f.ollamaVersion(req.Context())})
+	case path == "":
+		return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("Ollama is running")}
+	}
+	return wrong(http.StatusNotFound, path, "no such API here: "+path)
+}
+
+// isList reports whether a path is that of a list.
+func isList(path string) bool {
+	switch path {
+	case "", "/v1/models", "/api/tags", "/api/ps", "/api/version":
+		return true
+	}
+	return strings.HasPrefix(path, "/v1/models/")
+}
+
+// wrong is an error in the protocol that a path is of.
+func wrong(status int, path, text string) *answer {
+	var d chat.Dialect = chat.OpenAI{}
+	if a := apis[path]; a != nil {
+		d = a.errors
+	} else if strings.HasPrefix(path, "/api/") {
+		d = chat.Ollama{}
+	} else if strings.HasPrefix(path, "/v1/messages/") {
+		d = chat.Anthropic{}
+	}
+	return &answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: d.Error(status, text)}
+}
+
+// refusal400 is the answer to a request that is none.
+func refusal400(a *ask, err error) *answer {
+	status := http.StatusBadRequest
+	if b, ok := err.(badRequest); ok {
+		status = b.status
+	}
+	return &answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: a.errors.Error(status, err.Error())}
+}
+
+func object(v any) *answer {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return wrong(http.StatusInternalServerError, "", err.Error())
+	}
+	return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
+}
+
+// listing is what the nodes have.
+type listing struct {
+	roles   []string
+	entries []entry
+	version string // of an Ollama
+}
+
+type entry struct {
+	node   *nodes.Node
+	file   nodes.File
+	loaded *nodes.Instance
+}
+
+// freshList is how long a list is good: clients ask for it often, and each
+// question costs every node one.
+const freshList = 2 * time.Second
+
+// models asks the serving nodes what they have. A node that doesn't tell in
+// time is left out.
+func (f *forwarder) models(ctx context.Context) listing {
+	f.listMu.Lock()
+	defer f.listMu.Unlock()
+	if time.Since(f.listedAt) < freshList {
+		return f.lastList
+	}
+	var mu sync.Mutex
+	found := make([][]entry, len(f.ends))
+	var l listing
+	p := pool.New().WithMaxGoroutines(16)
+	for i, n := range f.table.Nodes() {
+		if !f.table.Serves(n.Name) {
+			continue
+		}
+		p.Go(func() {
+			s, err := n.Probe(ctx)
+			if err != nil {
+				return // the healer finds out why
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if n.Engine == "ollama" && l.version == "" {
+				l.version = s.Version
+			}
+			found[i] = entriesOf(n, s)
+		})
+	}
+	p.Wait()
+	seen := map[string]bool{}
+	for _, list := range found {
+		for _, e := range list {
+			if !seen[e.file.Name] {
+				seen[e.file.Name] = true
+				l.entries = append(l.entries, e)
+			}
+		}
+	}
+	l.roles = []string{route.Auto}
+	for role := range f.options.Roles {
+		l.roles = append(l.roles, role)
+	}
+	slices.Sort(l.roles[1:])
+	if ctx.Err() == nil {
+		f.lastList, f.listedAt = l, time.Now()
+	}
+	return l
+}
+
+func entriesOf(n *nodes.Node, s nodes.Snapshot) []entry {
+	var list []entry
+	for i := range s.Loaded {
+		inst := &s.Loaded[i]
+		list = append(list, entry{node: n, file: nodes.File{Name: inst.Model, Digest: inst.Digest, Size: inst.Size}, loaded: inst})
+	}
+	for _, file := range s.OnDisk {
+		if at := slices.IndexFunc(list, func(e entry) bool { return e.file.Name == file.Name }); at >= 0 {
+			list[at].file = file
+			continue
+		}
+		list = append(list, entry{node: n, file: file})
+	}
+	return list
+}
+
+func openAIModels(l listing) []map[string]any {
+	list := []map[string]any{}
+	for _, role := range l.roles {
+		list = append(list, map[string]any{"id": role, "object": "model", "created": 0, "owned_by": "jarvis"})
+	}
+	for _, e := range l.entries {
+		list = append(list, map[string]any{"id": e.file.Name, "object": "model", "created": 0, "owned_by": e.node.Name})
+	}
+	return list
+}
+
+// details are what Ollama's clients read of a model.
+var details = map[string]any{"parent_model": "", "format": "gguf", "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""}
+
+// never is a date for what has none.
+const never = "1970-01-01T00:00:00Z"
+
+func ollamaTags(l listing) []map[string]any {
+	list := []map[string]any{}
+	add := func(name, digest string, size int64) {
+		list = append(list, map[string]any{"name": name, "model": name, "modified_at": never, "size": size, "digest": digest, "details": details})
+	}
+	for _, role := range l.roles {
+		add(role, "", 0)
+	}
+	for _, e := range l.entries {
+		add(e.file.Name, e.file.Digest, e.file.Size)
+	}
+	return list
+}
+
+func ollamaLoaded(l listing) []map[string]any {
+	list := []map[string]any{}
+	for _, e := range l.entries {
+		if e.loaded == nil {
+			continue
+		}
+		list = append(list, map[string]any{
+			"name": e.file.Name, "model": e.file.Name, "size": e.loaded.Size, "size_vram": e.loaded.VRAM, "digest": e.loaded.Digest,
+			"details": details, "expires_at": "2318-01-01T00:00:00Z",
+		})
+	}
+	return list
+}
+
+// nobodyAsked reports whether no node speaks the API, while some serve the
+// model that was asked about.
+func (c *call) nobodyAsked() bool {
+	chats := c.f.plan(&ask{api: apis["/api/chat"], model: c.model})
+	for i := range chats.Fits {
+		if c.plan.Fits[i] != route.Unfit {
+			return false
+		}
+		if chats.Fits[i] != route.Unfit && c.f.table.Serves(c.f.ends[i].node.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// shownModel is what /api/show tells of a model of another engine: that it can
+// be asked. The ollama command wants to know before it asks.
+func shownModel(name string) *answer {
+	return object(map[string]any{
+		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "license": "", "modified_at": never, "details": details,
+		"model_info": map[string]any{"general.architecture": "", "general.basename": name}, "capabilities": []string{"completion", "tools"},
+	})
+}
+
+// oldestOllama is a version whose clients get along with what is here.
+const oldestOllama = "0.17.4"
+
+// ollamaVersion is that of the first Ollama that serves: clients look at it to
+// know what they may ask.
+func (f *forwarder) ollamaVersion(ctx context.Context) string {
+	if v := f.models(ctx).version; v != "" {
+		return v
+	}
+	return oldestOllama
+}

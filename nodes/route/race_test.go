@@ -1,6 +1,0 @@
-//go:build race
-
-package route_test
-
-// raceDetector: everything takes ten times as long.
-const raceDetector = true
