@@ -13,7 +13,7 @@ import (
 // ollamaNode is a node that nobody asks.
 func ollamaNode(t *testing.T, name, model string) *nodes.Node {
 	t.Helper()
-	backend, err := ollama.New(ollama.Config{Node: name, URL: "http://127.0.0.1:1"})
+	backend, err := ollama.New(nodes.Connection{Node: name, URL: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func ollamaNode(t *testing.T, name, model string) *nodes.Node {
 
 func openAINode(t *testing.T, name, model string) *nodes.Node {
 	t.Helper()
-	backend, err := openai.New(openai.Config{Node: name, URL: "http://127.0.0.1:1"})
+	backend, err := openai.New(nodes.Connection{Node: name, URL: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
