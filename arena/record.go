@@ -159,18 +159,20 @@ func (a *Organizer) evidence(ctx context.Context, node *nodes.Node, p *progress,
 		Type: p.Type, Node: p.Node, Suite: p.Hash, Model: p.Champion.Name, Digest: p.Champion.Digest,
 		Config: a.conditions(p.Champion, p.Parallel),
 	}
+	var since time.Time
+	if crowned {
+		since = champion.Since
+	}
+	if names == nil {
+		runs = history.Evidence(runs, like, since)
+	} else {
+		runs = slices.DeleteFunc(slices.Clone(runs), func(r history.Run) bool { return !slices.Contains(names, r.ID) })
+	}
 	p.history = nil
-	for _, run := range slices.Backward(runs) {
-		switch {
-		case len(p.history) == mostEvidence:
-		case names != nil && !slices.Contains(names, run.ID):
-		case names == nil && (run.Crowned || len(run.Results) == 0 || !history.Comparable(run, like) || run.Model != like.Model ||
-			run.Digest != like.Digest || crowned && run.Time.Before(champion.Since)):
-		default:
-			p.history = append(p.history, run.Results)
-			if names == nil {
-				p.Evidence = append(p.Evidence, run.ID)
-			}
+	for _, run := range slices.Backward(runs[max(0, len(runs)-mostEvidence):]) {
+		p.history = append(p.history, run.Results)
+		if names == nil {
+			p.Evidence = append(p.Evidence, run.ID)
 		}
 	}
 	return nil

@@ -2,45 +2,47 @@ package history
 
 import (
 	"slices"
+	"time"
 
 	"github.com/turbone/jarvis/scoring"
 )
 
-// ChampionRuns returns the champion's own runs since it was crowned, in their
-// order: those with single results, made under the same conditions as each
-// other and with the settings that it was crowned with. The run that crowned it
-// is left out: who is crowned was lucky, too. These runs are evidence in a
-// tournament; rows that tell of one run should have been folded before, see
-// [Fold].
-//
-// The conditions are those of the crowning run, where it is among the runs, or
-// else of the latest that counts.
-func ChampionRuns(runs []Run, c Champion) []Run {
-	var own []Run
-	var like *Run
-	for i, run := range runs {
-		if run.Model != c.Model || len(run.Results) == 0 || c.Node != "" && run.Node != c.Node {
-			continue
-		}
-		if c.RunID != "" && run.ID == c.RunID {
-			like = &runs[i]
-			continue
-		}
-		if run.Crowned || run.Time.Before(c.Since) || !holds(run.Config, c.Config) {
-			continue
-		}
-		own = append(own, run)
-	}
-	if like == nil && len(own) > 0 {
-		like = &own[len(own)-1]
-	}
+// Evidence returns the runs that count as evidence about a model, in their
+// order: those of the model and digest of like, made under the same conditions
+// (see [Comparable]), with single results, that ended at since or later. A run
+// that crowned its model is left out: its score is biased upwards by the
+// selection (winner's curse).
+func Evidence(runs []Run, like Run, since time.Time) []Run {
 	var list []Run
-	for _, run := range own {
-		if Comparable(run, *like) && (run.Digest == like.Digest || run.Digest == "" || like.Digest == "") {
+	for _, run := range runs {
+		if run.Model == like.Model && run.Digest == like.Digest && Comparable(run, like) &&
+			len(run.Results) > 0 && !run.Crowned && !run.Time.Before(since) {
 			list = append(list, run)
 		}
 	}
 	return list
+}
+
+// ChampionRuns returns the champion's own runs since it was crowned, in their
+// order: its [Evidence] under the conditions of the run that crowned it, where
+// that is among the runs, or else of its latest run with the settings that it
+// was crowned with. Rows that tell of one run should have been folded before,
+// see [Fold].
+func ChampionRuns(runs []Run, c Champion) []Run {
+	var latest *Run
+	for i, run := range slices.Backward(runs) {
+		switch {
+		case run.Model != c.Model || len(run.Results) == 0 || c.Node != "" && run.Node != c.Node:
+		case c.RunID != "" && run.ID == c.RunID:
+			return Evidence(runs, run, c.Since)
+		case latest == nil && !run.Crowned && !run.Time.Before(c.Since) && holds(run.Config, c.Config):
+			latest = &runs[i]
+		}
+	}
+	if latest == nil {
+		return nil
+	}
+	return Evidence(runs, *latest, c.Since)
 }
 
 // Before returns the champion that one took over from: the other model of the
