@@ -58,7 +58,7 @@ type rejectedByName struct {
 	Reason     string `json:"reason"`
 }
 
-func newDiscoverCommand(o *options) *cobra.Command {
+func newDiscoverCommand(g *global) *cobra.Command {
 	var node string
 	var limit int
 	cmd := &cobra.Command{
@@ -80,7 +80,7 @@ for the context that the node's model is served with.
 			if limit < 1 || limit > 200 {
 				return usage("--limit is 1 to 200, not %d", limit)
 			}
-			return discover(cmd, *o, node, hub.Query{Search: strings.Join(args, " "), Limit: limit})
+			return discover(cmd, *g, node, hub.Query{Search: strings.Join(args, " "), Limit: limit})
 		},
 	}
 	cmd.Flags().StringVar(&node, "node", "", "the `NODE` that they are for (default: arena.node, else the first of the fallback order)")
@@ -88,12 +88,12 @@ for the context that the node's model is served with.
 	return cmd
 }
 
-func discover(cmd *cobra.Command, o options, named string, q hub.Query) error {
+func discover(cmd *cobra.Command, g global, named string, q hub.Query) error {
 	client, err := openHub()
 	if err != nil {
 		return err
 	}
-	node, err := openNodeIfAny(cmd, o.config, named)
+	node, err := openNodeIfAny(cmd, g.config, named)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func discover(cmd *cobra.Command, o options, named string, q hub.Query) error {
 		}
 		d.Notes = append(d.Notes, "Nothing was left out for its size: "+what+".")
 	}
-	if o.json {
+	if g.json {
 		return printJSON(cmd.OutOrStdout(), d)
 	}
 	d.print(cmd.OutOrStdout(), q.Search)

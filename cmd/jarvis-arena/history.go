@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/arena"
-	"github.com/turbone/jarvis/arena/report"
+	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/scoring"
 )
@@ -21,7 +20,39 @@ import (
 // lastRuns is how many runs are shown.
 const lastRuns = 10
 
-// past is what --history prints.
+func newHistoryCommand(g *global) *cobra.Command {
+	var node, report string
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Show the champion, the last runs, the trend and the alarms",
+		Example: `  jarvis-arena history
+  jarvis-arena history --node M1
+  jarvis-arena history --json | jq .champion.model`,
+		Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return showHistory(cmd, *g, node, report) },
+	}
+	cmd.Flags().StringVar(&node, "node", "", "only runs on this `NODE`")
+	cmd.Flags().StringVar(&report, "report", "", "write a page with charts to an HTML `FILE`, too")
+	return cmd
+}
+
+// showHistory prints the history, with a node only that node's, and writes its
+// report where a file is named.
+func showHistory(cmd *cobra.Command, g global, node, report string) (err error) {
+	h, err := openHistory(cmd, g)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	if report != "" {
+		if err := h.report(cmd, report, nil); err != nil {
+			return err
+		}
+	}
+	return h.show(cmd, g, node)
+}
+
+// past is the output of history.
 type past struct {
 	Champion *history.Champion `json:"champion"`
 	// Runs are the last, in the file's format; reports of one run are one.
@@ -102,34 +133,21 @@ func trendRuns(runs []history.Run) []history.Run {
 	return list[max(0, len(list)-lastRuns):]
 }
 
-// showHistory prints the champion, the last runs, the trend and the alarms, or
-// writes the report of them.
-func showHistory(cmd *cobra.Command, o options) (err error) {
-	c, store, closer, err := openHistory(cmd, o)
+// show prints the champion, the last runs, the trend and the alarms; with a node
+// only that node's.
+func (h *openedHistory) show(cmd *cobra.Command, g global, node string) error {
+	p, _, err := readPast(cmd.Context(), h.store, h.config.Arena.Weights, node)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	p, _, err := readPast(cmd.Context(), store, c.Arena.Weights, o.node)
-	if err != nil {
-		return err
+	if !g.json {
+		printPast(cmd.OutOrStdout(), p, node)
+		return nil
 	}
-	if o.report != "" {
-		b := &bench{config: c, store: store}
-		if err := b.report(cmd.Context(), o.report, nil); err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", o.report)
+	for i := range p.Runs {
+		p.Runs[i].Results = nil // hundreds of lines a run
 	}
-	if o.json {
-		// The single results would drown the rest.
-		for i := range p.Runs {
-			p.Runs[i].Results = nil
-		}
-		return printJSON(cmd.OutOrStdout(), p)
-	}
-	printPast(cmd.OutOrStdout(), p, o.node)
-	return nil
+	return printJSON(cmd.OutOrStdout(), p)
 }
 
 func printPast(out io.Writer, p past, node string) {
@@ -193,107 +211,4 @@ func spark(scores []float64) string {
 		b.WriteRune(levels[min(max(i, 0), len(levels)-1)])
 	}
 	return b.String()
-}
-
-// appended is what --append prints.
-type appended struct {
-	RunID      string  `json:"run_id"`
-	Score      float64 `json:"score"`
-	Replaced   bool    `json:"replaced"`
-	Regression bool    `json:"regression"`
-	TotalRuns  int     `json:"total_runs"`
-	// Alarm says what the regression is, "" where there is none.
-	Alarm string `json:"alarm,omitempty"`
-}
-
-// appendResults records what an autotest measured, of the model that is named,
-// else of the one that the file names.
-func appendResults(cmd *cobra.Command, o options, model string) (err error) {
-	text, err := os.ReadFile(o.append)
-	if err != nil {
-		return fmt.Errorf("the results: %w", err)
-	}
-	result, err := history.ReadResult(text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", o.append, err)
-	}
-	if o.node != "" {
-		result.Node = o.node
-	}
-	if model != "" {
-		result.Model = model
-	}
-	c, store, closer, err := openHistory(cmd, o)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
-	done, err := history.AppendToHistory(cmd.Context(), store, result)
-	if err != nil {
-		return err
-	}
-	p, runs, err := readPast(cmd.Context(), store, c.Arena.Weights, "")
-	if err != nil {
-		return err
-	}
-	a := appended{RunID: done.ID, Replaced: done.Replaced, TotalRuns: done.Total}
-	for _, r := range runs {
-		if r.ID == done.ID {
-			a.Score = scoring.Round(r.Score)
-		}
-	}
-	for _, alarm := range p.Alarms {
-		if alarm.RunID == done.ID && alarm.Kind == scoring.Regression {
-			a.Regression, a.Alarm = true, alarm.Text
-		}
-	}
-	if o.report != "" {
-		b := &bench{config: c, store: store}
-		if err := b.report(cmd.Context(), o.report, nil); err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", o.report)
-	}
-	if result.Model == "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note: nothing names the model that was measured; name it as jarvis-arena --append FILE MODEL, so that its runs compare")
-	}
-	if o.json {
-		return printJSON(cmd.OutOrStdout(), a)
-	}
-	verb := "recorded"
-	if a.Replaced {
-		verb = "replaced its earlier report"
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: score %.2f, %s; %s in the history\n", a.RunID, a.Score, verb, runsText(a.TotalRuns))
-	if a.Alarm != "" {
-		fmt.Fprintln(cmd.OutOrStdout(), clean(a.Alarm))
-	}
-	return nil
-}
-
-// report writes the page of the history and, where there was one, of the
-// tournament.
-func (b *bench) report(ctx context.Context, path string, r *arena.Result) error {
-	rows, err := b.store.Runs(ctx)
-	if err != nil {
-		return err
-	}
-	champion, _, err := b.store.Champion(ctx)
-	if err != nil {
-		return err
-	}
-	d := report.Data{
-		Runs: history.Runs(history.Fold(rows)), Champion: champion, Weights: b.config.Arena.Weights, Made: time.Now(),
-	}
-	for _, a := range history.Alarms(history.Judge(rows, b.config.Arena.Weights)) {
-		d.Alarms = append(d.Alarms, report.Alarm{Time: a.Time, Node: a.Node, Kind: string(a.Kind), From: a.From, To: a.To, Text: a.Text})
-	}
-	if r != nil {
-		d.Node = r.Node
-		d.Tournament = &report.Tournament{
-			Champion: r.Champion.Model, Candidate: r.Candidate.Model, ChampionTests: r.ChampionTests,
-			CandidateTests: r.CandidateTests, Looks: r.Looks, Verdict: string(r.Verdict), Reason: r.Reason,
-		}
-	}
-	return writeFile(path, func(w io.Writer) error { return report.Write(w, d) })
 }

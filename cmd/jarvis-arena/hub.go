@@ -58,7 +58,7 @@ func openNode(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&bench{config: c, set: set}).node(named)
+	return nodeOf(c, set, named)
 }
 
 // openNodeIfAny is openNode, and nil where nobody named a node and there is no

@@ -33,7 +33,7 @@ type moved struct {
 	Crowned  bool              `json:"crowned"`
 }
 
-func newMoveCommand(o *options) *cobra.Command {
+func newMoveCommand(g *global) *cobra.Command {
 	var merge bool
 	cmd := &cobra.Command{
 		Use:   "move FROM TO",
@@ -54,14 +54,14 @@ of its own, which FROM has not, is another history and is left alone, unless
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return move(cmd, *o, args[0], args[1], merge) },
+		RunE: func(cmd *cobra.Command, args []string) error { return move(cmd, *g, args[0], args[1], merge) },
 	}
 	cmd.Flags().BoolVar(&merge, "merge", false, "put two histories into one")
 	return cmd
 }
 
-func move(cmd *cobra.Command, o options, from, to string, merge bool) error {
-	c, err := configOrDefault(cmd, o)
+func move(cmd *cobra.Command, g global, from, to string, merge bool) error {
+	c, err := configOrDefault(cmd, g.config)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func move(cmd *cobra.Command, o options, from, to string, merge bool) error {
 	if err := m.write(cmd.Context(), content, c.History.Keep, merge); err != nil {
 		return fmt.Errorf("move to %s: %w", to, err)
 	}
-	if o.json {
+	if g.json {
 		return printJSON(cmd.OutOrStdout(), m)
 	}
 	m.print(cmd.OutOrStdout(), c)

@@ -31,7 +31,7 @@ type pulled struct {
 	Needs        int64  `json:"needs_bytes,omitempty"`
 }
 
-func newPullCommand(o *options) *cobra.Command {
+func newPullCommand(g *global) *cobra.Command {
 	var node string
 	cmd := &cobra.Command{
 		Use:   "pull MODEL",
@@ -52,14 +52,14 @@ after it or without; then the best one that fits the node's memory is taken.
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return pull(cmd, *o, node, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return pull(cmd, *g, node, args[0]) },
 	}
 	cmd.Flags().StringVar(&node, "node", "", "the `NODE` that fetches it (default: arena.node, else the first of the fallback order)")
 	return cmd
 }
 
-func pull(cmd *cobra.Command, o options, named, model string) error {
-	node, err := openNode(cmd, o.config, named)
+func pull(cmd *cobra.Command, g global, named, model string) error {
+	node, err := openNode(cmd, g.config, named)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func pull(cmd *cobra.Command, o options, named, model string) error {
 		return err
 	}
 	p.Model, p.Asked, p.Already = done.Name, done.Asked, done.Already
-	if o.json {
+	if g.json {
 		return printJSON(cmd.OutOrStdout(), p)
 	}
 	p.print(cmd.OutOrStdout())

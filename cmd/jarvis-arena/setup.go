@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,27 +31,40 @@ const quietPoll = 200 * time.Millisecond
 
 // bench is everything that a tournament needs.
 type bench struct {
+	*openedHistory
+	set   *nodes.Set
+	arena arena.Arena
+}
+
+// openedHistory is the history of a config. It is closed after use.
+type openedHistory struct {
 	config *config.Config
-	set    *nodes.Set
 	store  history.HistoryStore
-	arena  arena.Arena
 	io.Closer
 }
 
-// openHistory opens the history of the config; without a config the one here.
-func openHistory(cmd *cobra.Command, o options) (*config.Config, history.HistoryStore, io.Closer, error) {
-	c, err := configOrDefault(cmd, o)
+// openHistory opens the history of the config; without a config the one in this
+// folder.
+func openHistory(cmd *cobra.Command, g global) (*openedHistory, error) {
+	c, err := configOrDefault(cmd, g.config)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	store, closer, err := daemon.OpenHistory(cmd.Context(), c.History.Path, c.History.Keep)
-	return c, store, closer, err
+	return openHistoryOf(cmd.Context(), c)
+}
+
+func openHistoryOf(ctx context.Context, c *config.Config) (*openedHistory, error) {
+	store, closer, err := daemon.OpenHistory(ctx, c.History.Path, c.History.Keep)
+	if err != nil {
+		return nil, err
+	}
+	return &openedHistory{c, store, closer}, nil
 }
 
 // configOrDefault is the config, or that of this folder where there is none.
-func configOrDefault(cmd *cobra.Command, o options) (*config.Config, error) {
-	c, err := cli.LoadConfig(cmd, o.config)
-	if errors.Is(err, config.ErrNotFound) && o.config == "" {
+func configOrDefault(cmd *cobra.Command, file string) (*config.Config, error) {
+	c, err := cli.LoadConfig(cmd, file)
+	if errors.Is(err, config.ErrNotFound) && file == "" {
 		return config.Default("."), nil
 	}
 	return c, err
@@ -65,16 +79,16 @@ func loadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
 	return c, err
 }
 
-func openBench(cmd *cobra.Command, o options, sinks ...arena.Sink) (*bench, error) {
-	c, err := loadConfig(cmd, o.config)
+func openBench(cmd *cobra.Command, g global, sinks ...arena.Sink) (*bench, error) {
+	c, err := loadConfig(cmd, g.config)
 	if err != nil {
 		return nil, err
 	}
-	store, closer, err := daemon.OpenHistory(cmd.Context(), c.History.Path, c.History.Keep)
+	h, err := openHistoryOf(cmd.Context(), c)
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{config: c, store: store, Closer: closer}
+	b := &bench{openedHistory: h}
 	if err := b.open(sinks); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -160,24 +174,24 @@ func (b *bench) quiet(ctx context.Context, node string) error {
 	}
 }
 
-// node is the one that is named, else the config's, else the first of the
+// node returns the node to hold a tournament on.
+func (b *bench) node(named string) (*nodes.Node, error) { return nodeOf(b.config, b.set, named) }
+
+// nodeOf returns the node that is named, else arena.node, else the first of the
 // fallback order.
-func (b *bench) node(named string) (*nodes.Node, error) {
-	name := named
-	if name == "" {
-		name = b.config.Arena.Node
-	}
-	if name == "" && len(b.config.Fallback) > 0 {
-		name = b.config.Fallback[0]
+func nodeOf(c *config.Config, set *nodes.Set, named string) (*nodes.Node, error) {
+	name := cmp.Or(named, c.Arena.Node)
+	if name == "" && len(c.Fallback) > 0 {
+		name = c.Fallback[0]
 	}
 	if name == "" {
-		return b.set.At(0), nil
+		return set.At(0), nil
 	}
-	if n := b.set.Get(name); n != nil {
+	if n := set.Get(name); n != nil {
 		return n, nil
 	}
 	var names []string
-	for _, n := range b.set.All() {
+	for _, n := range set.All() {
 		names = append(names, n.Name)
 	}
 	return nil, usage("no node is named %q; the config has %s", name, strings.Join(names, ", "))

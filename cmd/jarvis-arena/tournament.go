@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/moby/sys/atomicwriter"
 	"github.com/spf13/cobra"
 
 	"github.com/turbone/jarvis/arena"
@@ -18,132 +15,206 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// longTournament is how long one may take without a warning.
+// longTournament is how long a tournament may take without a warning.
 const longTournament = 10 * time.Minute
 
-// holdTournament ends what was cut short before, and does what the flags ask
-// for.
-func holdTournament(cmd *cobra.Command, o options, model string) (err error) {
+func newTournamentCommand(g *global) *cobra.Command {
+	var f tournamentFlags
+	cmd := &cobra.Command{
+		Use:               "jarvis-arena [MODEL]",
+		Short:             "Hold tournaments between models, and keep the better one",
+		Args:              oneModel,
+		ValidArgsFunction: completeModel(&g.config),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd.Flags(), args); err != nil {
+				return err
+			}
+			model := ""
+			if len(args) > 0 {
+				model = args[0]
+			}
+			switch {
+			case f.append != "":
+				return appendResults(cmd, *g, f.append, model, f.node, f.report)
+			case f.history, model == "" && !f.all && !f.selftest && !f.resume:
+				return showHistory(cmd, *g, f.node, f.report)
+			}
+			return holdTournament(cmd, *g, f, model)
+		},
+	}
+	f.add(cmd.Flags())
+	return cmd
+}
+
+// tournament is one that a command line asks for.
+type tournament struct {
+	*bench
+	cmd     *cobra.Command
+	json    bool
+	flags   tournamentFlags
+	request arena.Request
+	out     *progress.Printer
+}
+
+// holdTournament ends what was cut short before, and then holds or continues the
+// tournament that the flags ask for.
+func holdTournament(cmd *cobra.Command, g global, f tournamentFlags, model string) (err error) {
 	stderr := cmd.ErrOrStderr()
 	printer := progress.New(stderr)
-	b, err := openBench(cmd, o, printer)
+	b, err := openBench(cmd, g, printer)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	printer.Weigh(b.config.Arena.Weights)
-	node, err := b.node(o.node)
+	node, err := b.node(f.node)
 	if err != nil {
 		return err
 	}
-	if o.all && !o.resume && len(b.config.Arena.Candidates) == 0 {
+	if f.all && !f.resume && len(b.config.Arena.Candidates) == 0 {
 		return usage("the config lists no candidates; add arena.candidates")
 	}
-	candidate, err := b.candidate(node, model, o.load)
+	candidate, err := b.candidate(node, model, f.load)
 	if err != nil {
 		return err
 	}
-	request := o.request(node, candidate, b.config.Arena.Candidates)
+	t := &tournament{
+		bench: b, cmd: cmd, json: g.json, flags: f, out: printer,
+		request: f.request(node, candidate, b.config.Arena.Candidates),
+	}
+	if f.dryRun {
+		return t.dryRun(cmd.Context())
+	}
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	defer cli.StopOnSignal(cancel, func() string {
 		printer.Clear()
 		return "giving the node its model back; press Ctrl-C again to leave at once"
 	}, stderr)()
-
-	if o.dryRun {
-		return b.dryRun(cmd, o, request)
-	}
-	unfinished, err := b.arena.Recover(ctx, b.set)
-	if err != nil {
+	interrupted, err := t.recover(ctx, model)
+	switch {
+	case err != nil:
 		return err
+	case f.resume:
+		return t.resume(ctx, interrupted)
 	}
-	var resumed *arena.Unfinished
-	for _, u := range unfinished {
-		switch {
-		case u.Err != nil && u.Node == node.Name:
-			return neverBegan(cmd, o, request, o.all, u.Err)
-		case u.Err != nil:
-			printer.Note("%v", u.Err)
-		case u.Node != node.Name:
-		case !o.resume:
-			printer.Note("a tournament of %s on %s was cut short after %d tests; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
-		case resumed == nil && o.meant(u, node, model):
-			resumed = &u
-		}
-	}
-	if o.resume {
-		return b.resume(ctx, cmd, o, request, printer, resumed)
-	}
-	if err := b.warn(ctx, printer, request); err != nil {
-		return neverBegan(cmd, o, request, o.all, err)
-	}
-	if o.all {
-		ranking, err := b.arena.HoldAll(ctx, request)
-		printer.Clear()
-		if err != nil && ranking.Final.Node == "" {
-			return neverBegan(cmd, o, request, true, err)
-		}
-		return b.tell(cmd, o, ranking.Final, ranking, err)
-	}
-	result, err := b.arena.Hold(ctx, request)
-	printer.Clear()
-	if err != nil && result.Node == "" {
-		return neverBegan(cmd, o, request, false, err)
-	}
-	return b.tell(cmd, o, result, nil, err)
+	return t.hold(ctx)
 }
 
-// request is the tournament that the flags ask for.
-func (o options) request(node *nodes.Node, candidate nodes.Model, all []nodes.Model) arena.Request {
-	r := arena.Request{Node: node, Contest: arena.Challenge(candidate), Parallel: o.parallel}
+// request returns the tournament that the flags ask for.
+func (f tournamentFlags) request(node *nodes.Node, candidate nodes.Model, all []nodes.Model) arena.Request {
+	r := arena.Request{Node: node, Contest: arena.Challenge(candidate), Parallel: f.parallel}
 	switch {
-	case o.rule == "plain" && !o.selftest:
+	case f.rule == rulePlain && !f.selftest:
 		r.Rule = arena.Plain
-	case o.strict:
+	case f.strict:
 		r.Rule = arena.Strict
 	}
 	switch {
-	case o.quick:
+	case f.quick:
 		r.Budget = arena.Quick
-	case o.extend:
+	case f.extend:
 		r.Budget = arena.Extended
 	}
 	switch {
-	case o.selftest:
+	case f.selftest:
 		r.Contest = arena.SelfTest{}
-	case o.all:
+	case f.all:
 		r.Contest = arena.Field(all)
 	}
 	return r
 }
 
-// meant reports whether --resume means this session.
-func (o options) meant(u arena.Unfinished, node *nodes.Node, model string) bool {
-	if model == "" {
-		return u.Several || !o.all
+// recover ends what killed commands left behind, and returns the interrupted
+// tournament that --resume means, nil if there is none.
+func (t *tournament) recover(ctx context.Context, model string) (*arena.Unfinished, error) {
+	unfinished, err := t.arena.Recover(ctx, t.set)
+	if err != nil {
+		return nil, err
 	}
-	return !u.Several && node.Same(u.Candidate.Name, model)
+	var interrupted *arena.Unfinished
+	for _, u := range unfinished {
+		switch {
+		case u.Err != nil && u.Node == t.request.Node.Name:
+			return nil, t.neverBegan(t.flags.all, u.Err)
+		case u.Err != nil:
+			t.out.Note("%v", u.Err)
+		case u.Node != t.request.Node.Name:
+		case !t.flags.resume:
+			t.out.Note("a tournament of %s on %s was cut short after %d tests; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
+		case interrupted == nil && t.means(u, model):
+			interrupted = &u
+		}
+	}
+	return interrupted, nil
 }
 
-// resume continues a tournament that was cut short, nil where there is none.
-func (b *bench) resume(ctx context.Context, cmd *cobra.Command, o options, r arena.Request, out *progress.Printer, u *arena.Unfinished) error {
-	if u == nil && (o.all || candidateOf(r) != "") {
-		return neverBegan(cmd, o, r, o.all, fmt.Errorf("%s: %w: no such tournament was cut short there", r.Node.Name, arena.ErrNothingToResume))
+// means reports whether --resume means this session.
+func (t *tournament) means(u arena.Unfinished, model string) bool {
+	if model == "" {
+		return u.Several || !t.flags.all
 	}
-	session, several := "", o.all
+	return !u.Several && t.request.Node.Same(u.Candidate.Name, model)
+}
+
+// hold holds the tournament and prints its result.
+func (t *tournament) hold(ctx context.Context) error {
+	if err := t.warn(ctx); err != nil {
+		return t.neverBegan(t.flags.all, err)
+	}
+	if t.flags.all {
+		ranking, err := t.arena.HoldAll(ctx, t.request)
+		return t.ended(ranking, true, err)
+	}
+	result, err := t.arena.Hold(ctx, t.request)
+	return t.ended(arena.Ranking{Final: result}, false, err)
+}
+
+// resume continues an interrupted tournament and prints its result.
+func (t *tournament) resume(ctx context.Context, u *arena.Unfinished) error {
+	if u == nil && (t.flags.all || candidateOf(t.request) != "") {
+		return t.neverBegan(t.flags.all, fmt.Errorf("%s: %w: no such tournament was cut short there", t.request.Node.Name, arena.ErrNothingToResume))
+	}
+	session, several := "", t.flags.all
 	if u != nil {
 		session, several = u.Session, u.Several
 	}
-	ranking, err := b.arena.Resume(ctx, r.Node, session)
-	out.Clear()
-	switch {
-	case err != nil && ranking.Final.Node == "":
-		return neverBegan(cmd, o, r, several, err)
-	case len(ranking.Table) > 0:
-		return b.tell(cmd, o, ranking.Final, ranking, err)
+	ranking, err := t.arena.Resume(ctx, t.request.Node, session)
+	return t.ended(ranking, several, err)
+}
+
+// ended prints how a tournament ended. One of several candidates has a table.
+func (t *tournament) ended(r arena.Ranking, several bool, failed error) error {
+	t.out.Clear()
+	if failed != nil && r.Final.Node == "" {
+		return t.neverBegan(several, failed)
 	}
-	return b.tell(cmd, o, ranking.Final, nil, err)
+	if t.flags.report != "" {
+		if err := t.report(t.cmd, t.flags.report, &r.Final); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	out := t.cmd.OutOrStdout()
+	several = several || len(r.Table) > 0
+	var err error
+	switch {
+	case t.json && several:
+		err = printJSON(out, r)
+	case t.json:
+		err = printJSON(out, r.Final)
+	default:
+		if several {
+			printRanking(out, r)
+		}
+		printResult(out, r.Final)
+	}
+	if err := errors.Join(failed, err); err != nil {
+		return err
+	}
+	if r.Final.Verdict == arena.VerdictFailed {
+		return cli.Failure{Code: 1} // the result says why
+	}
+	return nil
 }
 
 // candidateOf is the name of the one candidate, "" where there is none.
@@ -152,24 +223,24 @@ func candidateOf(r arena.Request) string {
 	return c.Name
 }
 
-// neverBegan tells that nothing was held. Who reads JSON gets an object for
-// that, too.
-func neverBegan(cmd *cobra.Command, o options, r arena.Request, several bool, failed error) error {
-	failed = remedied(failed, r)
-	if !o.json {
+// neverBegan returns the error of a tournament that wasn't begun. With --json it
+// prints an object as for a tournament that failed.
+func (t *tournament) neverBegan(several bool, failed error) error {
+	failed = withRemedy(failed, t.request)
+	if !t.json {
 		return failed
 	}
-	result := arena.Result{Verdict: arena.VerdictFailed, Node: r.Node.Name, Reason: failed.Error()}
-	result.Candidate.Model = candidateOf(r)
+	result := arena.Result{Verdict: arena.VerdictFailed, Node: t.request.Node.Name, Reason: failed.Error()}
+	result.Candidate.Model = candidateOf(t.request)
 	var value any = result
 	if several {
 		value = arena.Ranking{Verdict: arena.VerdictFailed, Table: []arena.Standing{}, Final: result}
 	}
-	return errors.Join(failed, printJSON(cmd.OutOrStdout(), value))
+	return errors.Join(failed, printJSON(t.cmd.OutOrStdout(), value))
 }
 
-// remedied tells what the user can do about an error.
-func remedied(err error, r arena.Request) error {
+// withRemedy adds to an error of the arena which command or key helps.
+func withRemedy(err error, r arena.Request) error {
 	switch name := candidateOf(r); {
 	case errors.Is(err, nodes.ModelNotFound) && name != "":
 		return fmt.Errorf("%w with jarvis-arena pull %s --node %s", err, name, r.Node.Name)
@@ -189,29 +260,31 @@ func orSeveral(u arena.Unfinished) string {
 }
 
 // warn tells that the node will be out of service, and for how long.
-func (b *bench) warn(ctx context.Context, out *progress.Printer, r arena.Request) error {
-	e, err := b.arena.Estimate(ctx, r)
+func (t *tournament) warn(ctx context.Context) error {
+	r := t.request
+	e, err := t.arena.Estimate(ctx, r)
 	if err != nil {
 		return err
 	}
 	if _, self := r.Contest.(arena.SelfTest); e.Most > longTournament && !self {
-		out.Note("%s is out of service for about %s, up to %s; --quick takes less, --dry-run tells more", r.Node.Name, brief(e.Least), brief(e.Most))
+		t.out.Note("%s is out of service for about %s, up to %s; --quick takes less, --dry-run tells more", r.Node.Name, brief(e.Least), brief(e.Most))
 	}
-	if b.set.Len() == 1 {
-		out.Note("%s is the only node: nobody answers %s's requests meanwhile", r.Node.Name, e.Champion)
+	if t.set.Len() == 1 {
+		t.out.Note("%s is the only node: nobody answers %s's requests meanwhile", r.Node.Name, e.Champion)
 	}
 	return nil
 }
 
-func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
-	e, err := b.arena.Estimate(cmd.Context(), r)
+// dryRun prints what the tournament would take and could find.
+func (t *tournament) dryRun(ctx context.Context) error {
+	e, err := t.arena.Estimate(ctx, t.request)
 	if err != nil {
-		return remedied(err, r)
+		return withRemedy(err, t.request)
 	}
-	if o.json {
-		return printJSON(cmd.OutOrStdout(), e)
+	out := t.cmd.OutOrStdout()
+	if t.json {
+		return printJSON(out, e)
 	}
-	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "on %s, against %s\n", e.Node, e.Champion)
 	fmt.Fprintf(out, "  tests     %d at most, %d where the case is clear\n", e.Tests, e.Early)
 	fmt.Fprintf(out, "  time      %s at most, %s where the case is clear\n", brief(e.Most), brief(e.Least))
@@ -220,48 +293,6 @@ func (b *bench) dryRun(cmd *cobra.Command, o options, r arena.Request) error {
 		fmt.Fprintf(out, "  from      %d runs of the champion under the same conditions\n", e.Evidence)
 	} else {
 		fmt.Fprintln(out, "  from      typical figures: the champion has no runs of its own yet")
-	}
-	return nil
-}
-
-// tell prints how it ended.
-func (b *bench) tell(cmd *cobra.Command, o options, r arena.Result, ranking any, failed error) error {
-	if errors.Is(failed, arena.ErrInterrupted) {
-		const remedy = "; go on with --resume"
-		failed = fmt.Errorf("%w"+remedy, failed)
-		r.Reason += remedy
-		if all, ok := ranking.(arena.Ranking); ok {
-			all.Final = r
-			ranking = all
-		}
-	}
-	if o.report != "" {
-		if err := b.report(cmd.Context(), o.report, &r); err != nil {
-			return errors.Join(failed, err)
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "report: %s\n", o.report)
-	}
-	out := cmd.OutOrStdout()
-	switch {
-	case o.json && ranking != nil:
-		if err := printJSON(out, ranking); err != nil {
-			return errors.Join(failed, err)
-		}
-	case o.json:
-		if err := printJSON(out, r); err != nil {
-			return errors.Join(failed, err)
-		}
-	default:
-		if table, ok := ranking.(arena.Ranking); ok {
-			printRanking(out, table)
-		}
-		printResult(out, r)
-	}
-	if failed != nil {
-		return failed
-	}
-	if r.Verdict == arena.VerdictFailed {
-		return errTold
 	}
 	return nil
 }
@@ -303,13 +334,6 @@ func printResult(out io.Writer, r arena.Result) {
 	}
 }
 
-func printJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(value)
-}
-
 // brief is a duration for people.
 func brief(d time.Duration) string {
 	switch {
@@ -319,16 +343,4 @@ func brief(d time.Duration) string {
 		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
 	}
 	return fmt.Sprintf("%.1f h", d.Hours())
-}
-
-// writeFile writes a report as a whole or not at all.
-func writeFile(path string, write func(io.Writer) error) error {
-	var page bytes.Buffer
-	if err := write(&page); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	if err := atomicwriter.WriteFile(path, page.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
 }
