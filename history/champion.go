@@ -51,7 +51,7 @@ func (c Champion) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a champion.
 func (c *Champion) UnmarshalJSON(text []byte) error {
 	*c = Champion{}
-	written, err := jsontext.Members(bytes.Clone(text))
+	written, err := jsontext.ParseObject(bytes.Clone(text))
 	if err != nil {
 		return err
 	}

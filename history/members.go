@@ -120,14 +120,14 @@ func optional[T any](parse func(json.RawMessage) (T, error)) func(json.RawMessag
 
 func text(value json.RawMessage) (parsed string, err error) {
 	if err = json.Unmarshal(value, &parsed); err != nil {
-		err = fmt.Errorf("want a text, found %s", jsontext.Brief(value))
+		err = fmt.Errorf("want a text, found %s", jsontext.Excerpt(value))
 	}
 	return parsed, err
 }
 
 func float(value json.RawMessage) (parsed float64, err error) {
 	if err = json.Unmarshal(value, &parsed); err != nil {
-		err = fmt.Errorf("want a number, found %s", jsontext.Brief(value))
+		err = fmt.Errorf("want a number, found %s", jsontext.Excerpt(value))
 	}
 	return parsed, err
 }
@@ -136,7 +136,7 @@ func float(value json.RawMessage) (parsed float64, err error) {
 func count(value json.RawMessage) (int, error) {
 	parsed, err := float(value)
 	if err == nil && (parsed != math.Trunc(parsed) || math.Abs(parsed) > 1<<53) {
-		err = fmt.Errorf("want a whole number, found %s", jsontext.Brief(value))
+		err = fmt.Errorf("want a whole number, found %s", jsontext.Excerpt(value))
 	}
 	if err != nil {
 		return 0, err
@@ -147,7 +147,7 @@ func count(value json.RawMessage) (int, error) {
 func milliseconds(value json.RawMessage) (time.Duration, error) {
 	parsed, err := float(value)
 	if most := float64(math.MaxInt64/time.Millisecond) / 2; err == nil && math.Abs(parsed) > most {
-		err = fmt.Errorf("want milliseconds, found %s", jsontext.Brief(value))
+		err = fmt.Errorf("want milliseconds, found %s", jsontext.Excerpt(value))
 	}
 	if err != nil {
 		return 0, err
@@ -159,7 +159,7 @@ func settings(value json.RawMessage) (parsed map[string]any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()
 	if err = decoder.Decode(&parsed); err != nil {
-		err = fmt.Errorf("want an object of settings, found %s", jsontext.Brief(value))
+		err = fmt.Errorf("want an object of settings, found %s", jsontext.Excerpt(value))
 	}
 	return parsed, err
 }
@@ -203,7 +203,7 @@ func parseTime(value json.RawMessage) (time.Time, error) {
 			return parsed, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("want a time such as 2026-02-25T20:23:57 or 2026-02-25T20:23:57+01:00, found %s", jsontext.Brief(value))
+	return time.Time{}, fmt.Errorf("want a time such as 2026-02-25T20:23:57 or 2026-02-25T20:23:57+01:00, found %s", jsontext.Excerpt(value))
 }
 
 // stamp writes a time with its offset in figures: not every reader knows the Z.

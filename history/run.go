@@ -113,7 +113,7 @@ func (r Run) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a run. A member that is missing or null is zero.
 func (r *Run) UnmarshalJSON(text []byte) error {
 	*r = Run{}
-	written, err := jsontext.Members(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
+	written, err := jsontext.ParseObject(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (t Tally) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a tally.
 func (t *Tally) UnmarshalJSON(text []byte) error {
 	*t = Tally{}
-	written, err := jsontext.Members(bytes.Clone(text))
+	written, err := jsontext.ParseObject(bytes.Clone(text))
 	if err != nil {
 		return err
 	}

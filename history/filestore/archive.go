@@ -45,7 +45,7 @@ func (f *Store) archive(before, after *document, rows int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	end, marked, err := tail(file, mark, 1<<20+2*len(after.text))
+	end, marked, err := tail(file, mark, 1<<20+2*len(after.Text))
 	if err != nil {
 		return err
 	}

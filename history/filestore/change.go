@@ -161,7 +161,7 @@ func (t *turnOf) take(ctx context.Context, patience time.Duration) (finished boo
 	if err != nil {
 		return false, err
 	}
-	text, notes := base.text, base.notes
+	text, notes := base.Text, base.notes
 	if t.edit.text != nil {
 		if text, err = t.edit.text(base.document); err != nil {
 			return false, err
@@ -170,7 +170,7 @@ func (t *turnOf) take(ctx context.Context, patience time.Duration) (finished boo
 	if t.after, err = parse(text); err != nil {
 		return false, fmt.Errorf("the changed history would be unreadable, so it isn't written: %w", err)
 	}
-	if bytes.Equal(text, before.text) && len(notes) == 0 && t.line == nil && !before.absent {
+	if bytes.Equal(text, before.Text) && len(notes) == 0 && t.line == nil && !before.absent {
 		return true, nil
 	}
 	if same, err := t.unchanged(before); err != nil || !same {
@@ -186,7 +186,7 @@ func (t *turnOf) take(ctx context.Context, patience time.Duration) (finished boo
 	if err := t.journalise(before, notes, moved); err != nil {
 		return false, err
 	}
-	ready, err := prepare(t.target(), t.after.text, t.mode())
+	ready, err := prepare(t.target(), t.after.Text, t.mode())
 	if err != nil {
 		return false, fmt.Errorf("write the history: %w", err)
 	}
@@ -235,7 +235,7 @@ func (t *turnOf) journalise(before *document, notes []entry, moved []string) err
 	if len(moved) > 0 {
 		notes = append(notes, entry{At: time.Now(), Moved: moved})
 	}
-	return t.note(t.mode(), append(notes, entry{Left: hash(t.after.text), Rows: len(t.after.runs)})...)
+	return t.note(t.mode(), append(notes, entry{Left: hash(t.after.Text), Rows: len(t.after.runs)})...)
 }
 
 // newLine is the change's line, once.
@@ -269,7 +269,7 @@ func (f *Store) unchanged(d *document) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.absent, nil
 	}
-	return !d.absent && bytes.Equal(now, d.text), err
+	return !d.absent && bytes.Equal(now, d.Text), err
 }
 
 // lock waits for this process's turn and then for the lock file.

@@ -61,7 +61,7 @@ func (f *Store) content(ctx context.Context, d *document) (content history.Conte
 	if there {
 		content.Champion = &champion
 	}
-	members, err := jsontext.ParseObject(d.text[d.from:])
+	members, err := jsontext.ParseObject(d.Text)
 	if err != nil {
 		return history.Content{}, err
 	}
@@ -151,7 +151,7 @@ func (f *Store) imported(ctx context.Context, d *document, content history.Conte
 	}
 	done.Added, done.Replaced = len(added), len(replaced)
 	done.Total += len(added)
-	text, err := d.withRuns(replaced, added)
+	text, err := d.withRuns(replaced, added...)
 	if err != nil {
 		return nil, history.Imported{}, err
 	}
@@ -196,15 +196,9 @@ func withMembers(text []byte, was, content history.Content) ([]byte, bool, error
 		if d, err = parse(text); err != nil {
 			return nil, false, err
 		}
-		name, err := jsontext.Encode(key)
-		if err != nil {
-			return nil, false, err
-		}
-		value, err := d.style.format(content.Extra[key], 1)
-		if err != nil {
+		if text, err = d.with(key, content.Extra[key]); err != nil {
 			return nil, false, fmt.Errorf("%s: %w", key, err)
 		}
-		text = d.withMember(string(name[1:len(name)-1]), value)
 	}
 	return text, crowned, nil
 }

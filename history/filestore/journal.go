@@ -133,11 +133,7 @@ func (f *Store) journal() ([]entry, error) {
 // readEntry reads a line; false where a crash cut it off. Rows are taken as they
 // stand: there are many, and few are ever needed.
 func readEntry(line []byte) (e entry, ok bool) {
-	line = bytes.TrimSpace(line)
-	if len(line) == 0 || line[0] != '{' || jsontext.Skip(line, 0) != len(line) || line[len(line)-1] != '}' {
-		return entry{}, false
-	}
-	list, err := jsontext.Members(line)
+	list, err := jsontext.ParseObject(line)
 	if err != nil {
 		return entry{}, false
 	}
@@ -303,7 +299,7 @@ func runID(row json.RawMessage) string {
 	if len(row) == 0 {
 		return ""
 	}
-	members, err := jsontext.Members(row)
+	members, err := jsontext.ParseObject(row)
 	if err != nil {
 		return ""
 	}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 const (
@@ -51,12 +53,12 @@ func (f *Store) read(ctx context.Context, patience time.Duration) (*document, er
 				d.modified = modified
 				return d, nil
 			}
-			var syntax *syntaxError
+			var syntax *jsontext.Error
 			if !errors.As(err, &syntax) {
 				return nil, err
 			}
-			if last || !syntax.torn {
-				return nil, unreadable(f.path, text, syntax.offset, syntax.err)
+			if last || !syntax.Syntax {
+				return nil, unreadable(f.path, text, syntax.Offset, syntax.Err)
 			}
 		}
 		select {

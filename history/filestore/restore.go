@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
-
-	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 // restored is a document with what another program overwrote put back.
@@ -25,7 +23,7 @@ func (f *Store) restore(d *document) (restored, error) {
 		return same, nil // somebody moved it away, to begin a new one
 	}
 	last, there, err := f.left()
-	if err != nil || !there || last.Left != "" && last.Left == hash(d.text) {
+	if err != nil || !there || last.Left != "" && last.Left == hash(d.Text) {
 		return same, err
 	}
 	list, err := f.journal()
@@ -64,7 +62,7 @@ func (r *remembered) restore(d *document, now time.Time) (restored, error) {
 	missing := 0
 	note := entry{At: now}
 	for i, c := range r.changes {
-		if !r.newest(c) || seen(c) || now.Sub(c.at) >= journalMemory || c.id != "" && !json.Valid(r.rows[c.id].text) {
+		if !r.newest(c) || seen(c) || now.Sub(c.at) >= journalMemory {
 			continue
 		}
 		switch {
@@ -123,8 +121,8 @@ func (r *remembered) newest(c change) bool {
 }
 
 // find finds the remembered rows, and those that are in the archive by now.
-func (r *remembered) find(d *document) (rows map[string]found, returned []int) {
-	rows = map[string]found{}
+func (r *remembered) find(d *document) (rows map[string]found, returned map[int]bool) {
+	rows, returned = map[string]found{}, map[int]bool{}
 	for id := range r.rows {
 		rows[id] = found{-1, -1}
 	}
@@ -136,7 +134,7 @@ func (r *remembered) find(d *document) (rows map[string]found, returned []int) {
 		if row := r.rows[id]; row != nil {
 			rows[id] = found{i, row.version(d.row(i))}
 		} else if _, is := r.moved[id]; is {
-			returned = append(returned, i)
+			returned[i] = true
 		}
 	}
 	return rows, returned
@@ -169,7 +167,7 @@ func (r *rememberedRow) version(row []byte) int {
 func (r *remembered) findChampion(d *document) (version int, known bool) {
 	value := json.RawMessage("null")
 	if d.hasChampion {
-		value = d.text[d.champion.From:d.champion.To]
+		value = d.At(d.champion)
 	}
 	name := canonical(value)
 	for i, e := range slices.Backward(r.champions) {
@@ -182,7 +180,7 @@ func (r *remembered) findChampion(d *document) (version int, known bool) {
 }
 
 // putBack returns the document with what was lost, without what had left.
-func (r *remembered) putBack(d *document, lost []change, rows map[string]found, returned []int) (*document, error) {
+func (r *remembered) putBack(d *document, lost []change, rows map[string]found, returned map[int]bool) (*document, error) {
 	replaced := map[int]json.RawMessage{}
 	var added []json.RawMessage
 	var champion json.RawMessage
@@ -197,9 +195,9 @@ func (r *remembered) putBack(d *document, lost []change, rows map[string]found, 
 		}
 	}
 	steps := []func(*document) ([]byte, error){
-		func(d *document) ([]byte, error) { return d.withRuns(replaced, nil) },
-		func(d *document) ([]byte, error) { return d.without(returned), nil },
-		func(d *document) ([]byte, error) { return d.withRuns(nil, added) },
+		func(d *document) ([]byte, error) { return d.withRuns(replaced) },
+		func(d *document) ([]byte, error) { return d.DeleteElements(runsKey, returned), nil },
+		func(d *document) ([]byte, error) { return d.withRuns(nil, added...) },
 	}
 	if champion != nil {
 		steps = append(steps, func(d *document) ([]byte, error) { return d.withChampion(champion) })
@@ -210,34 +208,9 @@ func (r *remembered) putBack(d *document, lost []change, rows map[string]found, 
 		if err != nil {
 			return nil, err
 		}
-		if whole, err = places(text); err != nil {
+		if whole, err = parse(text); err != nil {
 			return nil, err
 		}
 	}
 	return whole, nil
-}
-
-// without returns the text without some rows, by index, in order.
-func (d *document) without(rows []int) []byte {
-	if len(rows) == 0 {
-		return d.text
-	}
-	if len(rows) == len(d.runs) {
-		return d.splice(jsontext.Span{From: d.runs[0].From, To: d.runs[len(d.runs)-1].To})
-	}
-	var out bytes.Buffer
-	out.Write(d.text[:d.runs[0].From])
-	first := true
-	for i := range d.runs {
-		if slices.Contains(rows, i) {
-			continue
-		}
-		if !first {
-			out.Write(d.text[d.runs[i-1].To:d.runs[i].From])
-		}
-		first = false
-		out.Write(d.row(i))
-	}
-	out.Write(d.text[d.runs[len(d.runs)-1].To:])
-	return out.Bytes()
 }

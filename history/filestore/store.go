@@ -81,7 +81,7 @@ func (f *Store) decode(d *document) ([]history.Run, error) {
 	runs := make([]history.Run, len(d.runs))
 	for i := range d.runs {
 		if err := runs[i].UnmarshalJSON(d.row(i)); err != nil {
-			return nil, unreadable(f.path, d.text, d.runs[i].From, fmt.Errorf("run %d of %d: %w", i+1, len(d.runs), err))
+			return nil, unreadable(f.path, d.Text, d.runs[i].From, fmt.Errorf("run %d of %d: %w", i+1, len(d.runs), err))
 		}
 	}
 	return runs, nil
@@ -97,13 +97,13 @@ func (f *Store) Champion(ctx context.Context) (history.Champion, bool, error) {
 }
 
 func (f *Store) decodeChampion(d *document) (history.Champion, bool, error) {
-	value := d.text[d.champion.From:d.champion.To]
+	value := d.At(d.champion)
 	if !d.hasChampion || bytes.Equal(value, []byte("null")) {
 		return history.Champion{}, false, nil
 	}
 	var champion history.Champion
 	if err := json.Unmarshal(value, &champion); err != nil {
-		return history.Champion{}, false, unreadable(f.path, d.text, d.champion.From, fmt.Errorf("champion: %w", err))
+		return history.Champion{}, false, unreadable(f.path, d.Text, d.champion.From, fmt.Errorf("champion: %w", err))
 	}
 	return champion, champion.Model != "", nil
 }
@@ -150,7 +150,7 @@ func (f *Store) SetChampion(ctx context.Context, champion history.Champion) erro
 		err = f.change(ctx, edit{
 			text: func(d *document) ([]byte, error) {
 				if d.hasChampion {
-					before = d.text[d.champion.From:d.champion.To]
+					before = d.At(d.champion)
 				}
 				return d.withChampion(value)
 			},

@@ -3,7 +3,6 @@ package jsontext
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 )
@@ -11,45 +10,31 @@ import (
 // ByteOrderMark is how some programs begin a file of UTF-8.
 var ByteOrderMark = []byte("\xef\xbb\xbf")
 
-// Span is a stretch of a text, from From up to To, in bytes.
-type Span struct{ From, To int }
-
-// Member is one key of a JSON object with its value as it was written.
+// Member is a member of a JSON object: its key and the text of its value.
 type Member struct {
 	Key   string
 	Value json.RawMessage
 }
 
-// Object is a JSON object in its order.
+// Object is a JSON object: its members in their order, duplicates included.
 type Object []Member
 
-// ParseObject reads an object without interpreting its values.
+// ParseObject reads a JSON object. The values alias text. The error is an
+// [*Error].
 func ParseObject(text []byte) (Object, error) {
-	if !json.Valid(text) {
-		var anything json.RawMessage
-		if err := json.Unmarshal(text, &anything); err != nil {
-			return nil, err
-		}
+	places, _, err := scan(text, false)
+	if err != nil {
+		return nil, err
 	}
-	return Members(text)
+	object := make(Object, len(places))
+	for i, p := range places {
+		object[i] = Member{p.key, text[p.value.From:p.value.To:p.value.To]}
+	}
+	return object, nil
 }
 
-// Members reads an object of valid JSON. The values are stretches of the text.
-func Members(text []byte) (Object, error) {
-	start := Blank(text, 0)
-	if start == len(text) || text[start] != '{' {
-		return nil, fmt.Errorf("want an object, found %s", Brief(text))
-	}
-	list := Object{}
-	_, err := EachMember(text, start, func(key string, value Span) error {
-		list = append(list, Member{key, text[value.From:value.To:value.To]})
-		return nil
-	})
-	return list, err
-}
-
-// Get returns a member; of several with the same key the last, as every reader
-// of JSON does.
+// Get returns the value of a key; of several members with the same key the last,
+// as encoding/json does.
 func (o Object) Get(key string) (json.RawMessage, bool) {
 	for _, m := range slices.Backward(o) {
 		if m.Key == key {
@@ -59,9 +44,10 @@ func (o Object) Get(key string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// Merge writes an object that was read as written and may have been changed
-// since: is is what it says now, was is what the text said. A member that didn't
-// change keeps its text and place, a removed one goes, a new one comes last.
+// Merge returns the text of an object that was read as written and may have been
+// changed since: is holds its members now, was those that written stood for. An
+// unchanged member keeps its text and place, a removed one goes, a new one comes
+// last.
 func Merge(written, was, is Object) (json.RawMessage, error) {
 	var out bytes.Buffer
 	put := func(key string, value json.RawMessage) error {
@@ -102,7 +88,7 @@ func Merge(written, was, is Object) (json.RawMessage, error) {
 	return slices.Concat([]byte{'{'}, out.Bytes(), []byte{'}'}), nil
 }
 
-// Encode writes a value without the escapes that only HTML needs.
+// Encode returns the JSON of a value, without the escapes that only HTML needs.
 func Encode(value any) (json.RawMessage, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
@@ -113,8 +99,8 @@ func Encode(value any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), nil
 }
 
-// Brief is the start of a text, for an error.
-func Brief(text []byte) string {
+// Excerpt returns the start of a text in quotes, for an error.
+func Excerpt(text []byte) string {
 	const most = 40
 	if len(text) > most {
 		return strconv.Quote(string(text[:most])) + "…"

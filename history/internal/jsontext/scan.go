@@ -3,128 +3,141 @@ package jsontext
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The functions here find their way through JSON that is known to be valid.
-// That is many times quicker than a decoder, and files have megabytes. In other
-// text they find nonsense, but they end.
+// Span is a part of a text, from From up to To, in bytes.
+type Span struct{ From, To int }
 
-// blank returns where the blanks end.
-func Blank(text []byte, at int) int {
-	for at < len(text) {
-		switch text[at] {
-		case ' ', '\t', '\r', '\n':
-			at++
-		default:
-			return at
-		}
-	}
-	return at
+// Error is the failure to read a text as the JSON that is wanted.
+type Error struct {
+	// Offset is where the text is wrong, in bytes.
+	Offset int
+	// Syntax is true for a text that is no JSON at all, and may be half written;
+	// false for JSON of another kind.
+	Syntax bool
+	Err    error
 }
 
-// skipText returns the end of the text that begins here.
-func skipText(text []byte, at int) int {
-	for at++; at < len(text); {
-		quote := bytes.IndexByte(text[at:], '"')
-		if quote < 0 {
-			return len(text)
-		}
-		end := at + quote
-		escapes := 0
-		for end-escapes > at && text[end-escapes-1] == '\\' {
-			escapes++
-		}
-		at = end + 1
-		if escapes%2 == 0 {
-			return at
-		}
-	}
-	return len(text)
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// place is where a member of an object stands.
+type place struct {
+	key   string
+	value Span
+	// elements are those of a value that is an array, where they are asked for.
+	elements []Span
 }
 
-// skip returns the end of the value that begins here.
-func Skip(text []byte, at int) int {
-	depth := 0
-	for at < len(text) {
-		switch text[at] {
-		case '"':
-			at = skipText(text, at)
-		case '{', '[':
-			depth++
-			at++
-			continue
-		case '}', ']':
-			depth--
-			at++
-		case ' ', '\t', '\r', '\n', ',', ':':
-			at++
-			continue
-		default:
-			for at < len(text) && !delimiter[text[at]] {
-				at++
-			}
-		}
-		if depth <= 0 {
-			return at
-		}
+// errNoObject is returned for JSON of another kind.
+var errNoObject = errors.New("want an object")
+
+// scan finds the members of the object that is the whole text, and the object's
+// own place. The error is an [*Error].
+func scan(text []byte, elements bool) (list []place, object Span, err error) {
+	body := bytes.TrimPrefix(text, ByteOrderMark)
+	s := scanner{
+		from: len(text) - len(body),
+		// What encoding/json reads is read here as well.
+		decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)),
 	}
-	return len(text)
+	list, object, err = s.object(elements)
+	if err == nil {
+		return list, object, nil
+	}
+	if errors.Is(err, errNoObject) {
+		return nil, Span{}, &Error{Offset: object.From, Err: fmt.Errorf("%w, found %s", err, Excerpt(body))}
+	}
+	// In the words of encoding/json, which most readers know.
+	offset := s.offset()
+	var syntax *json.SyntaxError
+	if known := json.Unmarshal(body, new(json.RawMessage)); errors.As(known, &syntax) {
+		err, offset = known, s.from+int(syntax.Offset)
+	}
+	return nil, Span{}, &Error{Offset: offset, Syntax: true, Err: err}
 }
 
-var delimiter = [256]bool{' ': true, '\t': true, '\r': true, '\n': true, ',': true, ':': true, '}': true, ']': true}
-
-// EachElement calls visit with the places of an array's values. The array
-// begins at its bracket.
-func EachElement(text []byte, at int, visit func(Span)) (end int) {
-	at = Blank(text, at+1)
-	for at < len(text) && text[at] != ']' {
-		value := Span{at, Skip(text, at)}
-		visit(value)
-		at = next(text, value.To)
-	}
-	return at + 1
+// scanner reads a text value by value.
+type scanner struct {
+	from    int // where the JSON starts
+	decoder *jsontext.Decoder
 }
 
-// EachMember calls visit with the keys of an object and the places of its
-// values, until it returns an error. The object begins at its brace.
-func EachMember(text []byte, at int, visit func(key string, value Span) error) (end int, err error) {
-	at = Blank(text, at+1)
-	for at < len(text) && text[at] != '}' {
-		keyEnd := skipText(text, at)
-		key, err := unquote(text[at:keyEnd])
+// offset returns the end of the last token.
+func (s *scanner) offset() int { return s.from + int(s.decoder.InputOffset()) }
+
+func (s *scanner) object(elements bool) (list []place, object Span, err error) {
+	if s.decoder.PeekKind() != jsontext.KindBeginObject {
+		if object, err = s.value(); err == nil {
+			err = s.end()
+		}
+		if err == nil {
+			err = errNoObject
+		}
+		return nil, object, err
+	}
+	if _, err := s.decoder.ReadToken(); err != nil {
+		return nil, Span{}, err
+	}
+	object.From = s.offset() - 1
+	for s.decoder.PeekKind() != jsontext.KindEndObject {
+		key, err := s.decoder.ReadToken()
 		if err != nil {
-			return at, err
+			return nil, Span{}, err
 		}
-		from := min(Blank(text, Blank(text, keyEnd)+1), len(text))
-		value := Span{from, Skip(text, from)}
-		if err := visit(key, value); err != nil {
-			return at, err
+		p := place{key: key.String()}
+		if elements && s.decoder.PeekKind() == jsontext.KindBeginArray {
+			p.value, p.elements, err = s.array()
+		} else {
+			p.value, err = s.value()
 		}
-		at = next(text, value.To)
+		if err != nil {
+			return nil, Span{}, err
+		}
+		list = append(list, p)
 	}
-	return at + 1, nil
+	if _, err := s.decoder.ReadToken(); err != nil {
+		return nil, Span{}, err
+	}
+	object.To = s.offset()
+	return list, object, s.end()
 }
 
-// next returns where the next value begins, or the closing bracket.
-func next(text []byte, at int) int {
-	at = Blank(text, at)
-	if at < len(text) && text[at] == ',' {
-		at = Blank(text, at+1)
-	}
-	return at
+// value reads a value of any kind.
+func (s *scanner) value() (Span, error) {
+	value, err := s.decoder.ReadValue()
+	to := s.offset()
+	return Span{to - len(value), to}, err
 }
 
-func unquote(text []byte) (string, error) {
-	if len(text) < 2 || text[0] != '"' {
-		return "", fmt.Errorf("want a key, found %s", Brief(text))
+// array reads an array; the next token is its bracket.
+func (s *scanner) array() (array Span, elements []Span, err error) {
+	if _, err := s.decoder.ReadToken(); err != nil {
+		return Span{}, nil, err
 	}
-	if bytes.IndexByte(text, '\\') < 0 {
-		return string(bytes.ToValidUTF8(text[1:len(text)-1], []byte("\uFFFD"))), nil
+	array.From = s.offset() - 1
+	elements = []Span{}
+	for s.decoder.PeekKind() != jsontext.KindEndArray {
+		element, err := s.value()
+		if err != nil {
+			return Span{}, nil, err
+		}
+		elements = append(elements, element)
 	}
-	var key string
-	if err := json.Unmarshal(text, &key); err != nil {
-		return "", fmt.Errorf("a key: %w", err)
+	_, err = s.decoder.ReadToken()
+	array.To = s.offset()
+	return array, elements, err
+}
+
+// end checks that only white space follows.
+func (s *scanner) end() error {
+	if _, err := s.decoder.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("more text after the end")
 	}
-	return key, nil
+	return nil
 }
