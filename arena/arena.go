@@ -24,7 +24,6 @@ package arena
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/turbone/jarvis/nodes"
 )
@@ -68,18 +67,6 @@ type Arena interface {
 	// not waited for: its session has an Err and stays. The error is that of
 	// the journal's folder.
 	Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error)
-}
-
-// Promotion is a model that won.
-type Promotion struct {
-	// Model won, Previous lost.
-	Model, Previous nodes.Model
-	// Run is the ID of the run that won.
-	Run string
-	// FirstToken is its median time to the first token, ErrorRate its share of
-	// tests without an answer, as measured.
-	FirstToken time.Duration
-	ErrorRate  float64
 }
 
 // ErrInterrupted is wrapped by the error of a tournament whose context ended.

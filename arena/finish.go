@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -81,9 +82,9 @@ func (m *match) crown(ctx context.Context) error {
 	return nil
 }
 
-func (m *match) promotion() Promotion {
+func (m *match) promotion() nodes.Promotion {
 	sample := scoring.Measure(m.candidate)
-	return Promotion{
+	return nodes.Promotion{
 		Model: m.Candidate, Previous: m.Champion, Run: m.runID(Candidate),
 		FirstToken: medianFirstToken(m.candidate),
 		ErrorRate:  float64(sample.Errors) / float64(max(sample.Tests, 1)),

@@ -59,7 +59,7 @@ type keeper struct {
 	mu         sync.Mutex
 	serves     map[string]nodes.Model
 	remembered map[string]nodes.Model
-	promotions []arena.Promotion
+	promotions []nodes.Promotion
 }
 
 func newKeeper() *keeper {
@@ -85,7 +85,7 @@ func (k *keeper) Remember(_ context.Context, node *nodes.Node, m *nodes.Model) e
 	return nil
 }
 
-func (k *keeper) Promote(_ context.Context, node *nodes.Node, p arena.Promotion) error {
+func (k *keeper) Promote(_ context.Context, node *nodes.Node, p nodes.Promotion) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.serves[node.Name] = p.Model

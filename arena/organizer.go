@@ -104,7 +104,7 @@ type Keeper interface {
 	// its lease is gone. It is called before anything is unloaded. Nil forgets.
 	Remember(ctx context.Context, node *nodes.Node, m *nodes.Model) error
 	// Promote makes a model the one that the node is meant to serve.
-	Promote(ctx context.Context, node *nodes.Node, p Promotion) error
+	Promote(ctx context.Context, node *nodes.Node, p nodes.Promotion) error
 }
 
 // Organizer is an [Arena] that holds its tournaments on the nodes given. It is

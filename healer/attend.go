@@ -21,12 +21,14 @@ const ownName = "jarvis-heal"
 
 // desk is the shell's side of a node. The healer's lock guards it.
 type desk struct {
-	wake   chan struct{}           // look at the node, whatever is due
-	stop   context.CancelCauseFunc // ends the check under way; nil where none is
-	holds  bool                    // the healer has the lease itself, or is about to
-	cursor uint64                  // of the outcomes that were taken
-	wish   wish                    // what the latest alarm asks for
-	failed *route.Failure          // the latest real request that the node failed, until it is looked at
+	wake     chan struct{}           // look at the node, whatever is due
+	stop     context.CancelCauseFunc // ends the check under way; nil where none is
+	holds    bool                    // the healer has the lease itself, or is about to
+	cursor   uint64                  // of the outcomes that were taken
+	wish     wish                    // what the latest alarm asks for
+	failed   *route.Failure          // the latest real request that the node failed, until it is looked at
+	waiting  []chan NodeStatus       // calls of Check that no check was begun for yet
+	checking []chan NodeStatus       // calls of Check that wait for the check under way
 }
 
 // leasedError ends a check, because somebody took the node's lease.
@@ -36,7 +38,7 @@ func (e leasedError) Error() string { return "leased by " + e.holder }
 
 // attend looks around until ctx ends. That it goes on is the proof that the
 // healer itself runs, see Handler's /healthz.
-func (h *Healer) attend(ctx context.Context) {
+func (h *Watchdog) attend(ctx context.Context) {
 	tick := time.NewTicker(h.attendEvery)
 	defer tick.Stop()
 	told := ""
@@ -65,7 +67,7 @@ func (h *Healer) attend(ctx context.Context) {
 
 // noticeLeases takes the hands off every node that somebody leased, whatever
 // check is under way there.
-func (h *Healer) noticeLeases(ctx context.Context) error {
+func (h *Watchdog) noticeLeases(ctx context.Context) error {
 	held, err := h.held(ctx)
 	if err != nil {
 		return err
@@ -89,7 +91,7 @@ func (h *Healer) noticeLeases(ctx context.Context) error {
 }
 
 // held returns who has which lease.
-func (h *Healer) held(ctx context.Context) (map[string]nodes.Holder, error) {
+func (h *Watchdog) held(ctx context.Context) (map[string]nodes.Holder, error) {
 	if all, ok := h.leases.(nodes.HeldLeases); ok {
 		return all.Held(ctx)
 	}
@@ -124,7 +126,7 @@ func (d *desk) rouse() {
 
 // noticeAnswers takes what real answers tell of the models on trial, and has
 // those looked at whose trial is decided.
-func (h *Healer) noticeAnswers() {
+func (h *Watchdog) noticeAnswers() {
 	changed := false
 	h.mu.Lock()
 	for i := range h.fleet.nodes {
@@ -143,7 +145,7 @@ func (h *Healer) noticeAnswers() {
 }
 
 // noticeFailure has a node looked at that failed a real request.
-func (h *Healer) noticeFailure(f route.Failure) {
+func (h *Watchdog) noticeFailure(f route.Failure) {
 	i, ok := h.config.Nodes.Index(f.Node)
 	if !ok {
 		return
@@ -158,7 +160,7 @@ func (h *Healer) noticeFailure(f route.Failure) {
 
 // takeAnswers takes what real answers tell of a model on trial. The lock is
 // held.
-func (h *Healer) takeAnswers(i int) bool {
+func (h *Watchdog) takeAnswers(i int) bool {
 	n, d := &h.fleet.nodes[i], &h.desks[i]
 	if n.kept.Trial == nil {
 		return false
@@ -176,7 +178,7 @@ func (h *Healer) takeAnswers(i int) bool {
 
 // interruptible lets a check be cut short when somebody takes the node's lease,
 // until done is called, which says whether that happened.
-func (h *Healer) interruptible(ctx context.Context, i int) (limited context.Context, done func() (holder string)) {
+func (h *Watchdog) interruptible(ctx context.Context, i int) (limited context.Context, done func() (holder string)) {
 	limited, stop := context.WithCancelCause(ctx)
 	h.mu.Lock()
 	h.desks[i].stop = stop
@@ -195,24 +197,29 @@ func (h *Healer) interruptible(ctx context.Context, i int) (limited context.Cont
 }
 
 // holds tells whether the healer has a node's lease itself.
-func (h *Healer) holds(i int, holds bool) {
+func (h *Watchdog) holds(i int, holds bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.desks[i].holds = holds
 }
 
 // woken goes on after the watcher was woken from its wait for an op.
-func (h *Healer) woken(ctx context.Context, w *worker, next op) op {
+func (h *Watchdog) woken(ctx context.Context, w *worker, next op) op {
 	now := time.Now()
-	if holder, leased := w.leased(ctx, false); leased {
-		return h.report(w.index, seen{kind: opLease, began: now, at: now, holder: holder})
-	}
+	holder, leased := w.leased(ctx, false)
 	h.mu.Lock()
 	state := h.fleet.nodes[w.index].state
 	failed := h.desks[w.index].failed
 	h.desks[w.index].failed = nil
+	d := &h.desks[w.index]
+	asked := len(d.waiting) > 0
+	d.checking, d.waiting = append(d.checking, d.waiting...), nil
 	h.mu.Unlock()
 	switch {
+	case asked:
+		return h.report(w.index, seen{kind: opAsked, began: now, at: now, holder: holder})
+	case leased:
+		return h.report(w.index, seen{kind: opLease, began: now, at: now, holder: holder})
 	case state != Healthy && state != Degraded || next.kind != opProbe:
 	case failed != nil:
 		return h.report(w.index, seen{kind: opTraffic, began: now, at: now, fault: failed.Fault, detail: failed.Detail})

@@ -146,7 +146,7 @@ func TestRouteMovesAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t, false, false)
 		c.start()
-		if got := c.healer.Status().Serving; got != "M1" {
+		if got := c.healer.Now().Serving; got != "M1" {
 			t.Fatalf("serving %q, want M1", got)
 		}
 		from := time.Now()
@@ -160,7 +160,7 @@ func TestRouteMovesAndComesBack(t *testing.T) {
 		back := time.Now()
 		c.servers[1].set(simHostDown, false)
 		e, _ := c.until("", EventRecovered, back, 4*time.Minute)
-		if got := c.healer.Status().Serving; got != "M2" {
+		if got := c.healer.Now().Serving; got != "M2" {
 			t.Errorf("serving %q after %q, want M2", got, e.Text)
 		}
 		c.servers[0].set(simHostDown, false)
@@ -241,7 +241,7 @@ func TestLeasedNodeIsLeftAlone(t *testing.T) {
 		if len(c.servers[0].attempts) > 0 {
 			t.Errorf("%d repairs under somebody else's lease", len(c.servers[0].attempts))
 		}
-		if got := c.healer.Status().Serving; got != "M2" {
+		if got := c.healer.Now().Serving; got != "M2" {
 			t.Errorf("serving %q, want M2", got)
 		}
 		if err := lease.Release(); err != nil {

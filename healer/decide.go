@@ -16,6 +16,7 @@ const (
 	opCanary    opKind = "canary"    // ask for one token
 	opQuestions opKind = "questions" // ask the mini-benchmark
 	opTraffic   opKind = "traffic"   // nothing is done: a real request failed
+	opAsked     opKind = "asked"     // nothing is done: a check was asked for
 	opTrim      opKind = "trim"      // unload second instances
 	opDrain     opKind = "drain"     // wait for requests under way
 	opEnsure    opKind = "ensure"    // make a model the only one loaded
@@ -38,7 +39,9 @@ func (o op) changes() bool { return o.kind == opEnsure || o.kind == opRestart ||
 
 // aims reports whether the op is about the model that the node was to serve
 // when it was decided. What a probe saw is judged by what it is to serve now.
-func (o op) aims() bool { return o.kind != opProbe && o.kind != opLease && o.kind != opTraffic }
+func (o op) aims() bool {
+	return o.kind != opProbe && o.kind != opLease && o.kind != opTraffic && o.kind != opAsked
+}
 
 // seen is what an op brought.
 type seen struct {
@@ -67,7 +70,15 @@ type view struct {
 // decide returns the node's next state and op, and what there is to tell.
 func decide(p Policy, n nodeState, v view, s seen) (nodeState, op, []Event) {
 	d := decision{p: p, n: n, v: v, s: s}
+	d.n.checkAsked = n.checkAsked || s.kind == opAsked
+	d.endPause()
 	next := d.next()
+	if p := d.n.kept.Paused; p != nil && !p.Until.IsZero() && next.kind == opProbe && next.at.After(p.Until) {
+		next.at = p.Until // a repair that waits for it begins then
+	}
+	if (s.kind != opAsked || s.holder != "") && (!next.looks() || next.at.After(s.at)) {
+		d.n.checkAsked = false // that was it
+	}
 	return d.n, next, d.events
 }
 
@@ -90,6 +101,9 @@ func (d *decision) next() op {
 	if d.n.isOutdated(d.s) {
 		return d.outdated()
 	}
+	if d.s.kind == opAsked {
+		return d.checkNow()
+	}
 	d.note()
 	switch d.n.state {
 	case Maintenance:
@@ -104,6 +118,33 @@ func (d *decision) next() op {
 		return d.verified()
 	}
 	return d.check()
+}
+
+// endPause ends a pause whose time is over.
+func (d *decision) endPause() {
+	if p := d.n.kept.Paused; p != nil && p.ended(d.s.at) {
+		d.n.kept.Paused = nil
+		d.events = append(d.events, pauseEvent(d.n.name, nil, d.s.at))
+	}
+}
+
+// checkNow begins the check that somebody asked for.
+func (d *decision) checkNow() op {
+	next := op{kind: opProbe, at: d.s.at}
+	switch d.n.state {
+	case Maintenance:
+		next.kind = opLease
+	case Suspect: // not sooner than the check that confirms a fault may come
+		if at := d.n.checked.Add(d.p.RetryAfter); at.After(next.at) {
+			next.at = at
+		}
+	}
+	return next
+}
+
+// looks reports whether the op is a step of a check.
+func (o op) looks() bool {
+	return o.kind == opLease || o.kind == opProbe || o.kind == opCanary || o.kind == opQuestions || o.kind == opTrim
 }
 
 // note writes down when what was seen.
@@ -240,7 +281,7 @@ func (d *decision) probePassed() op {
 		return d.ask(n.incident.check) // what failed is asked again
 	case m.Digest != n.asked && n.asked != "" && m.Digest != "":
 		return d.ask(opQuestions) // another file under the same name
-	case n.copies(s.snapshot) > 1 && n.canLoad && !s.snapshot.ReadOnly && !s.tokens:
+	case n.copies(s.snapshot) > 1 && n.canLoad && !s.snapshot.ReadOnly && !s.tokens && n.kept.Paused == nil:
 		d.tell(EventRepair, "%d instances of %s: unloading the extra ones", n.copies(s.snapshot), m.Name)
 		return op{kind: opTrim, at: s.at, model: n.goal()}
 	}
@@ -248,7 +289,7 @@ func (d *decision) probePassed() op {
 		return d.failed(f)
 	}
 	switch {
-	case s.at.Sub(n.answered) >= d.p.CanaryEvery:
+	case s.at.Sub(n.answered) >= d.p.CanaryEvery, n.checkAsked && !idle:
 		return d.ask(opCanary)
 	case !idle && d.p.QuestionsEvery > 0 && s.at.Sub(n.questioned) >= d.p.QuestionsEvery:
 		return d.ask(opQuestions)
@@ -275,7 +316,7 @@ func (d *decision) placementLost(inst *nodes.Instance) finding {
 		n.worse.placement = ""
 		return finding{}
 	}
-	if n.worse.placement != "" {
+	if n.worse.placement != "" || n.kept.Paused != nil { // it answers, and its repair has to wait
 		return finding{}
 	}
 	return finding{placement, fmt.Sprintf("%.0f %% of %s on the GPU, %.0f %% when last known good", 100*now, inst.Model, 100*n.kept.VRAMShare)}

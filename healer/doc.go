@@ -1,6 +1,6 @@
 // Package healer keeps a cluster of LLM servers serving, with nobody watching.
 //
-// A [Healer] watches every node on its own: it probes, and asks a canary
+// A [Watchdog] watches every node on its own: it probes, and asks a canary
 // question where no real answer came through; what fails twice is taken out of
 // the route, repaired, and comes back only after it has answered questions. A
 // repair that can't be verified is rolled back to the last model that was.

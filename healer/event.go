@@ -66,6 +66,8 @@ const (
 	EventCritical      EventType = "critical"
 	EventPromoted      EventType = "promoted"
 	EventRetained      EventType = "retained"
+	EventPaused        EventType = "paused"
+	EventResumed       EventType = "resumed"
 )
 
 // EventTypes lists all types, in the order of the documentation.
@@ -74,11 +76,15 @@ func EventTypes() []EventType {
 		EventHealthy, EventSuspect, EventRecovered, EventDraining, EventFailover, EventRepair,
 		EventVerified, EventHealed, EventRollback, EventOffline, EventMisconfigured, EventBusy,
 		EventDegraded, EventRegression, EventMaintenance, EventCritical, EventPromoted, EventRetained,
+		EventPaused, EventResumed,
 	}
 }
 
 // Event is something that happened. It holds no secret.
 type Event struct {
+	// ID is the event's position: greater than that of every earlier event,
+	// also of those before a restart.
+	ID   uint64    `json:"id"`
 	Time time.Time `json:"time"`
 	// Node is empty for what concerns the whole cluster.
 	Node string    `json:"node"`

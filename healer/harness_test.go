@@ -42,7 +42,7 @@ type cluster struct {
 	state  string
 	leases nodes.Leases
 
-	healer *healer.Healer
+	healer *healer.Watchdog
 	stop   func()
 
 	mu     sync.Mutex
@@ -129,7 +129,7 @@ func (c *cluster) until(what string, limit time.Duration, ok func() bool) {
 }
 
 func (c *cluster) status(node string) healer.NodeStatus {
-	all := c.healer.Status().Nodes
+	all := c.healer.Now().Nodes
 	i := slices.IndexFunc(all, func(n healer.NodeStatus) bool { return n.Name == node })
 	if i < 0 {
 		c.t.Fatalf("no node %s", node)

@@ -2,366 +2,70 @@ package healer
 
 import (
 	"context"
-	"fmt"
-	"reflect"
-	"sync"
+	"errors"
+	"iter"
 	"time"
-
-	"github.com/sourcegraph/conc"
-
-	"github.com/turbone/jarvis/nodes"
-	"github.com/turbone/jarvis/nodes/route"
 )
 
-// recentEvents is how many events a [Status] holds.
-const recentEvents = 200
-
-// Config is what a [Healer] is made of.
-type Config struct {
-	// Nodes is the cluster.
-	Nodes *nodes.Set
-	// Fallback names the nodes in the order in which they take the traffic;
-	// nodes that it leaves out come last. Nil is the set's order.
-	Fallback []string
-	// Policy holds the figures; the zero value means [DefaultPolicy].
-	Policy Policy
-	// StateFile survives a restart; "" keeps nothing.
-	StateFile string
-	// Leases are asked before a node is touched; nil means that nobody else
-	// works on these nodes.
-	Leases nodes.Leases
-	// Route is told who serves; nil makes one, see [Healer.Route].
-	Route *route.Table
-	// Sinks take the events.
-	Sinks []Sink
-	// Champion is asked for the winner of the latest tournament by
-	// [Healer.Status]; nil means that there is none. An error is shown as
-	// none.
-	Champion func(context.Context) (*Champion, error)
-	// Rerun is called for what OnRegression asks for: a run or a tournament on
-	// a node, which takes the node's lease. It is called for one node at a time,
-	// while no node is under repair and another one serves, at most once for
-	// each alarm. It blocks until that is done, or ctx ended. Nil means that
-	// nobody can.
-	Rerun        func(ctx context.Context, node string, kind Rerun) error
-	OnRegression OnRegression
-	// Version is shown in the status.
-	Version string
+// Healer keeps a cluster of LLM servers serving. [Watchdog] is one that runs in
+// this process; package healer/remote has a client of one that runs elsewhere.
+//
+// Run is called once. All other methods are safe for concurrent use, before,
+// during and after Run, and return early with the context's error when ctx
+// ends.
+type Healer interface {
+	// Run blocks until ctx ends. A Watchdog watches and repairs meanwhile; a
+	// client of a running healer waits, and returns an error when that healer
+	// is gone.
+	Run(ctx context.Context) error
+	// Status returns the state of all nodes and the latest events.
+	Status(ctx context.Context) (Status, error)
+	// Events yields the buffered events whose ID is greater than after, oldest
+	// first, and then each event as it happens, until ctx ends. With 0 it
+	// begins with the latest 200. An error ends the sequence, [ErrEventsLost]
+	// where the loop's body is so slow that the buffer has overtaken it.
+	Events(ctx context.Context, after uint64) iter.Seq2[Event, error]
+	// Check probes a node now, asks it for a token where the probe passes, and
+	// returns its state afterwards. It blocks until then. A node under repair
+	// or under somebody's lease is not disturbed: its state is returned as it
+	// is. The error wraps [ErrUnknownNode] or [ErrNotRunning].
+	Check(ctx context.Context, node string) (NodeStatus, error)
+	// Pause keeps repairs from being started, see [Pause]. It replaces an
+	// earlier pause of the same nodes, and returns when the pause is kept. The
+	// error wraps [ErrUnknownNode].
+	Pause(ctx context.Context, p Pause) error
+	// Resume ends a node's pause, or with an empty name that of all nodes. It
+	// does nothing where there is none. The error wraps [ErrUnknownNode].
+	Resume(ctx context.Context, node string) error
 }
 
-// Healer keeps a cluster serving. Make one with [New] and call Run once; the
-// other methods are safe for concurrent use, before, during and after Run.
-type Healer struct {
-	config  Config
-	route   *route.Table
-	leases  nodes.Leases
-	store   store
-	events  *broadcast
-	started time.Time
+// The errors of a [Healer].
+var (
+	// ErrUnknownNode means that the cluster has no node of that name.
+	ErrUnknownNode = errors.New("unknown node")
+	// ErrNotRunning means that nobody is there to look at a node: Run was not
+	// called, or has ended.
+	ErrNotRunning = errors.New("the healer is not running")
+	// ErrEventsLost means that events were dropped from the buffer before they
+	// were read.
+	ErrEventsLost = errors.New("events were lost: they were read too slowly")
+)
 
-	attendEvery time.Duration
-
-	mu      sync.Mutex
-	fleet   *fleet
-	desks   []desk
-	word    []Judgement // the history's, nil before its first
-	version uint64      // of the kept state
-	alive   time.Time
+// Pause stops repairs. The node is probed as before, its state is told, and it
+// is taken out of the route when it fails; but no repair of it is started, and
+// neither is a rerun after a regression. A repair under way is carried to its
+// end. A pause is part of the state that survives a restart.
+type Pause struct {
+	// Node is the node; "" is every node that is watched now. Each of them can
+	// then be resumed by itself.
+	Node string `json:"node,omitempty"`
+	// Until is when the pause ends by itself; zero is never.
+	Until time.Time `json:"until,omitzero"`
+	// Why is a reason for people.
+	Why string `json:"why,omitempty"`
 }
 
-// New checks the configuration and reads the state file. An unreadable state
-// file is set aside and told as an event.
-func New(c Config) (*Healer, error) {
-	if c.StateFile == "" {
-		return newHealer(c, nil)
-	}
-	return newHealer(c, file{c.StateFile})
-}
-
-func newHealer(c Config, m medium) (*Healer, error) {
-	if c.Nodes == nil || c.Nodes.Len() == 0 {
-		return nil, fmt.Errorf("healer: no nodes given")
-	}
-	if reflect.DeepEqual(c.Policy, Policy{}) {
-		c.Policy = DefaultPolicy()
-	}
-	if err := c.Policy.Validate(); err != nil {
-		return nil, fmt.Errorf("healer: %w", err)
-	}
-	order, err := fallbackOrder(c.Nodes, c.Fallback)
-	if err != nil {
-		return nil, fmt.Errorf("healer: %w", err)
-	}
-	h := &Healer{config: c, leases: c.Leases, route: c.Route, started: time.Now(), events: newBroadcast(c.Sinks), attendEvery: attendEvery}
-	h.store = store{medium: m, take: h.take}
-	if h.leases == nil {
-		h.leases = &nodes.MemoryLeases{}
-	}
-	if h.route == nil {
-		list := make([]*nodes.Node, len(order))
-		for rank, i := range order {
-			list[rank] = c.Nodes.At(i)
-		}
-		h.route = route.New(list...)
-	}
-	saved, warning, err := h.store.load(h.started)
-	if err != nil {
-		return nil, fmt.Errorf("healer: %w", err)
-	}
-	if warning != "" {
-		h.events.add(Event{Time: h.started, Type: EventDegraded, Text: warning})
-	}
-	states := make([]nodeState, c.Nodes.Len())
-	for i, n := range c.Nodes.All() {
-		states[i] = newNodeState(n, saved[n.Name])
-		for _, e := range append(states[i].dropOld(h.started), states[i].tellPromotion(h.started)...) {
-			h.events.add(e)
-			h.version = 1 // what was told once is not told again
-		}
-	}
-	h.fleet = newFleet(c.Policy, states, order)
-	h.desks = make([]desk, len(states))
-	for i := range h.desks {
-		h.desks[i].wake = make(chan struct{}, 1)
-	}
-	h.route.OnFailure(h.noticeFailure)
-	return h, nil
-}
-
-func newNodeState(n *nodes.Node, k kept) nodeState {
-	wanted := n.Wanted
-	wanted.Name = n.Canonical(wanted.Name)
-	return nodeState{
-		traits: traits{
-			name: n.Name, wanted: wanted, canLoad: n.CanLoad(), canRestart: n.Restarter != nil,
-			onDemand: n.OnDemand, same: n.Same, canonical: n.Canonical,
-		},
-		kept:  k,
-		state: Unknown,
-	}
-}
-
-// fallbackOrder turns names into places in the set, and adds who is not named.
-func fallbackOrder(set *nodes.Set, names []string) ([]int, error) {
-	order := make([]int, 0, set.Len())
-	seen := make([]bool, set.Len())
-	for _, name := range names {
-		i, ok := set.Index(name)
-		switch {
-		case !ok:
-			return nil, fmt.Errorf("fallback: %q is no node", name)
-		case seen[i]:
-			return nil, fmt.Errorf("fallback: %q is named twice", name)
-		}
-		seen[i] = true
-		order = append(order, i)
-	}
-	for i := range set.Len() {
-		if !seen[i] {
-			order = append(order, i)
-		}
-	}
-	return order, nil
-}
-
-// Route tells who serves now. Programs that send requests themselves pick
-// their node there, and tell it how the request goes.
-func (h *Healer) Route() *route.Table { return h.route }
-
-// Run watches and heals until ctx ends, and then stops cleanly: checks are cut
-// short, and a repair under way is carried on until its node has a model that
-// answers, or is given up on. It returns when every goroutine has ended and
-// every event has been handed to the sinks.
-func (h *Healer) Run(ctx context.Context) error {
-	var dispatcher conc.WaitGroup
-	stop := make(chan struct{})
-	dispatcher.Go(func() { h.events.run(stop) })
-
-	var watchers conc.WaitGroup
-	spread := h.spread()
-	for i := range h.config.Nodes.Len() {
-		watchers.Go(func() { h.watch(ctx, i, time.Duration(i)*spread) })
-	}
-	watchers.Go(func() { h.attend(ctx) })
-	if h.config.Rerun != nil {
-		watchers.Go(func() { h.reruns(ctx) })
-	}
-	watchers.Wait()
-	err := h.save()
-	close(stop)
-	dispatcher.Wait()
-	return err
-}
-
-// spread is the pause between the first probes of two nodes: none in a small
-// cluster, and enough in a large one for its probes not to come all at once,
-// every interval, for ever.
-func (h *Healer) spread() time.Duration {
-	n := h.config.Nodes.Len()
-	if n <= 16 {
-		return 0
-	}
-	return min(2*time.Millisecond, h.config.Policy.Interval/time.Duration(2*n))
-}
-
-// watch looks after one node until ctx ends and no repair is under way.
-func (h *Healer) watch(ctx context.Context, i int, delay time.Duration) {
-	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
-	defer w.release()
-	next := op{kind: opProbe, at: time.Now().Add(delay)}
-	for {
-		repairing := h.underRepair(i)
-		woken, ok := rest(ctx, next.at, h.desks[i].wake)
-		switch {
-		case !ok && !repairing:
-			return
-		case !ok: // stopping: the repair goes on, without its longer pauses
-			pause(context.WithoutCancel(ctx), min(time.Until(next.at), awaitPoll))
-		case woken && !repairing:
-			next = h.woken(ctx, &w, next)
-			continue
-		case woken:
-			continue
-		}
-		s, ok := w.do(ctx, next, repairing)
-		if !ok {
-			return
-		}
-		next = h.report(i, s)
-		if !h.underRepair(i) && next.kind != opEnsure && next.kind != opRestart {
-			w.release()
-		}
-		if next.kind == opEnsure || next.kind == opRestart {
-			h.keep(w.node.Name) // what is tried must be known to the next start
-		}
-	}
-}
-
-// pause waits, and returns false when ctx ended meanwhile or before.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-func (h *Healer) underRepair(i int) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.fleet.nodes[i].state.UnderRepair()
-}
-
-// report takes what was seen, and returns what to do next.
-func (h *Healer) report(i int, s seen) op {
-	h.refresh()
-	h.mu.Lock()
-	before := h.fleet.nodes[i].kept
-	h.takeAnswers(i)
-	next, events := h.fleet.step(i, s)
-	after := &h.fleet.nodes[i]
-	changed := !reflect.DeepEqual(before, after.kept)
-	if changed {
-		h.version++
-	}
-	h.tellRoute(after, s)
-	for _, e := range events {
-		h.events.add(e) // inside the lock: the order of the events is that of the decisions
-	}
-	h.mu.Unlock()
-	if changed && next.kind != opEnsure && next.kind != opRestart {
-		h.keep(after.name)
-	}
-	return next
-}
-
-// tellRoute tells the route what a node serves, and whether it does.
-func (h *Healer) tellRoute(n *nodeState, s seen) {
-	if m, ok := n.inService(); ok {
-		h.route.SetModel(n.name, m.Name)
-	}
-	if s.fault == "" && (s.kind == opCanary || s.kind == opQuestions) {
-		h.route.Reinstate(n.name)
-	}
-	h.route.Serve(n.name, n.serves())
-}
-
-func (h *Healer) tell(e Event) { h.events.add(e) }
-
-// Tell adds an event of the program around the healer to its own. It does not
-// block, whatever the sinks do.
-func (h *Healer) Tell(e Event) { h.events.add(e) }
-
-// save makes the state file as new as the state is now.
-func (h *Healer) save() error {
-	h.mu.Lock()
-	version := h.version
-	h.mu.Unlock()
-	warning, err := h.store.save(version, func() (map[string]kept, uint64) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		list := make(map[string]kept, len(h.fleet.nodes))
-		for _, n := range h.fleet.nodes {
-			list[n.name] = n.kept
-		}
-		return list, h.version
-	})
-	if warning != "" {
-		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: warning})
-	}
-	return err
-}
-
-// keep saves the state, and tells where that fails.
-func (h *Healer) keep(node string) {
-	if err := h.save(); err != nil {
-		h.tell(Event{Time: time.Now(), Node: node, Type: EventDegraded, Text: err.Error()})
-	}
-}
-
-// refresh takes over what other processes wrote into the state file.
-func (h *Healer) refresh() {
-	h.mu.Lock()
-	version := h.version
-	h.mu.Unlock()
-	if err := h.store.refresh(); err != nil {
-		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: err.Error()})
-	}
-	h.mu.Lock()
-	changed := h.version != version
-	h.mu.Unlock()
-	if changed {
-		h.keep("")
-	}
-}
-
-// take takes over what other processes changed of what is kept.
-func (h *Healer) take(changed map[string]kept) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for name, k := range changed {
-		i, ok := h.config.Nodes.Index(name)
-		if !ok {
-			continue
-		}
-		events := h.fleet.nodes[i].take(k, time.Now())
-		if t := h.fleet.nodes[i].kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 {
-			all, _ := h.route.Outcomes(name, 0)
-			before := *t
-			before.Usual = usual(all, t.Since)
-			h.fleet.nodes[i].kept.Trial = &before
-		}
-		if len(events) > 0 {
-			h.version++ // what was told once is not told again
-		}
-		for _, e := range events {
-			h.events.add(e)
-		}
-	}
+// ended reports whether the pause is over at a time.
+func (p *Pause) ended(at time.Time) bool {
+	return !p.Until.IsZero() && !at.Before(p.Until)
 }

@@ -35,6 +35,8 @@ type nodeState struct {
 	lastError  string
 	asked      string // digest of the file whose answers were last checked
 
+	// checkAsked: somebody waits for a check.
+	checkAsked bool
 	// revision counts what other processes changed of what is kept.
 	revision int
 	// unasked: another process chose the model, and it was not asked since.
@@ -75,6 +77,8 @@ type kept struct {
 	// rerun that was asked for, with its alarm.
 	Alarm string `json:"alarm,omitempty"`
 	Asked string `json:"asked,omitempty"`
+	// Paused keeps repairs from being started; its Node is empty.
+	Paused *Pause `json:"paused,omitempty"`
 }
 
 func (k kept) empty() bool { return reflect.DeepEqual(k, kept{}) }
@@ -147,6 +151,7 @@ type incident struct {
 	rejected nodes.Model  // what is being rolled back from
 	back     *nodes.Model // what is being rolled back to
 	previous *nodes.Model // what was loaded, and answered, before the repair
+	paused   bool         // its repair was not begun, because repairs are paused
 	await    time.Time    // until when a restarted server may be silent
 	busy     time.Time    // since when its verification is put off for busy
 }

@@ -129,7 +129,7 @@ func (p *party) tournament(ctx context.Context, random *rand.Rand) {
 		}
 		return
 	}
-	if p.state.Promote(ctx, p.node, Promotion{Model: candidate, Previous: champion, FirstToken: time.Second, ErrorRate: 0.01}) == nil {
+	if p.state.Promote(ctx, p.node, nodes.Promotion{Model: candidate, Previous: champion, FirstToken: time.Second, ErrorRate: 0.01}) == nil {
 		p.promoted, p.at, p.failing, p.failed = candidate.Name, time.Now(), random.IntN(2) == 0, 0
 	}
 }

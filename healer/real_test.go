@@ -215,7 +215,7 @@ func TestRealModelDeletedGoesOfflineOthersServe(t *testing.T) {
 	servers[0].KillRunner() // or it would go on serving from memory
 	e := c.wait("O1", healer.EventOffline, 30*time.Second)
 	t.Log(e)
-	if got := c.healer.Status().Serving; got != "O2" {
+	if got := c.healer.Now().Serving; got != "O2" {
 		t.Errorf("serving %q, want O2", got)
 	}
 	servers[0].AddModel(good, realollama.Right()) // downloaded again: it comes back by itself

@@ -74,7 +74,7 @@ type wish struct {
 // that are named got worse, all others didn't, or no longer are. A node that
 // got worse goes on serving, as degraded, and an alarm that was not told yet is
 // told.
-func (h *Healer) Judge(list []Judgement) {
+func (h *Watchdog) Judge(list []Judgement) {
 	h.mu.Lock()
 	h.word = append([]Judgement{}, list...)
 	h.mu.Unlock()
@@ -83,7 +83,7 @@ func (h *Healer) Judge(list []Judgement) {
 
 // heed marks the nodes that the history's latest word is about, which changes
 // with what they serve.
-func (h *Healer) heed() {
+func (h *Watchdog) heed() {
 	changed := false
 	h.mu.Lock()
 	if h.word == nil {
@@ -159,8 +159,8 @@ func (n *nodeState) isToServe(model string) bool {
 
 // SetHistory tells that the history says a node got worse, or, with an empty
 // reason, that it no longer does. The node goes on serving, as degraded. A
-// program that has runs to judge calls [Healer.Judge].
-func (h *Healer) SetHistory(node, reason string) {
+// program that has runs to judge calls [Watchdog.Judge].
+func (h *Watchdog) SetHistory(node, reason string) {
 	if i, ok := h.config.Nodes.Index(node); ok {
 		h.mu.Lock()
 		h.fleet.nodes[i].worse.history = reason
@@ -172,7 +172,7 @@ func (h *Healer) SetHistory(node, reason string) {
 const rerunEvery = 5 * time.Second
 
 // reruns asks for what alarms call for, one at a time, until ctx ends.
-func (h *Healer) reruns(ctx context.Context) {
+func (h *Watchdog) reruns(ctx context.Context) {
 	for pause(ctx, rerunEvery) {
 		i, w, ok := h.nextWish()
 		if !ok {
@@ -198,7 +198,7 @@ func (h *Healer) reruns(ctx context.Context) {
 // nextWish takes the first rerun that may begin now. It takes its node out of
 // service for a while, so none begins while another node is being repaired, or
 // while no other serves.
-func (h *Healer) nextWish() (int, wish, bool) {
+func (h *Watchdog) nextWish() (int, wish, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.fleet.repairs > 0 {
@@ -206,7 +206,7 @@ func (h *Healer) nextWish() (int, wish, bool) {
 	}
 	for i := range h.desks {
 		n, w := &h.fleet.nodes[i], h.desks[i].wish
-		if w.kind == "" || !n.serves() || h.fleet.count < 2 && len(h.fleet.nodes) > 1 {
+		if w.kind == "" || n.kept.Paused != nil || !n.serves() || h.fleet.count < 2 && len(h.fleet.nodes) > 1 {
 			continue
 		}
 		h.desks[i].wish = wish{}

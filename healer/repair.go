@@ -27,7 +27,7 @@ func (d *decision) drained() op {
 		n.incident.is(f)
 		return d.wrongConfig()
 	case fine:
-		if n.incident.check == opProbe && d.v.slot { // what had failed passes now
+		if n.incident.check == opProbe && d.v.slot && n.kept.Paused == nil { // what had failed passes now
 			return d.verify()
 		}
 	default:
@@ -43,6 +43,9 @@ func (d *decision) tryRepair() op {
 	case n.state == Draining && n.incident.served && n.incident.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1:
 		n.served, n.healthy = true, at // the others went meanwhile
 		return d.hold(finding{n.incident.cause, n.incident.text})
+	case n.kept.Paused != nil:
+		n.incident.paused = true
+		return d.giveUp("repairs are paused")
 	case len(ladder(n, n.incident.cause)) == 0:
 		if target, ok := d.wayBack(); ok {
 			if !d.v.slot || at.Before(n.kept.NextRepair) {
@@ -54,10 +57,11 @@ func (d *decision) tryRepair() op {
 	case !d.v.slot || at.Before(n.kept.NextRepair):
 		return d.waitForTurn()
 	}
-	if n.state == Offline { // one more try, without telling the story again
+	if n.state == Offline && !n.incident.paused { // one more try, without telling the story again
 		n.incident.attempts = max(0, d.p.MaxAttempts-1)
 		n.incident.failed = 0
 	}
+	n.incident.paused = false
 	n.incident.previous = nil
 	if n.incident.cause == drift && len(n.snapshot.Loaded) > 0 && !n.snapshot.LoadedUnknown {
 		inst := n.snapshot.Loaded[0]

@@ -183,7 +183,7 @@ func TestModelDeletedFromDisk(t *testing.T) {
 		if !strings.Contains(e.Text, "is not loaded") {
 			t.Errorf("offline says %q", e.Text)
 		}
-		if got := c.healer.Status().Serving; got != "M2" {
+		if got := c.healer.Now().Serving; got != "M2" {
 			t.Errorf("serving %q, want M2", got)
 		}
 		c.end()
@@ -251,8 +251,8 @@ func TestLastServingNodeIsHeld(t *testing.T) {
 		c.servers[0].drop(simOther)
 		c.until("M1", EventCritical, from, 2*time.Minute)
 		time.Sleep(20 * time.Minute)
-		if got := c.node("M1"); got.State != Degraded || c.healer.Status().Serving != "M1" || len(c.servers[0].attempts) != 0 {
-			t.Errorf("M1 is %s after %d repairs, serving %q", got.State, len(c.servers[0].attempts), c.healer.Status().Serving)
+		if got := c.node("M1"); got.State != Degraded || c.healer.Now().Serving != "M1" || len(c.servers[0].attempts) != 0 {
+			t.Errorf("M1 is %s after %d repairs, serving %q", got.State, len(c.servers[0].attempts), c.healer.Now().Serving)
 		}
 		if told := c.texts("M1", EventCritical); len(told) != 1 {
 			t.Errorf("told %d times: %q", len(told), told)

@@ -106,7 +106,7 @@ func playSchedule(t *testing.T, seed uint64) {
 			}
 		}
 		time.Sleep(20*time.Minute + 15*time.Minute)
-		status := h.Status()
+		status := h.Now()
 		cancel()
 		running.Wait()
 
@@ -278,7 +278,7 @@ func lastTakenDown(events []Event) (wrong []string) {
 }
 
 // countUnderRepair counts anew what the fleet keeps as a number.
-func (h *Healer) countUnderRepair() (count int) {
+func (h *Watchdog) countUnderRepair() (count int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.fleet.nodes {

@@ -334,7 +334,7 @@ func (s *simServer) node(canRestart bool) *nodes.Node {
 }
 
 // watchedBy lets the server hold the healer to its rules.
-func (s *simServer) watchedBy(h *Healer) {
+func (s *simServer) watchedBy(h *Watchdog) {
 	s.inRoute = func() bool { return h.Route().Serves(s.name) }
 	s.underRepair = h.countUnderRepair
 	i, _ := h.config.Nodes.Index(s.name)
@@ -356,7 +356,7 @@ type simCluster struct {
 	events  *recorder
 	policy  Policy
 	state   string
-	healer  *Healer
+	healer  *Watchdog
 	stop    func()
 
 	rerun        func(context.Context, string, Rerun) error
@@ -425,7 +425,7 @@ func (c *simCluster) end() {
 }
 
 func (c *simCluster) node(name string) NodeStatus {
-	for _, n := range c.healer.Status().Nodes {
+	for _, n := range c.healer.Now().Nodes {
 		if n.Name == name {
 			return n
 		}

@@ -37,23 +37,6 @@ func OpenState(path string) *StateFile {
 	return &StateFile{file{path}}
 }
 
-// Promotion is a model that won a tournament on a node.
-type Promotion struct {
-	// Model won, Previous served before, and comes back if Model turns out to
-	// be worse in service than it was in its tournament.
-	Model, Previous nodes.Model
-	// Run is the ID of the run that won, "" for none.
-	Run string
-	// FirstToken is the median time to the first token, ErrorRate the share, 0
-	// to 1, of tests that got no answer, both as measured; FirstToken 0 is
-	// unknown, and not watched.
-	FirstToken time.Duration
-	ErrorRate  float64
-	// Watch is how many real answers are watched; 0 means [DefaultWatch],
-	// less than 0 none.
-	Watch int
-}
-
 // Serving returns the model that the node is meant to serve: the one that
 // serves in place of the config's, while the config still asks for what that
 // replaced; else the config's; else the one that a tournament remembered. ok is
@@ -88,8 +71,8 @@ func (f *StateFile) Remember(ctx context.Context, node *nodes.Node, m *nodes.Mod
 
 // Promote makes a model the one that the node is meant to serve, until the
 // config asks for another than it does now, and forgets what was to be
-// restored. The first real answers are watched, see [Promotion].
-func (f *StateFile) Promote(ctx context.Context, node *nodes.Node, p Promotion) error {
+// restored. The first real answers are watched, see [nodes.Promotion].
+func (f *StateFile) Promote(ctx context.Context, node *nodes.Node, p nodes.Promotion) error {
 	replaces := node.Wanted
 	replaces.Name = node.Canonical(replaces.Name)
 	now := time.Now()

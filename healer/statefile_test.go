@@ -43,7 +43,7 @@ func (c *simCluster) release(lease nodes.Lease) {
 // promote writes a promotion of simWon as a tournament does.
 func (c *simCluster) promote(i int) {
 	c.t.Helper()
-	err := OpenState(c.state).Promote(c.t.Context(), c.nodes[i], Promotion{
+	err := OpenState(c.state).Promote(c.t.Context(), c.nodes[i], nodes.Promotion{
 		Model: simWon, Previous: simPrevious, FirstToken: 300 * time.Millisecond, ErrorRate: 0.01,
 	})
 	if err != nil {
@@ -72,7 +72,7 @@ func TestServing(t *testing.T) {
 		return n
 	}
 	promoted := func(t *testing.T, f *StateFile, when nodes.Model) {
-		if err := f.Promote(t.Context(), node(when), Promotion{Model: other, Previous: good}); err != nil {
+		if err := f.Promote(t.Context(), node(when), nodes.Promotion{Model: other, Previous: good}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -119,7 +119,7 @@ func TestServing(t *testing.T) {
 		if err := f.Remember(t.Context(), node(good), &other); !errors.Is(err, ErrNoState) {
 			t.Errorf("remember: %v", err)
 		}
-		if err := f.Promote(t.Context(), node(good), Promotion{Model: other}); !errors.Is(err, ErrNoState) {
+		if err := f.Promote(t.Context(), node(good), nodes.Promotion{Model: other}); !errors.Is(err, ErrNoState) {
 			t.Errorf("promote: %v", err)
 		}
 	})
@@ -228,7 +228,7 @@ func TestPromotionOfAnotherConfig(t *testing.T) {
 		c.start()
 		elsewhere := *c.nodes[0]
 		elsewhere.Wanted = nodes.Model{Name: simThird}
-		if err := OpenState(state).Promote(t.Context(), &elsewhere, Promotion{Model: simWon}); err != nil {
+		if err := OpenState(state).Promote(t.Context(), &elsewhere, nodes.Promotion{Model: simWon}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)
@@ -298,7 +298,7 @@ func TestProbeIsJudgedByTheLatestPromotion(t *testing.T) {
 		}
 		promote := func() {
 			t.Helper()
-			if err := (&StateFile{state}).Promote(t.Context(), set.At(0), Promotion{Model: simWon, Previous: simPrevious}); err != nil {
+			if err := (&StateFile{state}).Promote(t.Context(), set.At(0), nodes.Promotion{Model: simWon, Previous: simPrevious}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -425,7 +425,7 @@ func TestStateIsShared(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := f.Promote(t.Context(), server.node(false), Promotion{Model: simWon}); err != nil {
+			if err := f.Promote(t.Context(), server.node(false), nodes.Promotion{Model: simWon}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -474,7 +474,7 @@ func TestStateIsShared(t *testing.T) {
 func TestOthersNodesStay(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	f := OpenState(path)
-	if err := f.Promote(t.Context(), newSimServer("M9").node(false), Promotion{Model: simWon}); err != nil {
+	if err := f.Promote(t.Context(), newSimServer("M9").node(false), nodes.Promotion{Model: simWon}); err != nil {
 		t.Fatal(err)
 	}
 	s := store{medium: file{path}}

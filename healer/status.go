@@ -45,6 +45,8 @@ type NodeStatus struct {
 	// Undone is the run that won the latest promotion that was rolled back, ""
 	// for none.
 	Undone string `json:"undone,omitempty"`
+	// Paused is the pause of the node's repairs, nil for none.
+	Paused *Pause `json:"paused,omitempty"`
 }
 
 // Champion is the model that won the latest tournament.
@@ -67,25 +69,31 @@ func (s Status) AllServe() bool {
 // championLimit bounds how long a status waits for the history file.
 const championLimit = 2 * time.Second
 
-// Status returns what is known now. It reads the champion, and blocks for at
-// most two seconds for it.
-func (h *Healer) Status() Status {
+// Status implements [Healer]. It reads the champion, and blocks for at most two
+// seconds for it. The error is nil.
+func (h *Watchdog) Status(ctx context.Context) (Status, error) {
 	s := Status{Version: h.config.Version, Started: h.started, Events: h.events.latest()}
 	h.mu.Lock()
 	s.Serving = h.fleet.servingName()
 	s.Nodes = make([]NodeStatus, len(h.fleet.nodes))
 	for i := range h.fleet.nodes {
-		s.Nodes[i] = statusOf(&h.fleet.nodes[i], h.config.Nodes.At(i).Engine)
-		s.Nodes[i].InFlight = h.route.InFlight(s.Nodes[i].Name)
+		s.Nodes[i] = h.nodeStatus(i)
 	}
 	h.mu.Unlock()
 	if h.config.Champion != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), championLimit)
+		ctx, cancel := context.WithTimeout(ctx, championLimit)
 		defer cancel()
 		if c, err := h.config.Champion(ctx); err == nil {
 			s.Champion = c
 		}
 	}
+	return s, nil
+}
+
+// nodeStatus is the state of one node. The lock is held.
+func (h *Watchdog) nodeStatus(i int) NodeStatus {
+	s := statusOf(&h.fleet.nodes[i], h.config.Nodes.At(i).Engine)
+	s.InFlight = h.route.InFlight(s.Name)
 	return s
 }
 
@@ -98,7 +106,7 @@ func statusOf(n *nodeState, engine string) NodeStatus {
 		Name: n.name, Engine: engine, State: n.state, Wanted: n.goal().Name, Loaded: loaded,
 		LastCheck: n.checked, LastOK: n.passed, LatencyMS: n.snapshot.Latency.Milliseconds(),
 		Attempts: n.kept.Attempts, LastError: n.lastError, LastKnownGood: n.kept.LastKnownGood,
-		Undone: n.kept.Undone,
+		Undone: n.kept.Undone, Paused: n.kept.Paused,
 	}
 }
 
@@ -116,11 +124,11 @@ func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy)
 		checks.Go(func() { h.look(ctx, i) })
 	}
 	checks.Wait()
-	return h.Status(), nil
+	return h.Status(ctx)
 }
 
 // look is one probe and, where that passes, one canary.
-func (h *Healer) look(ctx context.Context, i int) {
+func (h *Watchdog) look(ctx context.Context, i int) {
 	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
 	next := op{kind: opProbe}
 	for {

@@ -37,7 +37,7 @@ func TestCorruptStateIsSetAside(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			events := h.Status().Events
+			events := h.Now().Events
 			if len(events) != 1 || !strings.Contains(events[0].Text, "unreadable") || !strings.Contains(events[0].Text, "set aside as") {
 				t.Errorf("events: %v", events)
 			}

@@ -81,7 +81,7 @@ func serveManyStudios(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"model\":\"good\",\"choices\":[{\"index\":0,\"delta\":{\"content\":%q},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n", answer)
 }
 
-func manyNodes(b *testing.B, url string, count int) *Healer {
+func manyNodes(b *testing.B, url string, count int) *Watchdog {
 	transport := engines.NewTransport() // as the command makes it
 	transport.MaxIdleConnsPerHost = 64  // but here all nodes are one host
 	b.Cleanup(transport.CloseIdleConnections)
@@ -112,7 +112,7 @@ func manyNodes(b *testing.B, url string, count int) *Healer {
 
 // runUntilHealthy runs the healer until every node is healthy, and returns
 // with it still running.
-func runUntilHealthy(b *testing.B, h *Healer) (stop func()) {
+func runUntilHealthy(b *testing.B, h *Watchdog) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running conc.WaitGroup
 	running.Go(func() {
@@ -121,7 +121,7 @@ func runUntilHealthy(b *testing.B, h *Healer) (stop func()) {
 		}
 	})
 	deadline := time.Now().Add(5 * time.Minute)
-	for !h.Status().AllServe() {
+	for !h.Now().AllServe() {
 		if time.Now().After(deadline) {
 			b.Fatal("the cluster is not healthy after five minutes")
 		}
@@ -131,7 +131,7 @@ func runUntilHealthy(b *testing.B, h *Healer) (stop func()) {
 }
 
 // sweep probes every node once, 64 at a time.
-func sweep(b *testing.B, h *Healer) {
+func sweep(b *testing.B, h *Watchdog) {
 	probes := pool.New().WithMaxGoroutines(64)
 	for i := range h.config.Nodes.Len() {
 		probes.Go(func() {

@@ -14,7 +14,7 @@ import (
 type Trial struct {
 	// Since is when it was promoted; requests that began before don't count.
 	Since time.Time `json:"since"`
-	// FirstToken and ErrorRate are what was measured, see [Promotion].
+	// FirstToken and ErrorRate are what was measured, see [nodes.Promotion].
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
 	ErrorRate  float64       `json:"error_rate,omitempty"`
 	// Usual is the median time to the first token of the real answers before
@@ -163,7 +163,7 @@ func (d *decision) watchTrial() (next op, ok bool) {
 		d.tell(EventDegraded, "[PROMOTION] %s is worse than in its tournament: %s; there is no model to go back to", promoted.Name, text)
 		return op{}, false
 	}
-	if !n.serves() || !d.v.slot || at.Before(n.kept.NextRepair) {
+	if !n.serves() || !d.v.slot || at.Before(n.kept.NextRepair) || n.kept.Paused != nil {
 		return op{}, false // it serves until its turn comes
 	}
 	n.incident = incident{began: at, target: promoted}

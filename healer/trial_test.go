@@ -313,7 +313,7 @@ func TestPromotedModelThatAnswersWrongIsRolledBack(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		c.servers[0].drop(simModel)
 		c.servers[0].set(simBad, true)
-		err := OpenState(c.state).Promote(t.Context(), c.nodes[0], Promotion{Model: simPrevious, Previous: simWon, Run: "7-candidate"})
+		err := OpenState(c.state).Promote(t.Context(), c.nodes[0], nodes.Promotion{Model: simPrevious, Previous: simWon, Run: "7-candidate"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ const answerTokens = 1024
 
 // worker does to one node what was decided. It belongs to one goroutine.
 type worker struct {
-	healer *Healer
+	healer *Watchdog
 	index  int
 	node   *nodes.Node
 	lease  nodes.Lease
@@ -82,7 +82,7 @@ func (w *worker) carryOut(ctx context.Context, o op, s *seen) {
 	}
 	var err error
 	switch o.kind {
-	case opLease, opTraffic:
+	case opLease, opTraffic, opAsked:
 	case opProbe:
 		s.snapshot, err = w.node.Probe(ctx)
 	case opCanary:

@@ -200,11 +200,11 @@ func (k *kill) heal() {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }() // waited for below
-	for ctx.Err() == nil && (!h.Status().AllServe() || strings.Join(k.loaded(), " ") != k.serving()) {
+	for ctx.Err() == nil && (!allServe(ctx, h) || strings.Join(k.loaded(), " ") != k.serving()) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if ctx.Err() != nil {
-		k.t.Errorf("the healer didn't bring %s back: %+v", k.serving(), h.Status())
+		k.t.Errorf("the healer didn't bring %s back: %+v", k.serving(), k.loaded())
 	}
 	cancel()
 	if err := <-ended; err != nil {
@@ -264,4 +264,9 @@ func (k *kill) whole(when string) string {
 		k.t.Errorf("%s: the champion is %+v (%v), and M1 is to serve %s", when, champion, err, serving)
 	}
 	return serving
+}
+
+func allServe(ctx context.Context, h healer.Healer) bool {
+	status, err := h.Status(ctx)
+	return err == nil && status.AllServe()
 }

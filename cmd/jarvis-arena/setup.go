@@ -18,7 +18,6 @@ import (
 	"github.com/turbone/jarvis/arena/suite"
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/config"
-	"github.com/turbone/jarvis/cmd/internal/keeper"
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/healer/daemon"
 	"github.com/turbone/jarvis/healer/remote"
@@ -128,7 +127,7 @@ func (b *bench) open(sinks []arena.Sink) (err error) {
 		settings.Figures.Temperature = -1
 	}
 	if c.Healer.State != "" {
-		settings.Keeper = keeper.New(healer.OpenState(c.Healer.State))
+		settings.Keeper = healer.OpenState(c.Healer.State)
 	}
 	b.arena, err = arena.New(settings)
 	return err

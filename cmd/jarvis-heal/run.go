@@ -72,7 +72,8 @@ func runHealer(cmd *cobra.Command, file string) (err error) {
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	defer cli.StopOnSignal(cancel, func() string {
-		if names := repairing(d.Healer().Status()); len(names) > 0 {
+		status, _ := d.Healer().Status(ctx) // a watchdog's own has no error
+		if names := repairing(status); len(names) > 0 {
 			return fmt.Sprintf("finishing the repair of %s; press Ctrl-C again to leave at once", strings.Join(names, ", "))
 		}
 		return "stopping"

@@ -67,7 +67,7 @@ func ask(ctx context.Context, cluster *route.Table, question string, out io.Writ
 }
 
 // watch makes a healer for servers.
-func watch(urls []string) (*healer.Healer, error) {
+func watch(urls []string) (*healer.Watchdog, error) {
 	var list []*nodes.Node
 	for _, url := range urls {
 		backend, err := ollama.New(nodes.Connection{Node: url, URL: url})

@@ -25,7 +25,7 @@ import (
 // concurrent use.
 type Daemon struct {
 	config   Config
-	healer   *healer.Healer
+	healer   *healer.Watchdog
 	alerter  *alert.Alerter // nil without services to tell
 	history  history.HistoryStore
 	listener net.Listener // nil without a status API
@@ -177,7 +177,7 @@ func (o onceCloser) Close() error {
 }
 
 // Healer returns the daemon's watchdog.
-func (d *Daemon) Healer() *healer.Healer { return d.healer }
+func (d *Daemon) Healer() *healer.Watchdog { return d.healer }
 
 // StatusAddress returns the address of the status API, "" if there is none.
 func (d *Daemon) StatusAddress() string {
@@ -209,7 +209,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		helpers.Go(func() { d.alerter.Run(after) })
 	}
 	if d.listener != nil {
-		handler := Guard(d.healer.Handler(), d.config.Status.Token)
+		handler := Guard(healer.NewHandler(d.healer), d.config.Status.Token)
 		helpers.Go(func() { statusErr = serve(after, d.listener, handler) })
 	}
 	if d.gateway != nil {
@@ -243,7 +243,10 @@ func (d *Daemon) watchHistory() historyWatch {
 func (d *Daemon) watchUndone() undoneWatch {
 	return undoneWatch{
 		store: d.history, tell: d.healer.Tell,
-		nodes: func() []healer.NodeStatus { return d.healer.Status().Nodes },
+		nodes: func() []healer.NodeStatus {
+			status, _ := d.healer.Status(context.Background()) // a watchdog's own has no error
+			return status.Nodes
+		},
 	}
 }
 

@@ -24,7 +24,7 @@ type gatewayServer struct {
 
 // newGatewayServer makes the gateway of a watchdog's route, with its metrics,
 // and listens on its address.
-func newGatewayServer(c Gateway, h *healer.Healer) (*gatewayServer, error) {
+func newGatewayServer(c Gateway, h *healer.Watchdog) (*gatewayServer, error) {
 	options := c.Options
 	var measured http.Handler
 	if !c.NoMetrics {
@@ -34,7 +34,11 @@ func newGatewayServer(c Gateway, h *healer.Healer) (*gatewayServer, error) {
 			return nil, fmt.Errorf("metrics: %w", err)
 		}
 		var names []string
-		for _, n := range h.Status().Nodes {
+		status, err := h.Status(context.Background())
+		if err != nil {
+			return nil, fmt.Errorf("gateway: metrics: %w", err)
+		}
+		for _, n := range status.Nodes {
 			names = append(names, n.Name)
 		}
 		if err := registry.Register(metrics.Watch(h.Route(), names)); err != nil {

@@ -55,7 +55,7 @@ const stepLimit = 20 * time.Second
 type cluster struct {
 	m1, m2, m3 *nodetest.LMStudio
 	ol1        *nodetest.Ollama
-	healer     *healer.Healer
+	healer     *healer.Watchdog
 	leases     *nodes.MemoryLeases
 	out        io.Writer
 	began      time.Time

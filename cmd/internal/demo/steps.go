@@ -208,7 +208,11 @@ func (c *cluster) until(ctx context.Context, ok func(healer.NodeStatus) bool) er
 	defer tick.Stop()
 	for {
 		waiting := ""
-		for _, n := range c.healer.Status().Nodes {
+		status, err := c.healer.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, n := range status.Nodes {
 			if !ok(n) {
 				waiting = n.Name
 			}

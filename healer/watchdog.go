@@ -1,0 +1,379 @@
+package healer
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// Config is what a [Watchdog] is made of.
+type Config struct {
+	// Nodes is the cluster.
+	Nodes *nodes.Set
+	// Fallback names the nodes in the order in which they take the traffic;
+	// nodes that it leaves out come last. Nil is the set's order.
+	Fallback []string
+	// Policy holds the figures; the zero value means [DefaultPolicy].
+	Policy Policy
+	// StateFile survives a restart; "" keeps nothing.
+	StateFile string
+	// Leases are asked before a node is touched; nil means that nobody else
+	// works on these nodes.
+	Leases nodes.Leases
+	// Route is told who serves; nil makes one, see [Watchdog.Route].
+	Route *route.Table
+	// Sinks take the events.
+	Sinks []Sink
+	// Champion is asked for the winner of the latest tournament by
+	// [Watchdog.Status]; nil means that there is none. An error is shown as
+	// none.
+	Champion func(context.Context) (*Champion, error)
+	// Rerun is called for what OnRegression asks for: a run or a tournament on
+	// a node, which takes the node's lease. It is called for one node at a time,
+	// while no node is under repair and another one serves, at most once for
+	// each alarm. It blocks until that is done, or ctx ended. Nil means that
+	// nobody can.
+	Rerun        func(ctx context.Context, node string, kind Rerun) error
+	OnRegression OnRegression
+	// Version is shown in the status.
+	Version string
+}
+
+// Watchdog keeps a cluster serving. Make one with [New] and call Run once; the
+// other methods are safe for concurrent use, before, during and after Run.
+type Watchdog struct {
+	config  Config
+	route   *route.Table
+	leases  nodes.Leases
+	store   store
+	events  *broadcast
+	started time.Time
+	stopped chan struct{} // closed when Run has ended
+
+	attendEvery time.Duration
+
+	mu      sync.Mutex
+	fleet   *fleet
+	desks   []desk
+	word    []Judgement // the history's, nil before its first
+	version uint64      // of the kept state
+	alive   time.Time
+	running bool
+}
+
+// New checks the configuration and reads the state file. An unreadable state
+// file is set aside and told as an event.
+func New(c Config) (*Watchdog, error) {
+	if c.StateFile == "" {
+		return newHealer(c, nil)
+	}
+	return newHealer(c, file{c.StateFile})
+}
+
+func newHealer(c Config, m medium) (*Watchdog, error) {
+	if c.Nodes == nil || c.Nodes.Len() == 0 {
+		return nil, fmt.Errorf("healer: no nodes given")
+	}
+	if reflect.DeepEqual(c.Policy, Policy{}) {
+		c.Policy = DefaultPolicy()
+	}
+	if err := c.Policy.Validate(); err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	order, err := fallbackOrder(c.Nodes, c.Fallback)
+	if err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	started := time.Now()
+	h := &Watchdog{
+		config: c, leases: c.Leases, route: c.Route, started: started, stopped: make(chan struct{}),
+		events: newBroadcast(c.Sinks, started), attendEvery: attendEvery,
+	}
+	h.store = store{medium: m, take: h.take}
+	if h.leases == nil {
+		h.leases = &nodes.MemoryLeases{}
+	}
+	if h.route == nil {
+		list := make([]*nodes.Node, len(order))
+		for rank, i := range order {
+			list[rank] = c.Nodes.At(i)
+		}
+		h.route = route.New(list...)
+	}
+	saved, warning, err := h.store.load(h.started)
+	if err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	if warning != "" {
+		h.events.add(Event{Time: h.started, Type: EventDegraded, Text: warning})
+	}
+	states := make([]nodeState, c.Nodes.Len())
+	for i, n := range c.Nodes.All() {
+		states[i] = newNodeState(n, saved[n.Name])
+		for _, e := range append(states[i].dropOld(h.started), states[i].tellPromotion(h.started)...) {
+			h.events.add(e)
+			h.version = 1 // what was told once is not told again
+		}
+	}
+	h.fleet = newFleet(c.Policy, states, order)
+	h.desks = make([]desk, len(states))
+	for i := range h.desks {
+		h.desks[i].wake = make(chan struct{}, 1)
+	}
+	h.route.OnFailure(h.noticeFailure)
+	return h, nil
+}
+
+func newNodeState(n *nodes.Node, k kept) nodeState {
+	wanted := n.Wanted
+	wanted.Name = n.Canonical(wanted.Name)
+	return nodeState{
+		traits: traits{
+			name: n.Name, wanted: wanted, canLoad: n.CanLoad(), canRestart: n.Restarter != nil,
+			onDemand: n.OnDemand, same: n.Same, canonical: n.Canonical,
+		},
+		kept:  k,
+		state: Unknown,
+	}
+}
+
+// fallbackOrder turns names into places in the set, and adds who is not named.
+func fallbackOrder(set *nodes.Set, names []string) ([]int, error) {
+	order := make([]int, 0, set.Len())
+	seen := make([]bool, set.Len())
+	for _, name := range names {
+		i, ok := set.Index(name)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("fallback: %q is no node", name)
+		case seen[i]:
+			return nil, fmt.Errorf("fallback: %q is named twice", name)
+		}
+		seen[i] = true
+		order = append(order, i)
+	}
+	for i := range set.Len() {
+		if !seen[i] {
+			order = append(order, i)
+		}
+	}
+	return order, nil
+}
+
+// Route tells who serves now. Programs that send requests themselves pick
+// their node there, and tell it how the request goes.
+func (h *Watchdog) Route() *route.Table { return h.route }
+
+// Run watches and heals until ctx ends, and then stops cleanly: checks are cut
+// short, and a repair under way is carried on until its node has a model that
+// answers, or is given up on. It returns when every goroutine has ended and
+// every event has been handed to the sinks.
+func (h *Watchdog) Run(ctx context.Context) error {
+	h.mu.Lock()
+	h.running = true
+	h.mu.Unlock()
+	defer close(h.stopped)
+	var dispatcher conc.WaitGroup
+	stop := make(chan struct{})
+	dispatcher.Go(func() { h.events.run(stop) })
+
+	var watchers conc.WaitGroup
+	spread := h.spread()
+	for i := range h.config.Nodes.Len() {
+		watchers.Go(func() { h.watch(ctx, i, time.Duration(i)*spread) })
+	}
+	watchers.Go(func() { h.attend(ctx) })
+	if h.config.Rerun != nil {
+		watchers.Go(func() { h.reruns(ctx) })
+	}
+	watchers.Wait()
+	err := h.save()
+	close(stop)
+	dispatcher.Wait()
+	return err
+}
+
+// spread is the pause between the first probes of two nodes: none in a small
+// cluster, and enough in a large one for its probes not to come all at once,
+// every interval, for ever.
+func (h *Watchdog) spread() time.Duration {
+	n := h.config.Nodes.Len()
+	if n <= 16 {
+		return 0
+	}
+	return min(2*time.Millisecond, h.config.Policy.Interval/time.Duration(2*n))
+}
+
+// watch looks after one node until ctx ends and no repair is under way.
+func (h *Watchdog) watch(ctx context.Context, i int, delay time.Duration) {
+	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
+	defer w.release()
+	next := op{kind: opProbe, at: time.Now().Add(delay)}
+	for {
+		repairing := h.underRepair(i)
+		woken, ok := rest(ctx, next.at, h.desks[i].wake)
+		woken = woken || ok && !repairing && h.checkWaits(i) && next.looks()
+		switch {
+		case !ok && !repairing:
+			return
+		case !ok: // stopping: the repair goes on, without its longer pauses
+			pause(context.WithoutCancel(ctx), min(time.Until(next.at), awaitPoll))
+		case woken && !repairing:
+			next = h.woken(ctx, &w, next)
+			continue
+		case woken:
+			h.answerWaiting(i)
+			continue
+		}
+		s, ok := w.do(ctx, next, repairing)
+		if !ok {
+			return
+		}
+		next = h.report(i, s)
+		if !h.underRepair(i) && next.kind != opEnsure && next.kind != opRestart {
+			w.release()
+		}
+		if next.kind == opEnsure || next.kind == opRestart {
+			h.keep(w.node.Name) // what is tried must be known to the next start
+		}
+	}
+}
+
+// pause waits, and returns false when ctx ended meanwhile or before.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (h *Watchdog) underRepair(i int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fleet.nodes[i].state.UnderRepair()
+}
+
+// report takes what was seen, and returns what to do next.
+func (h *Watchdog) report(i int, s seen) op {
+	h.refresh()
+	h.mu.Lock()
+	before, asked := h.fleet.nodes[i].kept, h.fleet.nodes[i].checkAsked
+	h.takeAnswers(i)
+	next, events := h.fleet.step(i, s)
+	after := &h.fleet.nodes[i]
+	changed := !reflect.DeepEqual(before, after.kept)
+	if changed {
+		h.version++
+	}
+	h.tellRoute(after, s)
+	if !after.checkAsked && (asked || s.kind == opAsked) {
+		h.desks[i].answerChecks(h.nodeStatus(i))
+	}
+	for _, e := range events {
+		h.events.add(e) // inside the lock: the order of the events is that of the decisions
+	}
+	h.mu.Unlock()
+	if changed && next.kind != opEnsure && next.kind != opRestart {
+		h.keep(after.name)
+	}
+	return next
+}
+
+// tellRoute tells the route what a node serves, and whether it does.
+func (h *Watchdog) tellRoute(n *nodeState, s seen) {
+	if m, ok := n.inService(); ok {
+		h.route.SetModel(n.name, m.Name)
+	}
+	if s.fault == "" && (s.kind == opCanary || s.kind == opQuestions) {
+		h.route.Reinstate(n.name)
+	}
+	h.route.Serve(n.name, n.serves())
+}
+
+func (h *Watchdog) tell(e Event) { h.events.add(e) }
+
+// Tell adds an event of the program around the healer to its own. It does not
+// block, whatever the sinks do.
+func (h *Watchdog) Tell(e Event) { h.events.add(e) }
+
+// save makes the state file as new as the state is now.
+func (h *Watchdog) save() error {
+	h.mu.Lock()
+	version := h.version
+	h.mu.Unlock()
+	warning, err := h.store.save(version, func() (map[string]kept, uint64) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		list := make(map[string]kept, len(h.fleet.nodes))
+		for _, n := range h.fleet.nodes {
+			list[n.name] = n.kept
+		}
+		return list, h.version
+	})
+	if warning != "" {
+		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: warning})
+	}
+	return err
+}
+
+// keep saves the state, and tells where that fails.
+func (h *Watchdog) keep(node string) {
+	if err := h.save(); err != nil {
+		h.tell(Event{Time: time.Now(), Node: node, Type: EventDegraded, Text: err.Error()})
+	}
+}
+
+// refresh takes over what other processes wrote into the state file.
+func (h *Watchdog) refresh() {
+	h.mu.Lock()
+	version := h.version
+	h.mu.Unlock()
+	if err := h.store.refresh(); err != nil {
+		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: err.Error()})
+	}
+	h.mu.Lock()
+	changed := h.version != version
+	h.mu.Unlock()
+	if changed {
+		h.keep("")
+	}
+}
+
+// take takes over what other processes changed of what is kept.
+func (h *Watchdog) take(changed map[string]kept) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, k := range changed {
+		i, ok := h.config.Nodes.Index(name)
+		if !ok {
+			continue
+		}
+		events := h.fleet.nodes[i].take(k, time.Now())
+		if t := h.fleet.nodes[i].kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 {
+			all, _ := h.route.Outcomes(name, 0)
+			before := *t
+			before.Usual = usual(all, t.Since)
+			h.fleet.nodes[i].kept.Trial = &before
+		}
+		if len(events) > 0 {
+			h.version++ // what was told once is not told again
+		}
+		for _, e := range events {
+			h.events.add(e)
+		}
+	}
+}
