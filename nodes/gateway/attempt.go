@@ -23,15 +23,15 @@ type verdict int
 
 const (
 	// faulty: by the node's fault; another may do better.
-	faulty verdict = iota
+	nodeFault verdict = iota
 	// elsewhere: not by the node's fault, and another may do better: it is
 	// busy, or has no such model, or lacks the API.
-	elsewhere
+	tryAnother
 	// final: the request itself is wrong; the client gets the node's own
 	// answer.
-	final
+	clientFault
 	// over: the client went away, or somebody else answered.
-	over
+	abandoned
 )
 
 // failure is how an attempt ended without an answer.
@@ -46,41 +46,41 @@ type failure struct {
 	body   []byte
 	path   string // of the API by which the node was asked
 	// lacks: the node doesn't have the API.
-	lacks bool
+	missingAPI bool
 }
 
 // judge says what a node's answer means that is no success.
-func judge(e *nodes.Error, status int) failure {
+func classify(e *nodes.Error, status int) failure {
 	f := failure{fault: e.Fault, detail: e.Detail, wait: e.RetryAfter, status: status}
 	switch {
 	case e.Fault == nodes.Busy:
-		f.verdict = elsewhere
+		f.verdict = tryAnother
 	case e.Fault == nodes.ModelNotFound:
-		f.verdict = elsewhere
+		f.verdict = tryAnother
 	case e.Fault == nodes.TooLong, e.Fault == nodes.BadRequest:
-		f.verdict = final
+		f.verdict = clientFault
 	case e.Fault == nodes.Unauthorized, e.Fault == nodes.Crashed, e.Fault == nodes.NotLoaded, e.Fault == nodes.LoadFailed,
 		e.Fault == nodes.OutOfMemory, status >= 500, status < 400:
-		f.verdict = faulty
+		f.verdict = nodeFault
 	default:
-		f.verdict = final
+		f.verdict = clientFault
 	}
 	return f
 }
 
 // attempt is one request to one node.
 type attempt struct {
-	call    *call
-	end     *end
-	request *route.Request
-	model   string
-	dialect chat.Dialect // in which the node is asked
-	path    string
-	body    *room
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	begun   time.Time
-	release func() // gives back what a stream holds, nil where there is none
+	exchange *exchange
+	upstream *upstream
+	slot     *route.Request
+	model    string
+	dialect  chat.Dialect // in which the node is asked
+	path     string
+	body     *buffer
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	began    time.Time
+	release  func() // gives back what a stream holds, nil where there is none
 }
 
 var (
@@ -90,52 +90,52 @@ var (
 
 // send sends the request and returns the answer's head, or a failure.
 func (a *attempt) send() (*http.Response, *failure) {
-	to := a.end.urls[a.path]
-	if q := a.call.query; q != "" {
+	to := a.upstream.urls[a.path]
+	if q := a.exchange.query; q != "" {
 		with := *to
 		with.RawQuery = q
 		to = &with
 	}
-	resp, err := a.end.transport.RoundTrip(a.outgoing(to))
+	resp, err := a.upstream.transport.RoundTrip(a.httpRequest(to))
 	if err != nil {
-		return nil, a.broke(err)
+		return nil, a.failureOf(err)
 	}
 	return resp, nil
 }
 
-func (a *attempt) outgoing(to *url.URL) *http.Request {
-	header := a.call.header
-	if a.end.header != "" {
+func (a *attempt) httpRequest(to *url.URL) *http.Request {
+	header := a.exchange.header
+	if a.upstream.authorization != "" {
 		header = header.Clone()
-		header["Authorization"] = []string{a.end.header}
+		header["Authorization"] = []string{a.upstream.authorization}
 	}
 	req := &http.Request{
 		Method: http.MethodPost, URL: to, Host: to.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		ContentLength: int64(len(a.body.bytes)), Body: newOutgoing(a.body),
-		GetBody: func() (io.ReadCloser, error) { return newOutgoing(a.body), nil },
+		ContentLength: int64(len(a.body.bytes)), Body: newRequestBody(a.body),
+		GetBody: func() (io.ReadCloser, error) { return newRequestBody(a.body), nil },
 	}
 	return req.WithContext(a.ctx)
 }
 
 // broke is the failure of an exchange that ended in err.
-func (a *attempt) broke(err error) *failure {
+func (a *attempt) failureOf(err error) *failure {
 	switch cause := context.Cause(a.ctx); {
 	case errors.Is(cause, route.ErrEvicted):
-		return &failure{verdict: elsewhere, fault: nodes.Busy, detail: cause.Error()}
+		return &failure{verdict: tryAnother, fault: nodes.Busy, detail: cause.Error()}
 	case errors.Is(cause, errSilent):
-		return &failure{verdict: faulty, fault: nodes.TimedOut, detail: cause.Error()}
+		return &failure{verdict: nodeFault, fault: nodes.TimedOut, detail: cause.Error()}
 	case cause != nil:
-		return &failure{verdict: over, detail: cause.Error()}
+		return &failure{verdict: abandoned, detail: cause.Error()}
 	}
 	fault := nodes.FaultOf(err)
 	if fault == "" {
 		fault = wire.TransportFault(err)
 	}
-	return &failure{verdict: faulty, fault: fault, detail: wire.Brief(words(err))}
+	return &failure{verdict: nodeFault, fault: fault, detail: wire.Brief(errorText(err))}
 }
 
 // words are an error's, without the address: the node's name says where.
-func words(err error) string {
+func errorText(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
@@ -144,23 +144,23 @@ func words(err error) string {
 }
 
 // maxRefusal bounds how much of an error answer is read, in bytes.
-const maxRefusal = 256 << 10
+const maxErrorBody = 256 << 10
 
 // refused reads an answer with another status than 200.
-func (a *attempt) refused(resp *http.Response) *failure {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
+func (a *attempt) readError(resp *http.Response) *failure {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	_ = resp.Body.Close()
 	if err != nil && len(body) == 0 {
-		return a.broke(err)
+		return a.failureOf(err)
 	}
-	return a.judged(resp.StatusCode, resp.Header, body)
+	return a.classified(resp.StatusCode, resp.Header, body)
 }
 
-func (a *attempt) judged(status int, header http.Header, body []byte) *failure {
-	header, body = a.withoutKey(header, body)
-	f := judge(a.end.at.Classify(status, header, body), status)
-	if lacksRoute(status, body) && f.fault != nodes.ModelNotFound {
-		f.verdict, f.lacks = elsewhere, true
+func (a *attempt) classified(status int, header http.Header, body []byte) *failure {
+	header, body = a.redact(header, body)
+	f := classify(a.upstream.endpoint.Classify(status, header, body), status)
+	if isMissingAPI(status, body) && f.fault != nodes.ModelNotFound {
+		f.verdict, f.missingAPI = tryAnother, true
 	}
 	f.header, f.body, f.path = header, body, a.path
 	return &f
@@ -168,8 +168,8 @@ func (a *attempt) judged(status int, header http.Header, body []byte) *failure {
 
 // withoutKey takes the node's key out of an error that names it: the client may
 // get the node's own words.
-func (a *attempt) withoutKey(header http.Header, body []byte) (http.Header, []byte) {
-	key := a.end.at.Key
+func (a *attempt) redact(header http.Header, body []byte) (http.Header, []byte) {
+	key := a.upstream.endpoint.Key
 	if key.Empty() {
 		return header, body
 	}
@@ -184,7 +184,7 @@ func (a *attempt) withoutKey(header http.Header, body []byte) (http.Header, []by
 
 // lacksRoute reports whether an answer says that there is no such API: by 404
 // without a word about a model, by 405 or 501, or in LM Studio's words.
-func lacksRoute(status int, body []byte) bool {
+func isMissingAPI(status int, body []byte) bool {
 	switch status {
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 		return true
@@ -196,37 +196,37 @@ func lacksRoute(status int, body []byte) bool {
 
 // maxWhole is the largest answer in one piece that is checked before it is
 // passed on.
-const maxWhole = 64 << 20
+const maxResponse = 64 << 20
 
 // whole reads an answer in one piece, and sees that it is one.
-func (a *attempt) whole(resp *http.Response) (*room, *failure) {
-	body, err := a.call.f.readAll(resp)
+func (a *attempt) readWhole(resp *http.Response) (*buffer, *failure) {
+	body, err := a.exchange.forwarder.readBody(resp)
 	_ = resp.Body.Close()
 	if err != nil {
-		return nil, a.broke(err)
+		return nil, a.failureOf(err)
 	}
-	if f := a.check(resp, body.bytes); f != nil {
+	if f := a.validate(resp, body.bytes); f != nil {
 		return nil, f
 	}
 	return body, nil
 }
 
-func (f *forwarder) readAll(resp *http.Response) (*room, error) {
-	if n := resp.ContentLength; n >= 0 && n <= maxWhole {
-		body := f.bodies.get(int(n))
+func (f *forwarder) readBody(resp *http.Response) (*buffer, error) {
+	if n := resp.ContentLength; n >= 0 && n <= maxResponse {
+		body := f.buffers.get(int(n))
 		_, err := io.ReadFull(resp.Body, body.bytes)
 		return body, err
 	}
 	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(resp.Body, maxWhole+1))
-	if err == nil && n > maxWhole {
-		err = &nodes.Error{Fault: nodes.Protocol, Err: fmt.Errorf("an answer larger than %d MiB", maxWhole>>20)}
+	n, err := b.ReadFrom(io.LimitReader(resp.Body, maxResponse+1))
+	if err == nil && n > maxResponse {
+		err = &nodes.Error{Fault: nodes.Protocol, Err: fmt.Errorf("an answer larger than %d MiB", maxResponse>>20)}
 	}
-	return wrap(b.Bytes()), err
+	return newBuffer(b.Bytes()), err
 }
 
 // check sees whether a body is an answer of the protocol.
-func (a *attempt) check(resp *http.Response, body []byte) *failure {
+func (a *attempt) validate(resp *http.Response, body []byte) *failure {
 	isError, content := false, false
 	err := scan.Object(body, func(key, value []byte) bool {
 		switch string(key) {
@@ -241,26 +241,26 @@ func (a *attempt) check(resp *http.Response, body []byte) *failure {
 	})
 	switch {
 	case err != nil:
-		return &failure{verdict: faulty, fault: nodes.Protocol, detail: err.Error()}
+		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 	case isError && (!content || a.path == "/v1/chat/completions"):
-		if f := a.judged(resp.StatusCode, resp.Header, body); f.lacks || f.verdict != faulty {
+		if f := a.classified(resp.StatusCode, resp.Header, body); f.missingAPI || f.verdict != nodeFault {
 			return f
 		}
-		return &failure{verdict: faulty, fault: nodes.ServerFailed, detail: "an error inside a 200"}
-	case !content && !a.call.passive:
-		return &failure{verdict: faulty, fault: nodes.Protocol, detail: "an answer without content"}
-	case a.silent(body):
-		return &failure{verdict: faulty, fault: nodes.Empty, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
+		return &failure{verdict: nodeFault, fault: nodes.ServerFailed, detail: "an error inside a 200"}
+	case !content && !a.exchange.passive:
+		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "an answer without content"}
+	case a.hasNoToken(body):
+		return &failure{verdict: nodeFault, fault: nodes.Empty, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
 	}
 	return nil
 }
 
 // smallAnswer: an answer without a token is no larger than this.
-const smallAnswer = 2 << 10
+const maxEmptyResponse = 2 << 10
 
 // silent reports whether an answer has not a single token.
-func (a *attempt) silent(body []byte) bool {
-	if a.dialect == nil || len(body) > smallAnswer || !bytes.Contains(body, []byte(`""`)) {
+func (a *attempt) hasNoToken(body []byte) bool {
+	if a.dialect == nil || len(body) > maxEmptyResponse || !bytes.Contains(body, []byte(`""`)) {
 		return false
 	}
 	r, err := a.dialect.ReadReply(body)

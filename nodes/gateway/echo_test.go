@@ -25,8 +25,8 @@ func TestEcho(t *testing.T) {
 		{"said byte by byte", "Once", strings.Split("Once more", ""), []string{"", "", "", "", " ", "m", "o", "r", "e"}, "", false},
 		{"it begins like the text and goes on", said, []string{"Once", " more she asked."}, []string{"", "Once more she asked."}, "", false},
 		{"it begins anew and differs late", said, []string{"Once upon a time there ", "was a queen"}, []string{"", "Once upon a time there was a queen"}, "", true},
-		{"it differs right before it would be too late", said, []string{said[:leastAnew-1], "!"}, []string{"", said[:leastAnew-1] + "!"}, "", false},
-		{"it differs right then", said, []string{said[:leastAnew], "!"}, []string{"", said[:leastAnew] + "!"}, "", true},
+		{"it differs right before it would be too late", said, []string{said[:minRestart-1], "!"}, []string{"", said[:minRestart-1] + "!"}, "", false},
+		{"it differs right then", said, []string{said[:minRestart], "!"}, []string{"", said[:minRestart] + "!"}, "", true},
 		{"the answer ends while it may be an echo", said, []string{"Once"}, []string{""}, "Once", false},
 		{"a text that repeats goes on so", "la la la la ", []string{"la ", "la ", "la!"}, []string{"la ", "la ", "la!"}, "", false},
 		{"a text too short to be told", "The", []string{"The", "re"}, []string{"The", "re"}, "", false},
@@ -35,20 +35,20 @@ func TestEcho(t *testing.T) {
 		{"letters of several bytes", "Ça va où l'été s'en va", []string{"Ça va où l'\xc3", "\xa9té s'en va", " déjà"}, []string{"", "", " déjà"}, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := newEcho(tt.said)
+			e := newEchoFilter(tt.said)
 			var got []string
 			anew := false
 			for _, p := range tt.pieces {
-				text, ok := e.add(p)
+				text, ok := e.filter(p)
 				got, anew = append(got, text), !ok
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" || anew != tt.anew {
 				t.Errorf("began anew %t, want %t; -want +got:\n%s", anew, tt.anew, diff)
 			}
-			if rest := e.rest(); rest != tt.rest {
+			if rest := e.flush(); rest != tt.rest {
 				t.Errorf("the rest is %q, want %q", rest, tt.rest)
 			}
-			if again := e.rest(); again != "" {
+			if again := e.flush(); again != "" {
 				t.Errorf("the rest comes twice: %q", again)
 			}
 		})
@@ -73,7 +73,7 @@ func TestRepeats(t *testing.T) {
 		{strings.Repeat("word ", 1000) + "end.", false},
 		{strings.Repeat("a", 100_000) + "b", false}, // in no time
 	} {
-		if got := repeats(tt.text); got != tt.want {
+		if got := isPeriodic(tt.text); got != tt.want {
 			t.Errorf("%.20q (%d bytes): %t, want %t", tt.text, len(tt.text), got, tt.want)
 		}
 	}

@@ -17,15 +17,15 @@ import (
 const (
 	// slowBody is how long a client may take to send its request,
 	// slowReader how long it may leave a part of its answer unread.
-	slowBody   = time.Minute
-	slowReader = time.Minute
+	requestReadTimeout   = time.Minute
+	responseWriteTimeout = time.Minute
 )
 
 // Gateway is the cluster as one server: a handler that takes the requests of
 // every client. Safe for concurrent use.
 type Gateway struct {
 	forwarder *forwarder
-	access    *access
+	keyring   *keyring
 }
 
 // New makes a gateway to the nodes of a table, which somebody has to
@@ -36,47 +36,47 @@ func New(t *route.Table, o Options, keys ...Key) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{forwarder: f, access: newAccess(keys)}, nil
+	return &Gateway{forwarder: f, keyring: newKeyring(keys)}, nil
 }
 
 // CloseIdleConnections closes the connections to nodes that no request uses.
-func (g *Gateway) CloseIdleConnections() { g.forwarder.own.CloseIdleConnections() }
+func (g *Gateway) CloseIdleConnections() { g.forwarder.transport.CloseIdleConnections() }
 
 // ServeHTTP implements [http.Handler].
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client, _, _ := net.SplitHostPort(r.RemoteAddr)
 	name := ""
-	if len(g.access.keys) > 0 {
-		l := g.access.find(r.Header)
+	if len(g.keyring.limiters) > 0 {
+		l := g.keyring.find(r.Header)
 		if l == nil {
-			g.unknown(w, r)
+			g.unauthorized(w, r)
 			return
 		}
 		name = l.key.Name
-		wait, ok := l.enter(time.Now())
+		wait, ok := l.acquire(time.Now())
 		if !ok {
-			o := wrong(http.StatusTooManyRequests, r.URL.Path, "the key "+strconv.Quote(l.key.Name)+" has as many requests as it may")
+			o := errorResponse(http.StatusTooManyRequests, r.URL.Path, "the key "+strconv.Quote(l.key.Name)+" has as many requests as it may")
 			o.header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
-			g.refuse(w, r, o, name)
+			g.reject(w, r, o, name)
 			return
 		}
-		defer l.leave()
+		defer l.release()
 		client = name
 	}
-	a := &ask{api: apis[r.URL.Path], query: r.URL.RawQuery, header: r.Header, client: client, name: name}
+	a := &request{api: apis[r.URL.Path], query: r.URL.RawQuery, header: r.Header, client: client, keyName: name}
 	if r.Method != http.MethodPost || a.api == nil {
-		_ = g.write(w, g.forwarder.list(r))
+		_ = g.writeWhole(w, g.forwarder.serveList(r))
 		return
 	}
-	g.ask(w, r, a)
+	g.serveRequest(w, r, a)
 }
 
 // Guard lets only those through to another handler who have a key of the
 // gateway's, where it has keys.
 func (g *Gateway) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(g.access.keys) > 0 && g.access.find(r.Header) == nil {
-			g.unknown(w, r)
+		if len(g.keyring.limiters) > 0 && g.keyring.find(r.Header) == nil {
+			g.unauthorized(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -84,14 +84,14 @@ func (g *Gateway) Guard(next http.Handler) http.Handler {
 }
 
 // unknown turns a client away.
-func (g *Gateway) unknown(w http.ResponseWriter, r *http.Request) {
+func (g *Gateway) unauthorized(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("WWW-Authenticate", "Bearer")
-	g.refuse(w, r, wrong(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"), "")
+	g.reject(w, r, errorResponse(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"), "")
 }
 
 // refuse sends an answer that no node was asked for.
-func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, o *answer, name string) {
-	_ = g.write(w, o) // who doesn't hear it is gone
+func (g *Gateway) reject(w http.ResponseWriter, r *http.Request, o *response, name string) {
+	_ = g.writeWhole(w, o) // who doesn't hear it is gone
 	if g.forwarder.options.Observer == nil {
 		return
 	}
@@ -103,41 +103,41 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, o *answer, name
 }
 
 // ask passes a request on.
-func (g *Gateway) ask(w http.ResponseWriter, r *http.Request, a *ask) {
+func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request, a *request) {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(slowBody)) // a writer that can't is a test's
+	_ = control.SetReadDeadline(time.Now().Add(requestReadTimeout)) // a writer that can't is a test's
 	var err error
-	if a.room, err = g.body(r); err != nil {
-		g.refuse(w, r, refusal400(a, err), a.name)
+	if a.buffer, err = g.readBody(r); err != nil {
+		g.reject(w, r, badRequestResponse(a, err), a.keyName)
 		return
 	}
-	a.body = a.room.bytes
+	a.body = a.buffer.bytes
 	_ = control.SetReadDeadline(time.Time{})
-	timeout, err := g.forwarder.readAsk(a)
+	timeout, err := g.forwarder.parse(a)
 	if err != nil {
-		g.refuse(w, r, refusal400(a, err), a.name)
+		g.reject(w, r, badRequestResponse(a, err), a.keyName)
 		return
 	}
-	o, err := g.forwarder.answer(r.Context(), a, timeout)
+	o, err := g.forwarder.forward(r.Context(), a, timeout)
 	if err != nil {
 		o.close(true)
 		return // the client is gone
 	}
 	if o.stream == nil {
-		o.close(g.write(w, o) != nil)
+		o.close(g.writeWhole(w, o) != nil)
 		return
 	}
-	o.close(g.pump(w, control, o) != nil)
+	o.close(g.writeStream(w, control, o) != nil)
 }
 
 // body reads a request's body, within bounds of size and time.
-func (g *Gateway) body(r *http.Request) (*room, error) {
+func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 	most := g.forwarder.options.MaxBody
 	if r.ContentLength > most {
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
 	if r.ContentLength >= 0 {
-		body := g.forwarder.bodies.get(int(r.ContentLength))
+		body := g.forwarder.buffers.get(int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, body.bytes); err != nil {
 			return nil, badRequest{http.StatusBadRequest, "the request is not whole: " + err.Error()}
 		}
@@ -150,17 +150,17 @@ func (g *Gateway) body(r *http.Request) (*room, error) {
 	case int64(len(body)) > most:
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
-	return wrap(body), nil
+	return newBuffer(body), nil
 }
 
 // write sends an answer in one piece.
-func (g *Gateway) write(w http.ResponseWriter, o *answer) error {
+func (g *Gateway) writeWhole(w http.ResponseWriter, o *response) error {
 	h := w.Header()
 	for name, values := range o.header {
 		h[name] = values
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(o.body))}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slowReader))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(responseWriteTimeout))
 	w.WriteHeader(o.status)
 	_, err := w.Write(o.body)
 	return err
@@ -168,7 +168,7 @@ func (g *Gateway) write(w http.ResponseWriter, o *answer) error {
 
 // pump sends a stream as it comes. The error says that the client went away, or
 // doesn't read.
-func (g *Gateway) pump(w http.ResponseWriter, control *http.ResponseController, o *answer) error {
+func (g *Gateway) writeStream(w http.ResponseWriter, control *http.ResponseController, o *response) error {
 	h := w.Header()
 	for name, values := range o.header {
 		h[name] = values
@@ -178,8 +178,8 @@ func (g *Gateway) pump(w http.ResponseWriter, control *http.ResponseController, 
 	for {
 		part, err := o.next()
 		if len(part) > 0 {
-			if now := time.Now(); until.Sub(now) < slowReader/2 {
-				until = now.Add(slowReader)
+			if now := time.Now(); until.Sub(now) < responseWriteTimeout/2 {
+				until = now.Add(responseWriteTimeout)
 				_ = control.SetWriteDeadline(until)
 			}
 			if _, err := w.Write(part); err != nil {

@@ -13,10 +13,10 @@ import (
 // not given up before it has been silent for very long: whoever answers first
 // wins, so that a limit that was too short costs work and no answer.
 type hedge struct {
-	timer *time.Timer
-	began chan struct{} // closed when the attempt itself has ended
-	ended chan struct{} // closed when the search has ended
-	other *begun
+	timer        *time.Timer
+	attemptEnded chan struct{} // closed when the attempt itself has ended
+	searchEnded  chan struct{} // closed when the search has ended
+	other        *responseHead
 
 	mu      sync.Mutex
 	cancel  context.CancelCauseFunc // of the search
@@ -25,8 +25,8 @@ type hedge struct {
 
 // hedge starts the watch over an attempt. Once it has fired, the call belongs
 // to its search until end returns.
-func (c *call) hedge(ctx context.Context, a *attempt, patience time.Duration) *hedge {
-	h := &hedge{began: make(chan struct{}), ended: make(chan struct{})}
+func (c *exchange) startHedge(ctx context.Context, a *attempt, patience time.Duration) *hedge {
+	h := &hedge{attemptEnded: make(chan struct{}), searchEnded: make(chan struct{})}
 	h.timer = time.AfterFunc(patience, func() { h.search(ctx, c, a, patience) })
 	return h
 }
@@ -34,11 +34,11 @@ func (c *call) hedge(ctx context.Context, a *attempt, patience time.Duration) *h
 // end ends the watch, and returns the answer that another node began, nil where
 // none did. Where the attempt itself was answered, a search under way is given
 // up; where it failed, the search may still find somebody.
-func (h *hedge) end(answered bool) *begun {
+func (h *hedge) stop(answered bool) *responseHead {
 	if h.timer.Stop() {
 		return nil
 	}
-	close(h.began)
+	close(h.attemptEnded)
 	h.mu.Lock()
 	if answered && h.other == nil {
 		h.stopped = true
@@ -47,16 +47,16 @@ func (h *hedge) end(answered bool) *begun {
 		}
 	}
 	h.mu.Unlock()
-	<-h.ended
+	<-h.searchEnded
 	return h.other
 }
 
 // found takes what the search found, unless it came too late.
-func (h *hedge) found(b *begun, a *attempt) {
+func (h *hedge) offer(b *responseHead, a *attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {
-		b.drop()
+		b.close()
 		return
 	}
 	h.other = b
@@ -64,8 +64,8 @@ func (h *hedge) found(b *begun, a *attempt) {
 }
 
 // search looks for another node, again and again while the attempt is silent.
-func (h *hedge) search(ctx context.Context, c *call, a *attempt, patience time.Duration) {
-	defer close(h.ended)
+func (h *hedge) search(ctx context.Context, c *exchange, a *attempt, patience time.Duration) {
+	defer close(h.searchEnded)
 	ctx, cancel := context.WithCancelCause(ctx)
 	h.mu.Lock()
 	h.cancel = cancel
@@ -74,37 +74,37 @@ func (h *hedge) search(ctx context.Context, c *call, a *attempt, patience time.D
 	told := false
 	for !stopped {
 		// Where other requests move, the node is busy and not dead.
-		if time.Since(c.f.table.LastToken(a.end.node.Name)) > patience {
+		if time.Since(c.forwarder.table.LastToken(a.upstream.node.Name)) > patience {
 			if !told {
 				told = true
-				a.request.Suspect(nodes.TimedOut, errSilent.Error())
+				a.slot.Suspect(nodes.TimedOut, errSilent.Error())
 			}
-			if b, err := c.reach(ctx, true); err == nil {
-				h.found(b, a)
+			if b, err := c.dispatch(ctx, true); err == nil {
+				h.offer(b, a)
 				return // the answer's context ends with the call's own
 			}
 			clear(c.tried)
-			c.tried[c.place(a.end)] = true
-			if time.Since(a.begun) > c.mostSilence() {
+			c.tried[c.placeOf(a.upstream)] = true
+			if time.Since(a.began) > c.maxSilence() {
 				a.cancel(errSilent)
 			}
 		}
 		select {
-		case <-h.began:
+		case <-h.attemptEnded:
 			stopped = true
 		case <-ctx.Done():
 			stopped = true
-		case <-time.After(min(patience, c.mostSilence())):
+		case <-time.After(min(patience, c.maxSilence())):
 		}
 	}
 	cancel(nil)
 }
 
 // mostSilence is how long a node may be silent while there is nobody else.
-func (c *call) mostSilence() time.Duration {
-	o := &c.f.options
+func (c *exchange) maxSilence() time.Duration {
+	o := &c.forwarder.options
 	switch {
-	case c.carry != nil:
+	case c.continuation != nil:
 		return o.Wait // the client has a part already, and waits for the rest
 	case c.stream && o.FirstToken > 0:
 		return max(4*o.FirstToken, o.Wait)

@@ -39,7 +39,7 @@ type Options struct {
 }
 
 // filled fills the defaults in.
-func (o Options) filled() Options {
+func (o Options) withDefaults() Options {
 	if o.Wait == 0 {
 		o.Wait = 30 * time.Second
 	}

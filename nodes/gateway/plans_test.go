@@ -55,26 +55,26 @@ func TestPlans(t *testing.T) {
 	} {
 		t.Run(tt.path+" "+tt.model, func(t *testing.T) {
 			for range 2 { // the second comes from memory
-				if got := f.plan(&ask{api: apis[tt.path], model: tt.model}); !cmp.Equal(tt.want, got.Fits) {
+				if got := f.plan(&request{api: apis[tt.path], model: tt.model}); !cmp.Equal(tt.want, got.Fits) {
 					t.Errorf("%v, want %v", got.Fits, tt.want)
 				}
 			}
 		})
 	}
 
-	question := &ask{api: apis["/v1/chat/completions"], model: "other"}
+	question := &request{api: apis["/v1/chat/completions"], model: "other"}
 	f.plan(question)
 	table.SetModel("M1", "Other")
 	if got := f.plan(question); !cmp.Equal([]route.Fit{route.Exact, route.Exact}, got.Fits) {
 		t.Errorf("after M1 serves it too: %v", got.Fits)
 	}
-	f.ends[1].lack("/v1/embeddings")
+	f.upstreams[1].markMissing("/v1/embeddings")
 	f.lacks.Add(1)
-	if got := f.plan(&ask{api: apis["/v1/embeddings"], model: route.Auto}); !cmp.Equal([]route.Fit{route.Exact, route.Unfit}, got.Fits) {
+	if got := f.plan(&request{api: apis["/v1/embeddings"], model: route.Auto}); !cmp.Equal([]route.Fit{route.Exact, route.Unfit}, got.Fits) {
 		t.Errorf("after M2 was seen to lack it: %v", got.Fits)
 	}
 	for i := range 2 * maxPlans {
-		f.plan(&ask{api: apis["/v1/chat/completions"], model: string(rune('a' + i))})
+		f.plan(&request{api: apis["/v1/chat/completions"], model: string(rune('a' + i))})
 	}
 	if n := len(f.plans.plans); n > maxPlans {
 		t.Errorf("%d plans are remembered", n)

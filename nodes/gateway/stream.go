@@ -14,59 +14,59 @@ import (
 
 // stream is an answer on its way to the client, from one node after another.
 type stream struct {
-	c   *call
-	ctx context.Context
-	b   *begun
+	exchange *exchange
+	ctx      context.Context
+	head     *responseHead
 	// writer writes for the client what can't go as it came; nil where frames
 	// pass untouched.
 	writer chat.Writer
-	echo   *echo // of a stream that is carried on
+	echo   *echoFilter // of a stream that is carried on
 
 	text, thinking strings.Builder
-	pieces         int
-	calling        bool // a tool call is under way
+	deltas         int
+	inToolCall     bool // a tool call is under way
 	finished, done bool
 	id, model      string
 	created        int64
 	usage          chat.Usage
 
-	mould   mould
-	stall   *time.Timer
-	limit   time.Duration // that it may stand still
-	out     []byte        // translated frames
-	pending error         // to be dealt with once what is before it is out
-	ended   bool
+	template   frameTemplate
+	stallTimer *time.Timer
+	stallLimit time.Duration // that it may stand still
+	out        []byte        // translated frames
+	pendingErr error         // to be dealt with once what is before it is out
+	ended      bool
 
-	breaks int  // line ends at the end of what the client has
-	seam   bool // what comes next is somebody else's
+	lineEnds int  // line ends at the end of what the client has
+	seam     bool // what comes next is somebody else's
 
-	had, vain          int // pieces when it last got ahead, and how often it broke since
-	resumed, restarted int
-	broken             error // why the client's stream ended in an error
+	progress, fruitless int // pieces when it last got ahead, and how often it broke since
+	resumed, restarted  int
+	brokenBy            error // why the client's stream ended in an error
 }
 
-func (c *call) newStream(ctx context.Context, b *begun) *stream {
-	s := &stream{c: c, ctx: ctx}
-	s.take(b)
+func (c *exchange) newStream(ctx context.Context, b *responseHead) *stream {
+	s := &stream{exchange: c, ctx: ctx}
+	s.attach(b)
 	return s
 }
 
 // take goes on with a node's stream.
-func (s *stream) take(b *begun) {
-	s.b = b
-	s.stall = time.AfterFunc(time.Hour, func() { s.stalled(b) })
-	s.stall.Stop()
-	s.limit = s.c.stallLimit(b)
-	for _, p := range b.head.pieces {
-		s.known(p)
+func (s *stream) attach(b *responseHead) {
+	s.head = b
+	s.stallTimer = time.AfterFunc(time.Hour, func() { s.onStall(b) })
+	s.stallTimer.Stop()
+	s.stallLimit = s.exchange.stallLimit(b)
+	for _, p := range b.opening.deltas {
+		s.noteIdentity(p)
 	}
-	if b.path != s.c.path || b.whole {
-		s.writer = s.c.dialect.NewWriter(s.start(false))
+	if b.path != s.exchange.path || b.converted {
+		s.writer = s.exchange.dialect.NewWriter(s.start(false))
 	}
 }
 
 // known takes what all frames have in common from the first that names it.
-func (s *stream) known(p chat.Piece) {
+func (s *stream) noteIdentity(p chat.Piece) {
 	if s.id == "" {
 		s.id = p.ID
 	}
@@ -82,16 +82,16 @@ func (s *stream) known(p chat.Piece) {
 func (s *stream) start(begun bool) chat.Start {
 	st := chat.Start{
 		ID: s.id, Model: s.model, Created: s.created, Begun: begun, Text: s.text.String(), Thinking: s.thinking.String(),
-		Usage: s.c.wantsUsage(),
+		Usage: s.exchange.wantsUsage(),
 	}
 	if st.Model == "" {
-		st.Model = s.b.model
+		st.Model = s.head.model
 	}
 	return st
 }
 
 // wantsUsage reports whether the client asked for the counts.
-func (c *call) wantsUsage() bool {
+func (c *exchange) wantsUsage() bool {
 	r, err := c.dialect.ReadRequest(c.body)
 	return err == nil && r.Usage
 }
@@ -102,12 +102,12 @@ func (c *call) wantsUsage() bool {
 // afterwards.
 func (s *stream) next() ([]byte, error) {
 	for {
-		if s.pending != nil {
-			err := s.pending
-			s.pending = nil
+		if s.pendingErr != nil {
+			err := s.pendingErr
+			s.pendingErr = nil
 			s.seam = true
-			if out, err := s.mend(err); len(out) > 0 || err != nil {
-				return s.joined(out), err
+			if out, err := s.handleBreak(err); len(out) > 0 || err != nil {
+				return s.join(out), err
 			}
 			continue
 		}
@@ -118,23 +118,23 @@ func (s *stream) next() ([]byte, error) {
 			s.ended = true
 			continue
 		}
-		if out := s.read(); len(out) > 0 {
-			return s.joined(out), nil
+		if out := s.receive(); len(out) > 0 {
+			return s.join(out), nil
 		}
 	}
 }
 
 // joined puts the line ends before what somebody else says that the last frame
 // lacks: a node may leave them out, or break off before them.
-func (s *stream) joined(out []byte) []byte {
+func (s *stream) join(out []byte) []byte {
 	if s.seam && len(out) > 0 {
 		s.seam = false
 		lines := 1
-		if s.c.dialect.Events() {
+		if s.exchange.dialect.Events() {
 			lines = 2
 		}
-		if lines > s.breaks {
-			out = append(bytes.Repeat([]byte("\n"), lines-s.breaks), out...)
+		if lines > s.lineEnds {
+			out = append(bytes.Repeat([]byte("\n"), lines-s.lineEnds), out...)
 		}
 	}
 	for n := len(out); ; n-- {
@@ -142,40 +142,40 @@ func (s *stream) joined(out []byte) []byte {
 		case n == 0:
 			return out
 		case out[n-1] == '\n':
-			s.breaks++
+			s.lineEnds++
 		case out[n-1] != '\r':
-			s.breaks = bytes.Count(out[n:], []byte("\n"))
+			s.lineEnds = bytes.Count(out[n:], []byte("\n"))
 			return out
 		}
 	}
 }
 
 // smallRest is how much is rather copied than sent by itself, in bytes.
-const smallRest = 4 << 10
+const maxCopied = 4 << 10
 
 // read reads what there is, and returns what of it goes to the client.
-func (s *stream) read() []byte {
-	if len(s.b.head.pieces) > 0 {
-		h := s.b.head
-		s.b.head = head{}
+func (s *stream) receive() []byte {
+	if len(s.head.opening.deltas) > 0 {
+		h := s.head.opening
+		s.head.opening = opening{}
 		s.out = s.out[:0]
-		for _, p := range h.pieces {
-			if err := s.piece(p); err != nil {
-				s.pending = err
+		for _, p := range h.deltas {
+			if err := s.accept(p); err != nil {
+				s.pendingErr = err
 				break
 			}
 		}
 		// What came along with the first token, unless it costs more to copy than
 		// to send by itself.
-		for s.pending == nil && s.b.frames.end-s.b.frames.start <= smallRest {
-			raw, inside, there := s.b.frames.take()
+		for s.pendingErr == nil && s.head.frames.end-s.head.frames.start <= maxCopied {
+			raw, inside, there := s.head.frames.cut()
 			if !there {
 				break
 			}
 			if len(inside) > 0 {
-				s.pending = s.frame(inside)
+				s.pendingErr = s.acceptFrame(inside)
 			}
-			if s.pending == nil {
+			if s.pendingErr == nil {
 				h.raw = append(h.raw, raw...)
 			}
 		}
@@ -184,18 +184,18 @@ func (s *stream) read() []byte {
 		}
 		return s.out
 	}
-	s.stall.Reset(s.limit)
-	raw, inside, err := s.b.frames.next()
-	s.stall.Stop()
+	s.stallTimer.Reset(s.stallLimit)
+	raw, inside, err := s.head.frames.next()
+	s.stallTimer.Stop()
 	s.out = s.out[:0]
-	before := s.pieces
+	before := s.deltas
 	var out []byte
-	for there := true; there; raw, inside, there = s.b.frames.take() {
+	for there := true; there; raw, inside, there = s.head.frames.cut() {
 		if err == nil && len(inside) > 0 {
-			err = s.frame(inside)
+			err = s.acceptFrame(inside)
 		}
 		if err != nil {
-			s.pending = err
+			s.pendingErr = err
 			break
 		}
 		if out == nil {
@@ -204,8 +204,8 @@ func (s *stream) read() []byte {
 			out = out[:len(out)+len(raw)] // it stands right behind the one before
 		}
 	}
-	if s.pieces > before {
-		s.b.request.Token()
+	if s.deltas > before {
+		s.head.slot.Token()
 	}
 	if s.writer == nil {
 		return out
@@ -214,42 +214,42 @@ func (s *stream) read() []byte {
 }
 
 // frame takes in a frame.
-func (s *stream) frame(inside []byte) error {
+func (s *stream) acceptFrame(inside []byte) error {
 	if s.writer == nil {
-		if text, ok := s.mould.take(inside); ok {
-			s.pieces++
+		if text, ok := s.template.match(inside); ok {
+			s.deltas++
 			s.text.Write(text)
 			return nil
 		}
 	}
-	p, err := s.b.dialect.ReadFrame(inside)
+	p, err := s.head.dialect.ReadFrame(inside)
 	if err != nil {
 		return &nodes.Error{Fault: nodes.Protocol, Detail: err.Error()}
 	}
-	s.mould.learn(inside, p)
-	return s.piece(p)
+	s.template.learn(inside, p)
+	return s.accept(p)
 }
 
 // toolPause is how long a stream may stand still at least where a tool may be
 // called: some servers send a call only when it is complete.
-const toolPause = time.Minute
+const minToolGap = time.Minute
 
-func (c *call) stallLimit(b *begun) time.Duration {
-	if c.f.options.Between > 0 {
-		return c.f.options.Between
+func (c *exchange) stallLimit(b *responseHead) time.Duration {
+	if c.forwarder.options.Between > 0 {
+		return c.forwarder.options.Between
 	}
-	limit := b.request.Limit(route.TokenGap, 0)
+	limit := b.slot.Limit(route.TokenGap, 0)
 	if c.tools {
-		limit = max(limit, toolPause)
+		limit = max(limit, minToolGap)
 	}
 	return limit
 }
 
 // stalled ends a stream that stands still, unless other requests move on its
 // node or nobody else is there to carry it on.
-func (s *stream) stalled(b *begun) {
-	if time.Since(s.c.f.table.LastToken(b.end.node.Name)) < s.limit {
-		s.stall.Reset(s.limit)
+func (s *stream) onStall(b *responseHead) {
+	if time.Since(s.exchange.forwarder.table.LastToken(b.upstream.node.Name)) < s.stallLimit {
+		s.stallTimer.Reset(s.stallLimit)
 		return
 	}
 	b.cancel(errSilent)
@@ -257,31 +257,31 @@ func (s *stream) stalled(b *begun) {
 
 // piece takes in what a frame says, and writes it where it doesn't go as it
 // came. The error is the node's.
-func (s *stream) piece(p chat.Piece) error {
+func (s *stream) accept(p chat.Piece) error {
 	if p.Error != "" {
-		e := s.b.end.at.Classify(errorStatus(p.Code), nil, errorBody(p.Error))
-		if judge(e, errorStatus(p.Code)).verdict == final && e.Fault != nodes.BadRequest {
+		e := s.head.upstream.endpoint.Classify(errorStatus(p.Code), nil, errorBody(p.Error))
+		if classify(e, errorStatus(p.Code)).verdict == clientFault && e.Fault != nodes.BadRequest {
 			s.finished, s.done = true, true // it is the client's affair
-			s.broken = e
+			s.brokenBy = e
 			if s.writer != nil {
-				s.out = append(s.out, s.c.errors.ErrorFrame(errorStatus(p.Code), p.Error)...)
+				s.out = append(s.out, s.exchange.errors.ErrorFrame(errorStatus(p.Code), p.Error)...)
 			}
 			return nil
 		}
 		return e
 	}
-	s.known(p)
+	s.noteIdentity(p)
 	if s.echo != nil {
-		if err := s.carried(&p); err != nil {
+		if err := s.adapt(&p); err != nil {
 			return err
 		}
 	}
 	if p.Token() {
-		s.pieces++
+		s.deltas++
 	}
 	s.text.WriteString(p.Text)
 	s.thinking.WriteString(p.Thinking)
-	s.calling = s.calling || len(p.Calls) > 0
+	s.inToolCall = s.inToolCall || len(p.Calls) > 0
 	s.finished = s.finished || p.Finish != "" || p.Done
 	s.done = s.done || p.Done
 	if p.Usage.Known {
@@ -295,23 +295,23 @@ func (s *stream) piece(p chat.Piece) error {
 
 // carried makes a piece of another node's stream one of the client's: what the
 // client has is not said again, and what is counted is the whole answer.
-func (s *stream) carried(p *chat.Piece) error {
+func (s *stream) adapt(p *chat.Piece) error {
 	p.ID, p.Model, p.Created = "", "", 0
 	if s.thinking.Len() > 0 {
 		p.Thinking = "" // it was thought already
 	}
 	if p.Text != "" {
-		text, ok := s.echo.add(p.Text)
+		text, ok := s.echo.filter(p.Text)
 		if !ok {
 			return &nodes.Error{Fault: nodes.Protocol, Detail: "asked to carry on, it began anew"}
 		}
 		p.Text = text
 	}
 	if p.Finish != "" || p.Done {
-		p.Text += s.echo.rest()
+		p.Text += s.echo.flush()
 	}
 	if p.Usage.Known {
-		p.Usage.Completion += s.c.carry.pieces
+		p.Usage.Completion += s.exchange.continuation.deltas
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func NewTransport(t *route.Table, o Options) (*Transport, error) {
 }
 
 // CloseIdleConnections closes the connections to nodes that no request uses.
-func (t *Transport) CloseIdleConnections() { t.forwarder.own.CloseIdleConnections() }
+func (t *Transport) CloseIdleConnections() { t.forwarder.transport.CloseIdleConnections() }
 
 // RoundTrip implements [http.RoundTripper]. It blocks until an answer begins:
 // until the first token of a stream, or until the whole of another answer is
@@ -37,7 +37,7 @@ func (t *Transport) CloseIdleConnections() { t.forwarder.own.CloseIdleConnection
 // context's end.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	f := t.forwarder
-	body, err := take(req, f.options.MaxBody)
+	body, err := readRequestBody(req, f.options.MaxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -48,27 +48,27 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodPost {
 		return f.listed(req, header)
 	}
-	a := &ask{api: apis[req.URL.Path], query: req.URL.RawQuery, header: header, room: wrap(body), body: body}
+	a := &request{api: apis[req.URL.Path], query: req.URL.RawQuery, header: header, buffer: newBuffer(body), body: body}
 	if a.api == nil {
 		return nil, fmt.Errorf("route: no node can be asked by %s", req.URL.Path)
 	}
-	timeout, err := f.readAsk(a)
+	timeout, err := f.parse(a)
 	if err != nil {
-		return respond(req, refusal400(a, err)), nil
+		return httpResponse(req, badRequestResponse(a, err)), nil
 	}
-	o, err := f.answer(req.Context(), a, timeout)
+	o, err := f.forward(req.Context(), a, timeout)
 	if err != nil {
 		o.close(true)
 		return nil, err
 	}
-	resp := respond(req, o)
+	resp := httpResponse(req, o)
 	if o.stream != nil {
-		resp.Body = &reader{answer: o}
+		resp.Body = &streamBody{response: o}
 		resp.ContentLength = -1
 		return resp, nil
 	}
-	if o.b != nil {
-		o.b.body.hold() // for ever: the body is the caller's now
+	if o.head != nil {
+		o.head.body.retain() // for ever: the body is the caller's now
 	}
 	o.close(false)
 	return resp, nil
@@ -76,18 +76,18 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // readAsk takes what the route must know from a request, and what is not the
 // nodes' business out of its header.
-func (f *forwarder) readAsk(a *ask) (timeout time.Duration, err error) {
-	if timeout, err = a.settings(a.header, f.options.Restart); err != nil {
+func (f *forwarder) parse(a *request) (timeout time.Duration, err error) {
+	if timeout, err = a.parseHeader(a.header, f.options.Restart); err != nil {
 		return 0, err
 	}
-	err = a.read(f.byConversation, f.seed)
-	clean(a.header)
+	err = a.parseBody(f.byConversation, f.seed)
+	cleanHeader(a.header)
 	return timeout, err
 }
 
 // take reads a request's body, which has to be whole before it is sent: it may
 // have to be sent again.
-func take(req *http.Request, most int64) ([]byte, error) {
+func readRequestBody(req *http.Request, most int64) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
 	}
@@ -106,7 +106,7 @@ func take(req *http.Request, most int64) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func respond(req *http.Request, o *answer) *http.Response {
+func httpResponse(req *http.Request, o *response) *http.Response {
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", o.status, http.StatusText(o.status)), StatusCode: o.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: o.header, Request: req,

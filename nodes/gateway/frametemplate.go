@@ -9,17 +9,17 @@ import (
 // mould is the shape that the frames of a stream have in common: they mostly
 // differ in the text alone. What fits into it needs no parsing, which is most
 // of what a stream costs.
-type mould struct {
-	before, after []byte
+type frameTemplate struct {
+	prefix, suffix []byte
 }
 
 // take returns the text of a frame that fits.
-func (m *mould) take(frame []byte) (text []byte, ok bool) {
-	n := len(frame) - len(m.before) - len(m.after)
-	if len(m.before) == 0 || n <= 0 || !bytes.HasPrefix(frame, m.before) || !bytes.HasSuffix(frame, m.after) {
+func (m *frameTemplate) match(frame []byte) (text []byte, ok bool) {
+	n := len(frame) - len(m.prefix) - len(m.suffix)
+	if len(m.prefix) == 0 || n <= 0 || !bytes.HasPrefix(frame, m.prefix) || !bytes.HasSuffix(frame, m.suffix) {
 		return nil, false
 	}
-	text = frame[len(m.before) : len(m.before)+n]
+	text = frame[len(m.prefix) : len(m.prefix)+n]
 	for _, c := range text {
 		if c == '"' || c == '\\' || c < ' ' || c >= 0x80 {
 			return nil, false
@@ -30,8 +30,8 @@ func (m *mould) take(frame []byte) (text []byte, ok bool) {
 
 // learn makes the mould of a frame that says nothing but a text, which stands
 // in it just once.
-func (m *mould) learn(frame []byte, p chat.Piece) {
-	m.before = m.before[:0]
+func (m *frameTemplate) learn(frame []byte, p chat.Piece) {
+	m.prefix = m.prefix[:0]
 	if p.Text == "" || p.Thinking != "" || len(p.Calls) > 0 || p.Finish != "" || p.Done || p.Usage.Known || p.Error != "" {
 		return
 	}
@@ -40,6 +40,6 @@ func (m *mould) learn(frame []byte, p chat.Piece) {
 	if at < 0 || bytes.Contains(frame[at+1:], quoted) {
 		return
 	}
-	m.before = append(m.before, frame[:at+1]...)
-	m.after = append(m.after[:0], frame[at+len(quoted)-1:]...)
+	m.prefix = append(m.prefix, frame[:at+1]...)
+	m.suffix = append(m.suffix[:0], frame[at+len(quoted)-1:]...)
 }

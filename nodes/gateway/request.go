@@ -66,22 +66,22 @@ var apis = func() map[string]*api {
 }()
 
 // ask is a client's request, read as far as the route must know it.
-type ask struct {
+type request struct {
 	*api
 	query  string
 	header http.Header // without what is between two machines only
-	room   *room       // that the body is in
+	buffer *buffer     // that the body is in
 	body   []byte
 	model  string
 	// modelFrom and modelTo are where the model stands in the body, quotes
 	// included; 0, 0 where it doesn't.
-	modelFrom, modelTo int
-	stream             bool
-	tools              bool
-	restart            bool
-	conversation       uint64 // 0 where there is none
+	modelStart, modelEnd int
+	stream               bool
+	tools                bool
+	restart              bool
+	conversation         uint64 // 0 where there is none
 	// client is whose turn it is in the queue, name that of its key.
-	client, name string
+	client, keyName string
 }
 
 // badRequest is a request that no node could answer.
@@ -93,7 +93,7 @@ type badRequest struct {
 func (b badRequest) Error() string { return b.text }
 
 // read takes what the route must know from a body.
-func (a *ask) read(sticky bool, seed maphash.Seed) error {
+func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 	a.stream = a.streams
 	var session maphash.Hash
 	session.SetSeed(seed)
@@ -102,8 +102,8 @@ func (a *ask) read(sticky bool, seed maphash.Seed) error {
 		case "model", "name":
 			if s, ok := scan.String(value); (ok || string(value) == "null") && (a.model == "" || string(key) == "model") {
 				a.model = s
-				a.modelFrom = cap(a.body) - cap(value)
-				a.modelTo = a.modelFrom + len(value)
+				a.modelStart = cap(a.body) - cap(value)
+				a.modelEnd = a.modelStart + len(value)
 			}
 		case "stream":
 			a.stream = bytes.Equal(value, []byte("true"))
@@ -111,7 +111,7 @@ func (a *ask) read(sticky bool, seed maphash.Seed) error {
 			a.tools = len(value) > 2
 		case "messages", "prompt", "input", "system":
 			if sticky {
-				begin(&session, value)
+				hashPrefix(&session, value)
 			}
 		}
 		return true
@@ -131,17 +131,17 @@ func (a *ask) read(sticky bool, seed maphash.Seed) error {
 }
 
 // mostBegin is how much of a prompt tells a conversation from another.
-const mostBegin = 4 << 10
+const maxPrefix = 4 << 10
 
 // begin adds what all turns of one conversation begin with: the messages up to
 // the first of the user, or the start of a prompt.
-func begin(h *maphash.Hash, value []byte) {
+func hashPrefix(h *maphash.Hash, value []byte) {
 	if len(value) == 0 || value[0] != '[' {
-		_, _ = h.Write(value[:min(len(value), mostBegin)])
+		_, _ = h.Write(value[:min(len(value), maxPrefix)])
 		return
 	}
 	_ = scan.Array(value, func(message []byte) bool {
-		_, _ = h.Write(message[:min(len(message), mostBegin)])
+		_, _ = h.Write(message[:min(len(message), maxPrefix)])
 		user := false
 		_ = scan.Object(message, func(key, value []byte) bool {
 			user = user || string(key) == "role" && string(value) == `"user"`
@@ -152,23 +152,23 @@ func begin(h *maphash.Hash, value []byte) {
 }
 
 // with returns the body with another model's name in it.
-func (a *ask) with(model string) *room {
+func (a *request) withModel(model string) *buffer {
 	if model == a.model {
-		return a.room
+		return a.buffer
 	}
 	quoted := scan.AppendString(nil, model)
-	if a.modelTo == 0 {
+	if a.modelEnd == 0 {
 		at := bytes.IndexByte(a.body, '{') + 1
 		out := make([]byte, 0, len(a.body)+len(quoted)+len(`"model":,`))
 		out = append(append(append(out, a.body[:at]...), `"model":`...), quoted...)
 		if rest := bytes.TrimLeft(a.body[at:], " \t\r\n"); len(rest) > 0 && rest[0] != '}' {
 			out = append(out, ',')
 		}
-		return wrap(append(out, a.body[at:]...))
+		return newBuffer(append(out, a.body[at:]...))
 	}
 	out := make([]byte, 0, len(a.body)+len(quoted))
-	out = append(append(out, a.body[:a.modelFrom]...), quoted...)
-	return wrap(append(out, a.body[a.modelTo:]...))
+	out = append(append(out, a.body[:a.modelStart]...), quoted...)
+	return newBuffer(append(out, a.body[a.modelEnd:]...))
 }
 
 // hopByHop are the headers that are between two machines only (RFC 9110,
@@ -179,21 +179,21 @@ var hopByHop = []string{
 }
 
 // secrets are the headers in which clients send their keys.
-var secrets = []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie"}
+var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie"}
 
 // own are the route's headers.
-var own = []string{HeaderNode, HeaderModel, HeaderAttempts, HeaderSession, HeaderRestart, HeaderTimeout}
+var ownHeaders = []string{HeaderNode, HeaderModel, HeaderAttempts, HeaderSession, HeaderRestart, HeaderTimeout}
 
 // clean takes out of a request's header what is none of the node's business:
 // what is between two machines only, keys, what is the route's own, and what
 // would make the answer unreadable on the way.
-func clean(h http.Header) {
+func cleanHeader(h http.Header) {
 	for _, name := range h["Connection"] {
 		for part := range bytes.SplitSeq([]byte(name), []byte(",")) {
 			h.Del(string(bytes.TrimSpace(part)))
 		}
 	}
-	for _, list := range [][]string{hopByHop, secrets, own} {
+	for _, list := range [][]string{hopByHop, keyHeaders, ownHeaders} {
 		for _, name := range list {
 			delete(h, name)
 		}
@@ -202,7 +202,7 @@ func clean(h http.Header) {
 }
 
 // settings are what a request's header asks of the route.
-func (a *ask) settings(h http.Header, restart bool) (timeout time.Duration, err error) {
+func (a *request) parseHeader(h http.Header, restart bool) (timeout time.Duration, err error) {
 	a.restart = restart
 	if v := h.Get(HeaderRestart); v != "" {
 		if a.restart, err = strconv.ParseBool(v); err != nil {

@@ -8,44 +8,44 @@ import (
 )
 
 // carry is an answer that broke off, to be carried on by another node.
-type carry struct {
+type continuation struct {
 	text, thinking string
-	pieces         int // that the client has
+	deltas         int // that the client has
 }
 
 // prepare makes the request that carries the answer on: the text so far is the
 // beginning of the assistant's turn. Where there was nothing but thinking yet,
 // the question is asked again.
-func (k *carry) prepare(a *attempt) *failure {
-	c := a.call
-	d, fields, ok := a.end.carries(c.api)
+func (k *continuation) buildRequest(a *attempt) *failure {
+	c := a.exchange
+	d, fields, ok := a.upstream.continues(c.api)
 	if !ok {
-		return &failure{verdict: elsewhere, status: http.StatusBadGateway, detail: a.end.node.Name + " can't carry on an answer"}
+		return &failure{verdict: tryAnother, status: http.StatusBadGateway, detail: a.upstream.node.Name + " can't carry on an answer"}
 	}
 	r, err := c.dialect.ReadRequest(c.body)
 	if err != nil {
-		return untranslated(err)
+		return translationFailure(err)
 	}
 	r.Model, r.Stream = a.model, true
 	if r.MaxTokens > 0 {
-		r.MaxTokens = max(r.MaxTokens-k.pieces, 1)
+		r.MaxTokens = max(r.MaxTokens-k.deltas, 1)
 	}
 	if k.text == "" {
 		fields = nil
 	} else {
-		k.hand(&r, d)
+		k.prefill(&r, d)
 	}
 	a.dialect, a.path = d, d.Path()
 	body, err := d.WriteRequest(r)
 	if err == nil && len(fields) > 0 {
-		body, err = with(body, fields)
+		body, err = addFields(body, fields)
 	}
-	a.body = wrap(body)
-	return untranslated(err)
+	a.body = newBuffer(body)
+	return translationFailure(err)
 }
 
 // hand puts the text so far where the server carries it on.
-func (k *carry) hand(r *chat.Request, d chat.Dialect) {
+func (k *continuation) prefill(r *chat.Request, d chat.Dialect) {
 	if r.Prompt != "" {
 		r.Prompt += k.text
 		return
@@ -66,7 +66,7 @@ func (k *carry) hand(r *chat.Request, d chat.Dialect) {
 }
 
 // with adds fields to a JSON object.
-func with(body []byte, fields map[string]any) ([]byte, error) {
+func addFields(body []byte, fields map[string]any) ([]byte, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(body, &all); err != nil {
 		return nil, err

@@ -11,11 +11,11 @@ import (
 )
 
 // asking reads a body as the gateway does.
-func asking(t *testing.T, path, body string, header http.Header) *ask {
+func asking(t *testing.T, path, body string, header http.Header) *request {
 	t.Helper()
-	a := &ask{api: apis[path], header: header, room: wrap([]byte(body)), body: []byte(body)}
-	a.room = wrap(a.body)
-	if err := a.read(false, maphash.MakeSeed()); err != nil {
+	a := &request{api: apis[path], header: header, buffer: newBuffer([]byte(body)), body: []byte(body)}
+	a.buffer = newBuffer(a.body)
+	if err := a.parseBody(false, maphash.MakeSeed()); err != nil {
 		t.Fatalf("%s: %v", body, err)
 	}
 	return a
@@ -56,7 +56,7 @@ func TestModelIsReplaced(t *testing.T) {
 			if a.model != tt.model {
 				t.Errorf("asked for %q, want %q", a.model, tt.model)
 			}
-			got := a.with(tt.to).bytes
+			got := a.withModel(tt.to).bytes
 			if diff := cmp.Diff(tt.want, string(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -90,8 +90,8 @@ func TestAskIsRead(t *testing.T) {
 		})
 	}
 	for _, body := range []string{``, ` `, `[]`, `"x"`, `{`, `{"model"`, `{"model":"a"`, `{"model":"a"} x`, `{model:"a"}`, "\xff\xfe", `null`, `<html>`} {
-		a := &ask{api: apis["/api/chat"], body: []byte(body)}
-		if err := a.read(true, maphash.MakeSeed()); err == nil {
+		a := &request{api: apis["/api/chat"], body: []byte(body)}
+		if err := a.parseBody(true, maphash.MakeSeed()); err == nil {
 			t.Errorf("%q is taken for a request", body)
 		} else if b, ok := err.(badRequest); !ok || b.status != http.StatusBadRequest {
 			t.Errorf("%q: %#v", body, err)
@@ -104,11 +104,11 @@ func TestAskIsRead(t *testing.T) {
 func TestConversation(t *testing.T) {
 	seed := maphash.MakeSeed()
 	number := func(path, client, session, body string) uint64 {
-		a := &ask{api: apis[path], client: client, header: http.Header{}, body: []byte(body)}
+		a := &request{api: apis[path], client: client, header: http.Header{}, body: []byte(body)}
 		if session != "" {
 			a.header.Set(HeaderSession, session)
 		}
-		if err := a.read(true, seed); err != nil {
+		if err := a.parseBody(true, seed); err != nil {
 			t.Fatal(err)
 		}
 		return a.conversation
@@ -135,8 +135,8 @@ func TestConversation(t *testing.T) {
 		{"other rules", question{body: first}, question{body: rules}, false},
 		{"other rules, in Anthropic's place for them", question{body: `{"system":"a","messages":[{"role":"user","content":"one"}]}`},
 			question{body: `{"system":"b","messages":[{"role":"user","content":"one"}]}`}, false},
-		{"prompts that begin alike go on for long", question{path: "/v1/completions", body: `{"prompt":"` + pad('x', mostBegin) + `a"}`},
-			question{path: "/v1/completions", body: `{"prompt":"` + pad('x', mostBegin) + `b"}`}, true},
+		{"prompts that begin alike go on for long", question{path: "/v1/completions", body: `{"prompt":"` + pad('x', maxPrefix) + `a"}`},
+			question{path: "/v1/completions", body: `{"prompt":"` + pad('x', maxPrefix) + `b"}`}, true},
 		{"other prompts", question{path: "/v1/completions", body: `{"prompt":"a"}`}, question{path: "/v1/completions", body: `{"prompt":"b"}`}, false},
 		{"one session, two beginnings", question{session: "s", body: first}, question{session: "s", body: other}, true},
 		{"two sessions, one beginning", question{session: "s", body: first}, question{session: "t", body: first}, false},
@@ -178,14 +178,14 @@ func TestClean(t *testing.T) {
 		"Authorization": {"Bearer k"}, "X-Api-Key": {"k"}, "Api-Key": {"k"}, "Cookie": {"k"}, "Accept-Encoding": {"gzip"},
 		HeaderSession: {"s"}, HeaderRestart: {"true"}, HeaderTimeout: {"1s"},
 	}
-	clean(h)
+	cleanHeader(h)
 	want := http.Header{
 		"Accept": {"*/*"}, "Content-Type": {"application/json"}, "User-Agent": {"x"}, "X-Request-Id": {"1"}, "Anthropic-Version": {"2023-06-01"},
 	}
 	if diff := cmp.Diff(want, h); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	clean(http.Header{}) // one without any is no reason to panic
+	cleanHeader(http.Header{}) // one without any is no reason to panic
 }
 
 func TestSettings(t *testing.T) {
@@ -211,8 +211,8 @@ func TestSettings(t *testing.T) {
 			if tt.header != "" {
 				h.Set(tt.header, tt.value)
 			}
-			var a ask
-			timeout, err := a.settings(h, tt.otherwise)
+			var a request
+			timeout, err := a.parseHeader(h, tt.otherwise)
 			if (err != nil) != tt.fails || !tt.fails && a.restart != tt.restart || timeout != tt.timeout {
 				t.Errorf("restart %t, timeout %s, %v", a.restart, timeout, err)
 			}

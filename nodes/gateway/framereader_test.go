@@ -24,13 +24,13 @@ func (s spoon) Read(p []byte) (int, error) { return s.from.Read(p[:min(len(p), s
 
 // cutAll cuts a whole stream, and returns all that came raw and what was in the
 // frames that were not empty.
-func cutAll(f *frames) (raw string, inside []string, err error) {
+func cutAll(f *frameReader) (raw string, inside []string, err error) {
 	for {
 		r, in, err := f.next()
 		if err != nil {
 			return raw, inside, err
 		}
-		for there := true; there; r, in, there = f.take() {
+		for there := true; there; r, in, there = f.cut() {
 			raw += string(r)
 			if len(in) > 0 {
 				inside = append(inside, string(in))
@@ -68,7 +68,7 @@ func TestFrames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for size := 1; size <= len(tt.stream)+1; size++ {
 				for _, room := range []int{1, 16, 4096} {
-					f := newFrames(spoon{strings.NewReader(tt.stream), size}, tt.events, make([]byte, room))
+					f := newFrameReader(spoon{strings.NewReader(tt.stream), size}, tt.events, make([]byte, room))
 					raw, inside, err := cutAll(f)
 					if !errors.Is(err, io.EOF) {
 						t.Fatalf("%d bytes at a time: %v", size, err)
@@ -105,7 +105,7 @@ func TestFramesBreak(t *testing.T) {
 	broke := errors.New("connection reset")
 	for size := 1; size < 30; size++ {
 		from := spoon{io.MultiReader(strings.NewReader("data: 1\n\ndata: 2"), failing{broke}), size}
-		f := newFrames(from, true, make([]byte, 16))
+		f := newFrameReader(from, true, make([]byte, 16))
 		raw, inside, err := cutAll(f)
 		if diff := cmp.Diff([]string{"data: 1"}, inside); diff != "" || raw != "data: 1\n\n" || !errors.Is(err, broke) {
 			t.Errorf("%d bytes at a time: %q, %v", size, raw, err)
@@ -136,15 +136,15 @@ func (e endless) Read(p []byte) (int, error) {
 func TestFrameTooLong(t *testing.T) {
 	for _, of := range []endless{'x', '\r'} {
 		t.Run(fmt.Sprintf("%q", byte(of)), func(t *testing.T) {
-			f := newFrames(of, true, make([]byte, frameRoom))
+			f := newFrameReader(of, true, make([]byte, frameBufferSize))
 			_, _, err := f.next()
-			if nodes.FaultOf(err) != nodes.Protocol || len(f.room) != maxFrame {
-				t.Errorf("%v, in a room of %d bytes", err, len(f.room))
+			if nodes.FaultOf(err) != nodes.Protocol || len(f.buf) != maxFrame {
+				t.Errorf("%v, in a room of %d bytes", err, len(f.buf))
 			}
 		})
 	}
 	exact := append(bytes.Repeat([]byte("x"), maxFrame-1), '\n')
-	f := newFrames(bytes.NewReader(exact), true, make([]byte, frameRoom))
+	f := newFrameReader(bytes.NewReader(exact), true, make([]byte, frameBufferSize))
 	if raw, _, err := f.next(); err != nil || len(raw) != maxFrame {
 		t.Errorf("one as long as may be: %d bytes, %v", len(raw), err)
 	}
@@ -157,7 +157,7 @@ func TestFramesPeek(t *testing.T) {
 		{"  \n", ""},
 		{"", ""},
 	} {
-		f := newFrames(spoon{strings.NewReader(tt.stream), 1}, true, make([]byte, 4))
+		f := newFrameReader(spoon{strings.NewReader(tt.stream), 1}, true, make([]byte, 4))
 		if got := f.peek(); string(got) != tt.want {
 			t.Errorf("%q: peeked %q, want %q", tt.stream, got, tt.want)
 		}

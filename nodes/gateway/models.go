@@ -20,41 +20,41 @@ import (
 // listed answers what is not asked of a model: which models there are. The
 // lists are those of all serving nodes together, and of the roles.
 func (f *forwarder) listed(req *http.Request, _ http.Header) (*http.Response, error) {
-	o := f.list(req)
-	return respond(req, o), nil
+	o := f.serveList(req)
+	return httpResponse(req, o), nil
 }
 
 // list returns the answer to a GET.
-func (f *forwarder) list(req *http.Request) *answer {
+func (f *forwarder) serveList(req *http.Request) *response {
 	path := strings.TrimSuffix(req.URL.Path, "/")
 	get := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {
 	case apis[path] != nil && req.Method != http.MethodPost:
-		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by POST")
+		return errorResponse(http.StatusMethodNotAllowed, path, path+" is asked by POST")
 	case !get && isList(path):
-		return wrong(http.StatusMethodNotAllowed, path, path+" is asked by GET")
+		return errorResponse(http.StatusMethodNotAllowed, path, path+" is asked by GET")
 	case !get:
 	case path == "/v1/models":
-		return object(map[string]any{"object": "list", "data": openAIModels(f.models(req.Context()))})
+		return jsonResponse(map[string]any{"object": "list", "data": openAIModels(f.listModels(req.Context()))})
 	case strings.HasPrefix(path, "/v1/models/"):
 		name := strings.TrimPrefix(path, "/v1/models/")
-		l := f.models(req.Context())
+		l := f.listModels(req.Context())
 		for i, m := range openAIModels(l) {
 			if at := i - len(l.roles); m["id"] == name || at >= 0 && l.entries[at].node.Same(name, l.entries[at].file.Name) {
-				return object(m)
+				return jsonResponse(m)
 			}
 		}
-		return wrong(http.StatusNotFound, path, fmt.Sprintf("no node has a model %q", name))
+		return errorResponse(http.StatusNotFound, path, fmt.Sprintf("no node has a model %q", name))
 	case path == "/api/tags":
-		return object(map[string]any{"models": ollamaTags(f.models(req.Context()))})
+		return jsonResponse(map[string]any{"models": ollamaTags(f.listModels(req.Context()))})
 	case path == "/api/ps":
-		return object(map[string]any{"models": ollamaLoaded(f.models(req.Context()))})
+		return jsonResponse(map[string]any{"models": ollamaLoaded(f.listModels(req.Context()))})
 	case path == "/api/version":
-		return object(map[string]any{"version": f.ollamaVersion(req.Context())})
+		return jsonResponse(map[string]any{"version": f.ollamaVersion(req.Context())})
 	case path == "":
-		return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("Ollama is running")}
+		return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("Ollama is running")}
 	}
-	return wrong(http.StatusNotFound, path, "no such API here: "+path)
+	return errorResponse(http.StatusNotFound, path, "no such API here: "+path)
 }
 
 // isList reports whether a path is that of a list.
@@ -67,7 +67,7 @@ func isList(path string) bool {
 }
 
 // wrong is an error in the protocol that a path is of.
-func wrong(status int, path, text string) *answer {
+func errorResponse(status int, path, text string) *response {
 	var d chat.Dialect = chat.OpenAI{}
 	if a := apis[path]; a != nil {
 		d = a.errors
@@ -76,34 +76,34 @@ func wrong(status int, path, text string) *answer {
 	} else if strings.HasPrefix(path, "/v1/messages/") {
 		d = chat.Anthropic{}
 	}
-	return &answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: d.Error(status, text)}
+	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: d.Error(status, text)}
 }
 
 // refusal400 is the answer to a request that is none.
-func refusal400(a *ask, err error) *answer {
+func badRequestResponse(a *request, err error) *response {
 	status := http.StatusBadRequest
 	if b, ok := err.(badRequest); ok {
 		status = b.status
 	}
-	return &answer{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: a.errors.Error(status, err.Error())}
+	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: a.errors.Error(status, err.Error())}
 }
 
-func object(v any) *answer {
+func jsonResponse(v any) *response {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return wrong(http.StatusInternalServerError, "", err.Error())
+		return errorResponse(http.StatusInternalServerError, "", err.Error())
 	}
-	return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
+	return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
 }
 
 // listing is what the nodes have.
-type listing struct {
+type modelList struct {
 	roles   []string
-	entries []entry
+	entries []modelEntry
 	version string // of an Ollama
 }
 
-type entry struct {
+type modelEntry struct {
 	node   *nodes.Node
 	file   nodes.File
 	loaded *nodes.Instance
@@ -111,19 +111,19 @@ type entry struct {
 
 // freshList is how long a list is good: clients ask for it often, and each
 // question costs every node one.
-const freshList = 2 * time.Second
+const modelListTTL = 2 * time.Second
 
 // models asks the serving nodes what they have. A node that doesn't tell in
 // time is left out.
-func (f *forwarder) models(ctx context.Context) listing {
+func (f *forwarder) listModels(ctx context.Context) modelList {
 	f.listMu.Lock()
 	defer f.listMu.Unlock()
-	if time.Since(f.listedAt) < freshList {
-		return f.lastList
+	if time.Since(f.modelsAt) < modelListTTL {
+		return f.models
 	}
 	var mu sync.Mutex
-	found := make([][]entry, len(f.ends))
-	var l listing
+	found := make([][]modelEntry, len(f.upstreams))
+	var l modelList
 	p := pool.New().WithMaxGoroutines(16)
 	for i, n := range f.table.Nodes() {
 		if !f.table.Serves(n.Name) {
@@ -158,28 +158,28 @@ func (f *forwarder) models(ctx context.Context) listing {
 	}
 	slices.Sort(l.roles[1:])
 	if ctx.Err() == nil {
-		f.lastList, f.listedAt = l, time.Now()
+		f.models, f.modelsAt = l, time.Now()
 	}
 	return l
 }
 
-func entriesOf(n *nodes.Node, s nodes.Snapshot) []entry {
-	var list []entry
+func entriesOf(n *nodes.Node, s nodes.Snapshot) []modelEntry {
+	var list []modelEntry
 	for i := range s.Loaded {
 		inst := &s.Loaded[i]
-		list = append(list, entry{node: n, file: nodes.File{Name: inst.Model, Digest: inst.Digest, Size: inst.Size}, loaded: inst})
+		list = append(list, modelEntry{node: n, file: nodes.File{Name: inst.Model, Digest: inst.Digest, Size: inst.Size}, loaded: inst})
 	}
 	for _, file := range s.OnDisk {
-		if at := slices.IndexFunc(list, func(e entry) bool { return e.file.Name == file.Name }); at >= 0 {
+		if at := slices.IndexFunc(list, func(e modelEntry) bool { return e.file.Name == file.Name }); at >= 0 {
 			list[at].file = file
 			continue
 		}
-		list = append(list, entry{node: n, file: file})
+		list = append(list, modelEntry{node: n, file: file})
 	}
 	return list
 }
 
-func openAIModels(l listing) []map[string]any {
+func openAIModels(l modelList) []map[string]any {
 	list := []map[string]any{}
 	for _, role := range l.roles {
 		list = append(list, map[string]any{"id": role, "object": "model", "created": 0, "owned_by": "jarvis"})
@@ -191,15 +191,15 @@ func openAIModels(l listing) []map[string]any {
 }
 
 // details are what Ollama's clients read of a model.
-var details = map[string]any{"parent_model": "", "format": "gguf", "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""}
+var modelDetails = map[string]any{"parent_model": "", "format": "gguf", "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""}
 
 // never is a date for what has none.
-const never = "1970-01-01T00:00:00Z"
+const unknownDate = "1970-01-01T00:00:00Z"
 
-func ollamaTags(l listing) []map[string]any {
+func ollamaTags(l modelList) []map[string]any {
 	list := []map[string]any{}
 	add := func(name, digest string, size int64) {
-		list = append(list, map[string]any{"name": name, "model": name, "modified_at": never, "size": size, "digest": digest, "details": details})
+		list = append(list, map[string]any{"name": name, "model": name, "modified_at": unknownDate, "size": size, "digest": digest, "details": modelDetails})
 	}
 	for _, role := range l.roles {
 		add(role, "", 0)
@@ -210,7 +210,7 @@ func ollamaTags(l listing) []map[string]any {
 	return list
 }
 
-func ollamaLoaded(l listing) []map[string]any {
+func ollamaLoaded(l modelList) []map[string]any {
 	list := []map[string]any{}
 	for _, e := range l.entries {
 		if e.loaded == nil {
@@ -218,7 +218,7 @@ func ollamaLoaded(l listing) []map[string]any {
 		}
 		list = append(list, map[string]any{
 			"name": e.file.Name, "model": e.file.Name, "size": e.loaded.Size, "size_vram": e.loaded.VRAM, "digest": e.loaded.Digest,
-			"details": details, "expires_at": "2318-01-01T00:00:00Z",
+			"details": modelDetails, "expires_at": "2318-01-01T00:00:00Z",
 		})
 	}
 	return list
@@ -226,13 +226,13 @@ func ollamaLoaded(l listing) []map[string]any {
 
 // nobodyAsked reports whether no node speaks the API, while some serve the
 // model that was asked about.
-func (c *call) nobodyAsked() bool {
-	chats := c.f.plan(&ask{api: apis["/api/chat"], model: c.model})
+func (c *exchange) noNodeHasAPI() bool {
+	chats := c.forwarder.plan(&request{api: apis["/api/chat"], model: c.model})
 	for i := range chats.Fits {
 		if c.plan.Fits[i] != route.Unfit {
 			return false
 		}
-		if chats.Fits[i] != route.Unfit && c.f.table.Serves(c.f.ends[i].node.Name) {
+		if chats.Fits[i] != route.Unfit && c.forwarder.table.Serves(c.forwarder.upstreams[i].node.Name) {
 			return true
 		}
 	}
@@ -241,21 +241,21 @@ func (c *call) nobodyAsked() bool {
 
 // shownModel is what /api/show tells of a model of another engine: that it can
 // be asked. The ollama command wants to know before it asks.
-func shownModel(name string) *answer {
-	return object(map[string]any{
-		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "license": "", "modified_at": never, "details": details,
+func showResponse(name string) *response {
+	return jsonResponse(map[string]any{
+		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "license": "", "modified_at": unknownDate, "details": modelDetails,
 		"model_info": map[string]any{"general.architecture": "", "general.basename": name}, "capabilities": []string{"completion", "tools"},
 	})
 }
 
 // oldestOllama is a version whose clients get along with what is here.
-const oldestOllama = "0.17.4"
+const fallbackOllamaVersion = "0.17.4"
 
 // ollamaVersion is that of the first Ollama that serves: clients look at it to
 // know what they may ask.
 func (f *forwarder) ollamaVersion(ctx context.Context) string {
-	if v := f.models(ctx).version; v != "" {
+	if v := f.listModels(ctx).version; v != "" {
 		return v
 	}
-	return oldestOllama
+	return fallbackOllamaVersion
 }

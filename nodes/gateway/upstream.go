@@ -14,38 +14,38 @@ import (
 )
 
 // end is a node as the route sends requests to it.
-type end struct {
-	node      *nodes.Node
-	at        nodes.Endpoint
-	transport http.RoundTripper
-	urls      map[string]*url.URL // by API
-	header    string              // Authorization, empty for none
+type upstream struct {
+	node          *nodes.Node
+	endpoint      nodes.Endpoint
+	transport     http.RoundTripper
+	urls          map[string]*url.URL // by API
+	authorization string              // Authorization, empty for none
 
-	mu    sync.Mutex
-	lacks map[string]time.Time // APIs that its version doesn't have, and when that was seen
+	mu      sync.Mutex
+	missing map[string]time.Time // APIs that its version doesn't have, and when that was seen
 }
 
 // forgetLack is after which time a node is asked again for an API that it did
 // not have: it may have been updated.
-const forgetLack = 10 * time.Minute
+const missingAPITTL = 10 * time.Minute
 
 // newEnd returns nil for a backend that takes no requests.
-func newEnd(n *nodes.Node, own http.RoundTripper) *end {
+func newUpstream(n *nodes.Node, own http.RoundTripper) *upstream {
 	u, ok := n.Backend.(nodes.Upstream)
 	if !ok {
 		return nil
 	}
-	e := &end{node: n, at: u.Endpoint(), urls: map[string]*url.URL{}, lacks: map[string]time.Time{}}
-	if e.transport = e.at.Transport; e.transport == nil {
+	e := &upstream{node: n, endpoint: u.Endpoint(), urls: map[string]*url.URL{}, missing: map[string]time.Time{}}
+	if e.transport = e.endpoint.Transport; e.transport == nil {
 		e.transport = own
 	}
-	for _, path := range e.at.APIs {
-		to := *e.at.URL
+	for _, path := range e.endpoint.APIs {
+		to := *e.endpoint.URL
 		to.Path, to.RawPath = strings.TrimSuffix(to.Path, "/")+path, ""
 		e.urls[path] = &to
 	}
-	if !e.at.Key.Empty() {
-		e.header = "Bearer " + e.at.Key.Reveal()
+	if !e.endpoint.Key.Empty() {
+		e.authorization = "Bearer " + e.endpoint.Key.Reveal()
 	}
 	return e
 }
@@ -53,13 +53,13 @@ func newEnd(n *nodes.Node, own http.RoundTripper) *end {
 // newTransport carries the requests to nodes: connections are kept for the
 // next request, as many as there are clients, and given up before the five
 // seconds after which some servers close theirs under a request.
-func newTransport() *http.Transport {
+func newNodeTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
 			if tcp, ok := c.(*net.TCPConn); ok && err == nil {
-				return wholeConn{tcp}, nil
+				return nodeConn{tcp}, nil
 			}
 			return c, err
 		},
@@ -73,40 +73,40 @@ func newTransport() *http.Transport {
 }
 
 // has reports whether the node has an API.
-func (e *end) has(path string) bool {
+func (e *upstream) offers(path string) bool {
 	if e.urls[path] == nil {
 		return false
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.lacks) == 0 {
+	if len(e.missing) == 0 {
 		return true
 	}
-	seen, lacks := e.lacks[path]
-	return !lacks || time.Since(seen) > forgetLack
+	seen, lacks := e.missing[path]
+	return !lacks || time.Since(seen) > missingAPITTL
 }
 
 // lack notes that the node's version has no such API, and reports whether that
 // is news.
-func (e *end) lack(path string) bool {
+func (e *upstream) markMissing(path string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	seen, known := e.lacks[path]
-	e.lacks[path] = time.Now()
-	return !known || time.Since(seen) > forgetLack
+	seen, known := e.missing[path]
+	e.missing[path] = time.Now()
+	return !known || time.Since(seen) > missingAPITTL
 }
 
 // dialect returns how the node is asked for what a client asked by an API; ok
 // is false where it can't be.
-func (e *end) dialect(a *api) (d chat.Dialect, path string, ok bool) {
-	if e.has(a.path) {
+func (e *upstream) codec(a *api) (d chat.Dialect, path string, ok bool) {
+	if e.offers(a.path) {
 		return a.dialect, a.path, true
 	}
 	if a.dialect == nil || !chat.Translates(a.dialect) {
 		return nil, "", false
 	}
 	for _, d := range chat.Dialects() {
-		if e.has(d.Path()) {
+		if e.offers(d.Path()) {
 			return d, d.Path(), true
 		}
 	}
@@ -115,19 +115,19 @@ func (e *end) dialect(a *api) (d chat.Dialect, path string, ok bool) {
 
 // carries returns how the node can carry on an answer to a client that asked
 // by an API, and what the request has to say for it.
-func (e *end) carries(a *api) (d chat.Dialect, fields map[string]any, ok bool) {
+func (e *upstream) continues(a *api) (d chat.Dialect, fields map[string]any, ok bool) {
 	if a.dialect == nil {
 		return nil, nil, false
 	}
 	if a.dialect.Path() == "/v1/completions" { // a text is carried on by any server
-		return a.dialect, nil, e.has(a.path)
+		return a.dialect, nil, e.offers(a.path)
 	}
 	if !chat.Translates(a.dialect) {
 		return nil, nil, false
 	}
 	for _, d := range append([]chat.Dialect{a.dialect}, chat.Dialects()...) {
-		if e.has(d.Path()) && d != chat.Dialect(chat.Generate{}) { // which has no turn to leave open
-			if fields, ok := e.at.Continues(d.Path()); ok {
+		if e.offers(d.Path()) && d != chat.Dialect(chat.Generate{}) { // which has no turn to leave open
+			if fields, ok := e.endpoint.Continues(d.Path()); ok {
 				return d, fields, true
 			}
 		}

@@ -11,46 +11,46 @@ import (
 const (
 	// frameRoom is how much of a stream is read at once, maxFrame how long one
 	// frame may be, in bytes. A picture or a long tool call comes in one.
-	frameRoom = 32 << 10
-	maxFrame  = 16 << 20
+	frameBufferSize = 32 << 10
+	maxFrame        = 16 << 20
 )
 
 // frames cuts a stream into frames: lines, or events of lines. An event is
 // complete with its data line, because some servers leave out the empty line
 // after it.
-type frames struct {
-	from   io.Reader
+type frameReader struct {
+	source io.Reader
 	events bool
 
-	room       []byte
+	buf        []byte
 	start, end int // what was read and not yet taken
-	seen       int // up to where there is no line end, relative to start
+	scanned    int // up to where there is no line end, relative to start
 	err        error
 }
 
-func newFrames(from io.Reader, events bool, room []byte) *frames {
-	return &frames{from: from, events: events, room: room}
+func newFrameReader(from io.Reader, events bool, room []byte) *frameReader {
+	return &frameReader{source: from, events: events, buf: room}
 }
 
 // next returns the next frame: as it came with its line ends, and what is in
 // it. Both are valid until the next call that reads. A frame may be empty
 // inside: a comment, or an empty line.
-func (f *frames) next() (raw, inside []byte, err error) {
+func (f *frameReader) next() (raw, inside []byte, err error) {
 	for {
-		if raw, inside, ok := f.take(); ok {
+		if raw, inside, ok := f.cut(); ok {
 			return raw, inside, nil
 		}
 		if f.err != nil {
-			return f.rest()
+			return f.remainder()
 		}
 		f.fill()
 	}
 }
 
 // peek returns what comes first in the stream, without leading space.
-func (f *frames) peek() []byte {
+func (f *frameReader) peek() []byte {
 	for {
-		if start := bytes.TrimLeft(f.room[f.start:f.end], " \t\r\n"); len(start) > 0 || f.err != nil {
+		if start := bytes.TrimLeft(f.buf[f.start:f.end], " \t\r\n"); len(start) > 0 || f.err != nil {
 			return start
 		}
 		f.fill()
@@ -60,9 +60,9 @@ func (f *frames) peek() []byte {
 // take cuts a frame off what is there; ok is false where there is none yet. The
 // empty line after an event goes with it where it is there already. What take
 // returns stands right behind what it returned before.
-func (f *frames) take() (raw, inside []byte, ok bool) {
-	room := f.room[f.start:f.end]
-	from := f.seen
+func (f *frameReader) cut() (raw, inside []byte, ok bool) {
+	room := f.buf[f.start:f.end]
+	from := f.scanned
 	for {
 		at := bytes.IndexByte(room[from:], '\n')
 		if at < 0 {
@@ -71,21 +71,21 @@ func (f *frames) take() (raw, inside []byte, ok bool) {
 		line := room[from : from+at]
 		from += at + 1
 		if f.events && len(line) > 5 && line[0] == 'e' && string(line[:5]) == "event" {
-			f.seen = from // its data is to come
+			f.scanned = from // its data is to come
 			continue
 		}
-		inside = trimEnd(room[:from])
+		inside = trimLineEnd(room[:from])
 		if f.events && from < len(room) && room[from] == '\n' {
 			from++
 		}
 		f.start += from
-		f.seen = 0
+		f.scanned = 0
 		return room[:from], inside, true
 	}
 }
 
 // trimEnd cuts the line end off.
-func trimEnd(line []byte) []byte {
+func trimLineEnd(line []byte) []byte {
 	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
 		line = line[:n-1]
 	}
@@ -93,29 +93,29 @@ func trimEnd(line []byte) []byte {
 }
 
 // rest is what is left at the end of the stream.
-func (f *frames) rest() (raw, inside []byte, err error) {
-	left := f.room[f.start:f.end]
-	f.start, f.seen = f.end, 0
+func (f *frameReader) remainder() (raw, inside []byte, err error) {
+	left := f.buf[f.start:f.end]
+	f.start, f.scanned = f.end, 0
 	if f.err == io.EOF && len(bytes.TrimSpace(left)) > 0 {
 		return left, bytes.TrimSpace(left), nil // the last line may lack its end
 	}
 	return nil, nil, f.err
 }
 
-func (f *frames) fill() {
+func (f *frameReader) fill() {
 	switch {
 	case f.start == f.end:
 		f.start, f.end = 0, 0
-	case f.end == len(f.room) && f.start > 0:
-		f.end = copy(f.room, f.room[f.start:f.end])
+	case f.end == len(f.buf) && f.start > 0:
+		f.end = copy(f.buf, f.buf[f.start:f.end])
 		f.start = 0
-	case f.end == len(f.room) && len(f.room) >= maxFrame:
+	case f.end == len(f.buf) && len(f.buf) >= maxFrame:
 		f.err = &nodes.Error{Fault: nodes.Protocol, Err: fmt.Errorf("a frame longer than %d MiB", maxFrame>>20)}
 		return
-	case f.end == len(f.room):
-		f.room = append(f.room, make([]byte, len(f.room))...)
+	case f.end == len(f.buf):
+		f.buf = append(f.buf, make([]byte, len(f.buf))...)
 	}
-	n, err := f.from.Read(f.room[f.end:])
+	n, err := f.source.Read(f.buf[f.end:])
 	f.end += n
 	f.err = err
 }

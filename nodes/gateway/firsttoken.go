@@ -12,37 +12,37 @@ import (
 )
 
 // head is the beginning of a stream: what came up to its first token.
-type head struct {
+type opening struct {
 	raw    []byte // as it came
-	pieces []chat.Piece
+	deltas []chat.Piece
 }
 
 // first reads a stream up to its first token. A node that fails before it has
 // shown the client nothing, and can be replaced.
-func (a *attempt) first(resp *http.Response) (*begun, *failure) {
-	room := a.call.f.rooms.Get().(*[]byte)
-	f := newFrames(resp.Body, a.dialect.Events(), *room)
-	b := &begun{attempt: a, status: resp.StatusCode, header: resp.Header, frames: f}
+func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure) {
+	room := a.exchange.forwarder.frameBuffers.Get().(*[]byte)
+	f := newFrameReader(resp.Body, a.dialect.Events(), *room)
+	b := &responseHead{attempt: a, status: resp.StatusCode, header: resp.Header, frames: f}
 	a.release = func() {
 		_ = resp.Body.Close()
-		if len(f.room) == frameRoom { // one that grew is not kept
-			*room = f.room
-			a.call.f.rooms.Put(room)
+		if len(f.buf) == frameBufferSize { // one that grew is not kept
+			*room = f.buf
+			a.exchange.forwarder.frameBuffers.Put(room)
 		}
 	}
 	if a.dialect.Events() {
 		if start := f.peek(); len(start) > 0 && start[0] == '{' {
-			return a.inOnePiece(b, resp)
+			return a.streamOfWhole(b, resp)
 		}
 	}
 	for {
 		raw, inside, err := f.next()
 		if err != nil {
-			return nil, a.early(b, err)
+			return nil, a.endedEarly(b, err)
 		}
-		b.head.raw = append(b.head.raw, raw...)
-		if len(b.head.raw) > maxFrame {
-			return nil, &failure{verdict: faulty, fault: nodes.Protocol, detail: "much was said, and no token"}
+		b.opening.raw = append(b.opening.raw, raw...)
+		if len(b.opening.raw) > maxFrame {
+			return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "much was said, and no token"}
 		}
 		if len(inside) == 0 {
 			continue
@@ -50,20 +50,20 @@ func (a *attempt) first(resp *http.Response) (*begun, *failure) {
 		p, err := a.dialect.ReadFrame(inside)
 		switch {
 		case err != nil:
-			return nil, a.unreadable(resp, b.head.raw, err)
+			return nil, a.unreadableFrame(resp, b.opening.raw, err)
 		case p.Error != "":
-			f := a.judged(errorStatus(p.Code), resp.Header, errorBody(p.Error))
+			f := a.classified(errorStatus(p.Code), resp.Header, errorBody(p.Error))
 			f.body = nil // the client is told in its own protocol
 			return nil, f
 		}
-		b.head.pieces = append(b.head.pieces, p)
-		if p.Token() || (p.Finish != "" || p.Done) && !a.empty(b.head) {
-			a.request.Token()
-			a.measured(true)
+		b.opening.deltas = append(b.opening.deltas, p)
+		if p.Token() || (p.Finish != "" || p.Done) && !a.isEmpty(b.opening) {
+			a.slot.Token()
+			a.recordLatency(true)
 			return b, nil
 		}
 		if p.Done {
-			return nil, a.emptyStream(b)
+			return nil, a.emptyStreamFailure(b)
 		}
 	}
 }
@@ -71,11 +71,11 @@ func (a *attempt) first(resp *http.Response) (*begun, *failure) {
 // empty reports whether a stream that ends now had nothing to say and should
 // have had: one that only loads a model has not, and one that was cut by its
 // limit may.
-func (a *attempt) empty(h head) bool {
-	if k := a.call.carry; k != nil && k.text != "" {
+func (a *attempt) isEmpty(h opening) bool {
+	if k := a.exchange.continuation; k != nil && k.text != "" {
 		return false // it broke off right before its end
 	}
-	for _, p := range h.pieces {
+	for _, p := range h.deltas {
 		if p.Finish == chat.Length || p.Token() {
 			return false
 		}
@@ -85,47 +85,47 @@ func (a *attempt) empty(h head) bool {
 
 // emptyStream is the failure of a stream without a token. The client gets it
 // where another node has nothing to say either.
-func (a *attempt) emptyStream(b *begun) *failure {
+func (a *attempt) emptyStreamFailure(b *responseHead) *failure {
 	return &failure{
-		verdict: faulty, fault: nodes.Empty, detail: "a stream without a token",
-		status: http.StatusOK, header: b.header, body: bytes.Clone(b.head.raw), path: a.path,
+		verdict: nodeFault, fault: nodes.Empty, detail: "a stream without a token",
+		status: http.StatusOK, header: b.header, body: bytes.Clone(b.opening.raw), path: a.path,
 	}
 }
 
 // early is the failure of a stream that ended before its first token.
-func (a *attempt) early(b *begun, err error) *failure {
+func (a *attempt) endedEarly(b *responseHead, err error) *failure {
 	if !errors.Is(err, io.EOF) {
-		return a.broke(err)
+		return a.failureOf(err)
 	}
-	for _, p := range b.head.pieces {
+	for _, p := range b.opening.deltas {
 		if p.Finish != "" {
-			f := a.emptyStream(b)
+			f := a.emptyStreamFailure(b)
 			if mark := chat.EndMark(a.dialect); mark != nil {
 				f.body = append(append(bytes.TrimRight(f.body, "\r\n"), "\n\n"...), mark...)
 			}
 			return f
 		}
 	}
-	return &failure{verdict: faulty, fault: nodes.CutOff, detail: "the stream ended before its first token"}
+	return &failure{verdict: nodeFault, fault: nodes.CutOff, detail: "the stream ended before its first token"}
 }
 
 // unreadable is the failure of a frame that is none: a proxy's words, a page
 // of HTML, or LM Studio's answer to a route that it doesn't have.
-func (a *attempt) unreadable(resp *http.Response, raw []byte, err error) *failure {
-	if lacksRoute(resp.StatusCode, raw) {
-		return &failure{verdict: elsewhere, lacks: true, path: a.path}
+func (a *attempt) unreadableFrame(resp *http.Response, raw []byte, err error) *failure {
+	if isMissingAPI(resp.StatusCode, raw) {
+		return &failure{verdict: tryAnother, missingAPI: true, path: a.path}
 	}
-	return &failure{verdict: faulty, fault: nodes.Protocol, detail: err.Error()}
+	return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 }
 
 // inOnePiece makes a stream of an answer that came whole: some servers never
 // stream, and errors come so.
-func (a *attempt) inOnePiece(b *begun, resp *http.Response) (*begun, *failure) {
-	body, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(b.frames.room[b.frames.start:b.frames.end]), resp.Body), maxWhole))
+func (a *attempt) streamOfWhole(b *responseHead, resp *http.Response) (*responseHead, *failure) {
+	body, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(b.frames.buf[b.frames.start:b.frames.end]), resp.Body), maxResponse))
 	if err != nil {
-		return nil, a.broke(err)
+		return nil, a.failureOf(err)
 	}
-	if f := a.check(resp, body); f != nil {
+	if f := a.validate(resp, body); f != nil {
 		f.body = nil // who asked for a stream can't read it
 		return nil, f
 	}
@@ -134,18 +134,18 @@ func (a *attempt) inOnePiece(b *begun, resp *http.Response) (*begun, *failure) {
 		err = errors.New("an answer in one piece where a stream was asked for") // nobody here can make one of it
 	}
 	if err != nil {
-		return nil, &failure{verdict: faulty, fault: nodes.Protocol, detail: err.Error()}
+		return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 	}
-	b.frames = newFrames(bytes.NewReader(nil), a.dialect.Events(), nil)
+	b.frames = newFrameReader(bytes.NewReader(nil), a.dialect.Events(), nil)
 	b.frames.err = io.EOF
-	b.whole = true
+	b.converted = true
 	p := chat.Piece{ID: r.ID, Model: r.Model, Created: r.Created, Text: r.Text, Thinking: r.Thinking, Finish: r.Finish, Usage: r.Usage, Done: true}
 	for i, c := range r.Calls {
 		p.Calls = append(p.Calls, chat.CallPiece{Index: i, ID: c.ID, Name: c.Name, Arguments: c.Arguments})
 	}
-	b.head.pieces = []chat.Piece{p}
-	a.request.Token()
-	a.measured(true)
+	b.opening.deltas = []chat.Piece{p}
+	a.slot.Token()
+	a.recordLatency(true)
 	return b, nil
 }
 

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// mend goes on after the node's stream ended in err.
+func (s *stream) handleBreak(err error) ([]byte, error) {
+	switch {
+	case s.finished:
+		return s.finish(), nil
+	case s.ctx.Err() != nil:
+		s.closeUpstream()
+		if s.exchange.timeout > 0 && errors.Is(s.ctx.Err(), context.DeadlineExceeded) {
+			return s.fail(errors.New("not whole within " + HeaderTimeout)), nil
+		}
+		s.ended = true
+		return nil, context.Cause(s.ctx)
+	}
+	f := s.head.failureOf(err)
+	if errors.Is(err, io.EOF) {
+		f.fault, f.detail = nodes.CutOff, "the stream ended without its end mark"
+	}
+	var e *nodes.Error
+	if errors.As(err, &e) {
+		f.fault, f.detail = e.Fault, e.Error()
+	}
+	if f.verdict == nodeFault {
+		s.head.slot.Fail(f.fault, f.detail)
+		s.exchange.failures = append(s.exchange.failures, route.Failure{Node: s.head.upstream.node.Name, Fault: f.fault, Detail: f.detail, Begun: true})
+	}
+	from := s.head
+	s.closeUpstream()
+	if err := s.retry(from); err != nil {
+		if s.ctx.Err() != nil {
+			return s.handleBreak(err)
+		}
+		return s.fail(err), nil
+	}
+	return nil, nil
+}
+
+// close ends a stream whose answer is complete. The mark of the protocol's end
+// may be missing: the client gets it.
+func (s *stream) finish() []byte {
+	s.closeUpstream()
+	s.ended = true
+	if s.done {
+		return nil
+	}
+	s.done = true
+	if s.writer == nil {
+		return chat.EndMark(s.exchange.dialect)
+	}
+	return s.writer.Piece(chat.Piece{Done: true})
+}
+
+// goOn finds another node for the rest of the answer: one that carries it on,
+// or, where the client asked for that, one that begins anew.
+func (s *stream) retry(from *responseHead) error {
+	c := s.exchange
+	c.demand.Previous = nil
+	c.retryable = true // the node that broke off may come back
+	if s.deltas-s.progress >= minProgress {
+		s.progress, s.fruitless = s.deltas, 0
+	} else if s.fruitless++; s.fruitless > 2*len(c.forwarder.upstreams) {
+		return errNoProgress
+	}
+	c.searchUntil = time.Now().Add(c.forwarder.options.Wait)
+	clear(c.tried)
+	c.tried[c.placeOf(from.upstream)] = true
+	if err := s.resume(); err == nil || !c.restart || s.ctx.Err() != nil {
+		return err
+	}
+	c.continuation, s.echo, s.writer = nil, nil, nil
+	clear(c.tried)
+	c.tried[c.placeOf(from.upstream)] = true
+	b, err := c.dispatch(s.ctx, false)
+	if err != nil {
+		return err
+	}
+	s.restarted++
+	s.text.Reset()
+	s.thinking.Reset()
+	s.deltas, s.inToolCall, s.id, s.model, s.created = 0, false, "", "", 0
+	s.attach(b)
+	return nil
+}
+
+// leastProgress is how far an answer has to come, in pieces, before its breaks
+// are forgotten: it may be what breaks one node after another.
+const minProgress = 16
+
+var errNoProgress = errors.New("no node gets any further with it")
+
+var errInToolCall = errors.New("the answer broke off in a tool call, which no other node can carry on")
+
+func (s *stream) resume() error {
+	c := s.exchange
+	if s.inToolCall {
+		return errInToolCall
+	}
+	c.continuation = &continuation{text: s.text.String(), thinking: s.thinking.String(), deltas: s.deltas}
+	b, err := c.dispatch(s.ctx, false)
+	if err != nil {
+		return fmt.Errorf("no node could carry the answer on: %w", err)
+	}
+	s.resumed++
+	s.attach(b)
+	s.echo = newEchoFilter(c.continuation.text)
+	s.writer = c.dialect.NewWriter(s.start(true))
+	return nil
+}
+
+// fail ends the client's stream in an error of its protocol.
+func (s *stream) fail(err error) []byte {
+	s.ended = true
+	s.brokenBy = err
+	return s.exchange.errors.ErrorFrame(http.StatusBadGateway, "the answer broke off: "+err.Error())
+}
+
+// drop gives the node's stream up.
+func (s *stream) closeUpstream() {
+	s.stallTimer.Stop()
+	s.head.close()
+}
