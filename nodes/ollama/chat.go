@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ollama/ollama/api"
-
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
@@ -25,24 +23,21 @@ func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatRe
 		return nodes.ChatReply{}, err
 	}
 	a := answer{began: began, watch: watch, onToken: req.OnToken}
-	ctx, c := begin(ctx, actionChat)
-	err = b.fail(ctx, c, b.api.Chat(ctx, request, a.add))
+	err = stream(ctx, b, actionChat, "/api/chat", request, a.add)
 	if err == nil && !a.last.Done {
-		// The library takes the end of the connection for that of the answer,
-		// and a line that it has no room for as well.
 		err = b.wire.Fail(actionChat, nodes.CutOff, "the answer ended before it was done")
 	}
 	return a.reply(), err
 }
 
-func (b *Backend) request(ctx context.Context, req nodes.ChatRequest) (*api.ChatRequest, error) {
-	truncate := false
-	out := &api.ChatRequest{Model: modelOf(req.Model), Stream: &req.Stream, Truncate: &truncate}
+func (b *Backend) request(ctx context.Context, req nodes.ChatRequest) (*request, error) {
+	no := false
+	out := &request{Model: modelOf(req.Model), Stream: req.Stream, Truncate: &no}
 	for _, m := range req.Messages {
-		out.Messages = append(out.Messages, api.Message{Role: string(m.Role), Content: m.Text})
+		out.Messages = append(out.Messages, message{Role: string(m.Role), Content: m.Text})
 	}
 	if req.NoThinking {
-		out.Think = &api.ThinkValue{Value: false} // every model takes it, also one that can't think
+		out.Think = &no // every model takes it, also one that can't think
 	}
 	var runner map[string]any
 	var err error
@@ -70,7 +65,7 @@ func (b *Backend) request(ctx context.Context, req nodes.ChatRequest) (*api.Chat
 
 // asLoaded returns the options and the keep-alive with which a request leaves
 // a loaded model as it is.
-func (b *Backend) asLoaded(ctx context.Context, req nodes.ChatRequest) (map[string]any, *api.Duration, error) {
+func (b *Backend) asLoaded(ctx context.Context, req nodes.ChatRequest) (map[string]any, *keepAlive, error) {
 	b.mu.Lock()
 	known := b.version != ""
 	b.mu.Unlock()
@@ -102,10 +97,10 @@ type answer struct {
 	text, thinking strings.Builder
 	pieces         int
 	first          time.Duration
-	last           api.ChatResponse
+	last           response
 }
 
-func (a *answer) add(r api.ChatResponse) error {
+func (a *answer) add(r response) {
 	a.last = r
 	thinking, text := r.Message.Thinking, r.Message.Content
 	if thinking != "" || text != "" || len(r.Message.ToolCalls) > 0 {
@@ -122,7 +117,6 @@ func (a *answer) add(r api.ChatResponse) error {
 			a.onToken(piece)
 		}
 	}
-	return nil
 }
 
 func (a *answer) reply() nodes.ChatReply {

@@ -54,7 +54,7 @@ func TestRequest(t *testing.T) {
 		req  nodes.ChatRequest
 		want string
 	}{
-		{"nothing set", nodes.ChatRequest{}, `{"options": null, "truncate": false, "stream": false}`},
+		{"nothing set", nodes.ChatRequest{}, `{"truncate": false, "stream": false}`},
 		{
 			"all set",
 			nodes.ChatRequest{

@@ -1,11 +1,7 @@
 package ollama
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/turbone/jarvis/nodes"
@@ -85,6 +81,9 @@ const (
 // classify reads an error of the server; nil means that it is told by its
 // status.
 func classify(status int, _ http.Header, body []byte) *nodes.Error {
+	if e := silent(status, body); e != nil {
+		return e
+	}
 	text := wire.ErrorText(body)
 	if text == "" {
 		text = string(body)
@@ -115,28 +114,4 @@ func classifyText(text string) *nodes.Error {
 		}
 	}
 	return nil
-}
-
-// unwrapped gives an error its fault that came neither from the transport nor
-// from the context: a connection's, a decoder's, or the bare text of an error
-// line.
-func (b *Backend) unwrapped(ctx context.Context, c *call, err error) error {
-	var connection *url.Error
-	var syntax *json.SyntaxError
-	var shape *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &connection):
-		return b.wire.Transport(ctx, c.action, err)
-	case errors.As(err, &syntax), errors.As(err, &shape):
-		return b.wire.Fail(c.action, nodes.Protocol, err.Error())
-	}
-	told := b.wire.Fail(c.action, nodes.ServerFailed, err.Error())
-	if e := classifyText(err.Error()); e != nil {
-		told = b.wire.Fail(c.action, e.Fault, err.Error())
-		told.Remedy = e.Remedy
-	}
-	if c.action == actionLoad {
-		told.Fault = loadFault(told.Fault)
-	}
-	return told
 }

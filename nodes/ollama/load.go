@@ -6,13 +6,16 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ollama/ollama/api"
-
 	"github.com/turbone/jarvis/nodes"
 )
 
 // stay is the keep-alive of what the product loads: until it is unloaded.
-var stay = &api.Duration{Duration: -1}
+var stay = kept(-1)
+
+func kept(d time.Duration) *keepAlive {
+	k := keepAlive(d)
+	return &k
+}
 
 // Load implements [nodes.Loader]. The settings are Ollama's runner options,
 // see [LoadKeys]. The model stays loaded until it is unloaded.
@@ -21,7 +24,7 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 	if err != nil {
 		return nodes.Instance{}, err
 	}
-	if err := b.generate(ctx, actionLoad, "load", &api.GenerateRequest{Model: m.Name, KeepAlive: stay, Options: options}); err != nil {
+	if err := b.generate(ctx, actionLoad, "load", request{Model: m.Name, KeepAlive: stay, Options: options}); err != nil {
 		return nodes.Instance{}, err
 	}
 	running, err := b.running(ctx, actionLoad)
@@ -52,7 +55,7 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 // Unload implements [nodes.Loader]. The server acknowledges at once and lets
 // requests under way end first; where one hangs, nothing happens.
 func (b *Backend) Unload(ctx context.Context, instance string) error {
-	err := b.generate(ctx, actionUnload, "unload", &api.GenerateRequest{Model: modelOf(instance), KeepAlive: &api.Duration{}})
+	err := b.generate(ctx, actionUnload, "unload", request{Model: modelOf(instance), KeepAlive: kept(0)})
 	if nodes.FaultOf(err) == nodes.ModelNotFound {
 		return nil
 	}
@@ -61,16 +64,12 @@ func (b *Backend) Unload(ctx context.Context, instance string) error {
 
 // generate sends a request without a prompt, which loads or unloads a model,
 // and makes sure of the answer.
-func (b *Backend) generate(ctx context.Context, action, want string, req *api.GenerateRequest) error {
-	stream := false
-	req.Stream = &stream
-	ctx, c := begin(ctx, action)
-	var last api.GenerateResponse
-	err := b.api.Generate(ctx, req, func(r api.GenerateResponse) error {
-		last = r
-		return nil
-	})
-	switch err := b.fail(ctx, c, err); {
+func (b *Backend) generate(ctx context.Context, action, want string, req request) error {
+	var last response
+	err := stream(ctx, b, action, "/api/generate", req, func(r response) { last = r })
+	switch {
+	case err != nil && action == actionLoad:
+		return loadError(err)
 	case err != nil:
 		return err
 	case !last.Done:
@@ -84,26 +83,26 @@ func (b *Backend) generate(ctx context.Context, action, want string, req *api.Ge
 // find returns the entry of a model in the list of what is loaded. It reads
 // the tags as well: a model with two tags is listed under that by which it was
 // first asked for, and a tag that was overwritten since leads elsewhere.
-func (b *Backend) find(ctx context.Context, action, model string, list running) (api.ProcessModelResponse, error) {
-	named := func(r api.ProcessModelResponse) bool { return sameName(name(r.Name, r.Model), model) }
-	none := func(detail string) (api.ProcessModelResponse, error) {
-		return api.ProcessModelResponse{}, b.wire.Fail(action, nodes.NotLoaded, detail)
+func (b *Backend) find(ctx context.Context, action, model string, list running) (process, error) {
+	named := func(r process) bool { return sameName(r.name(), model) }
+	none := func(detail string) (process, error) {
+		return process{}, b.wire.Fail(action, nodes.NotLoaded, detail)
 	}
 	tags, err := b.tags(ctx, action)
 	if err != nil {
-		return api.ProcessModelResponse{}, err
+		return process{}, err
 	}
-	i := slices.IndexFunc(tags, func(t api.ListModelResponse) bool { return sameName(name(t.Name, t.Model), model) })
+	i := slices.IndexFunc(tags, func(t tag) bool { return sameName(t.name(), model) })
 	if i < 0 {
 		e := b.wire.Fail(action, nodes.ModelNotFound, model+" is not on the node's disk")
 		e.Remedy = pull
-		return api.ProcessModelResponse{}, e
+		return process{}, e
 	}
-	if tags[i].RemoteHost != "" || tags[i].RemoteModel != "" {
+	if tags[i].remote() {
 		return none(fmt.Sprintf("%s runs on %s, not on the node", model, tags[i].RemoteHost))
 	}
 	digest := tags[i].Digest
-	if j := slices.IndexFunc(list.models, func(r api.ProcessModelResponse) bool {
+	if j := slices.IndexFunc(list.models, func(r process) bool {
 		if digest == "" || r.Digest == "" {
 			return named(r)
 		}
@@ -119,17 +118,15 @@ func (b *Backend) find(ctx context.Context, action, model string, list running) 
 
 // Download implements [nodes.Downloader]: the server pulls the model. A pull
 // that was interrupted goes on where it ended.
-func (b *Backend) Download(ctx context.Context, model string, progress func(nodes.Progress)) error {
-	ctx, c := begin(ctx, actionDownload)
+func (b *Backend) Download(ctx context.Context, model string, report func(nodes.Progress)) error {
 	var status string
-	err := b.api.Pull(ctx, &api.PullRequest{Model: model}, func(r api.ProgressResponse) error {
-		status = r.Status
-		if progress != nil {
-			progress(nodes.Progress{Status: r.Status, Completed: r.Completed, Total: r.Total})
+	err := stream(ctx, b, actionDownload, "/api/pull", map[string]string{"model": model}, func(p progress) {
+		status = p.Status
+		if report != nil {
+			report(nodes.Progress{Status: p.Status, Completed: p.Completed, Total: p.Total})
 		}
-		return nil
 	})
-	switch err := b.fail(ctx, c, err); {
+	switch {
 	case err != nil:
 		return err
 	case status != "success":
@@ -141,12 +138,12 @@ func (b *Backend) Download(ctx context.Context, model string, progress func(node
 // remaining is the keep-alive that leaves an expiry where it is: a request
 // sets it anew, counted from its own end. One that has passed is left to the
 // request that is under way: nil.
-func remaining(expires, now time.Time) *api.Duration {
+func remaining(expires, now time.Time) *keepAlive {
 	if forever(expires, now) {
 		return stay
 	}
 	if expires.Before(now) {
 		return nil
 	}
-	return &api.Duration{Duration: max(expires.Sub(now), time.Second)}
+	return kept(max(expires.Sub(now), time.Second))
 }

@@ -3,10 +3,9 @@ package ollama
 import (
 	"context"
 	"maps"
+	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/ollama/ollama/api"
 
 	"github.com/turbone/jarvis/nodes"
 )
@@ -20,16 +19,15 @@ type traits struct {
 }
 
 // traitsOf reads the traits of a loaded model, once for each digest.
-func (b *Backend) traitsOf(ctx context.Context, action string, r api.ProcessModelResponse) (traits, error) {
+func (b *Backend) traitsOf(ctx context.Context, action string, r process) (traits, error) {
 	b.mu.Lock()
 	t, known := b.traits[r.Digest]
 	b.mu.Unlock()
 	if known {
 		return t, nil
 	}
-	ctx, c := begin(ctx, action)
-	show, err := b.api.Show(ctx, &api.ShowRequest{Model: name(r.Name, r.Model)})
-	if err := b.fail(ctx, c, err); err != nil {
+	var show details
+	if _, err := b.fetch(ctx, action, http.MethodPost, "/api/show", map[string]string{"model": r.name()}, &show); err != nil {
 		return traits{}, err
 	}
 	t = readTraits(show.ModelInfo, show.Parameters)
@@ -70,7 +68,7 @@ func readTraits(info map[string]any, parameters string) traits {
 // one, or with none where the server's default is larger. The caller's
 // settings decide; where they name none, none is sent, as it was then most
 // likely loaded. Newer servers compare what is listed.
-func (b *Backend) inForce(ctx context.Context, r api.ProcessModelResponse, settings nodes.Settings) (map[string]any, error) {
+func (b *Backend) inForce(ctx context.Context, r process, settings nodes.Settings) (map[string]any, error) {
 	own, err := b.options(actionChat, settings)
 	if err != nil {
 		return nil, err

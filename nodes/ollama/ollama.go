@@ -1,9 +1,9 @@
-// Package ollama speaks to an Ollama server: its native API, of which
-// [github.com/ollama/ollama/api] is the client library.
+// Package ollama is the client of an Ollama server, by its native API.
 //
-// What the library leaves open is closed by the transport below it: answers
-// are bounded, every status but 200 is an error with a fault, a stream that
-// breaks is not a success. What the server leaves open is closed here:
+// The client library of Ollama itself is not used. It reads bodies without a
+// bound, takes a stream that broke for one that ended and a failure without a
+// body for a success, and brings an SSH client into every program that imports
+// it. What the server leaves open is closed here:
 //
 //   - An unload is only acknowledged; GET /api/ps is the truth, and even that
 //     goes on naming a model whose runner was killed or hangs. Only an answer
@@ -21,14 +21,10 @@
 package ollama
 
 import (
-	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/ollama/ollama/api"
 
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/internal/wire"
@@ -38,7 +34,6 @@ import (
 // [nodes.SettingsChecker], [nodes.Canonicalizer] and [nodes.Downloader]. Safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
-	api  *api.Client
 
 	mu      sync.Mutex
 	version string // as last told
@@ -64,15 +59,8 @@ func New(c nodes.Connection) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := url.Parse(c.URL)
-	if err != nil {
-		return nil, fmt.Errorf("%s: url: %w", c.Node, err)
-	}
-	client := *w.HTTP()
-	client.Transport = &transport{wire: w, inner: client.Transport}
 	return &Backend{
-		wire: w, api: api.NewClient(base, &client),
-		asked: map[string]int{}, traits: map[string]traits{}, expiries: map[string]time.Time{},
+		wire: w, asked: map[string]int{}, traits: map[string]traits{}, expiries: map[string]time.Time{},
 	}, nil
 }
 

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ollama/ollama/api"
-
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -57,11 +55,11 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	}
 	s := nodes.Snapshot{Version: version, OnDisk: []nodes.File{}, Loaded: []nodes.Instance{}}
 	for _, t := range tags {
-		if t.RemoteHost != "" || t.RemoteModel != "" {
+		if t.remote() {
 			continue
 		}
 		s.OnDisk = append(s.OnDisk, nodes.File{
-			Name: name(t.Name, t.Model), Size: t.Size, Digest: t.Digest, Quantization: t.Details.QuantizationLevel,
+			Name: t.name(), Size: t.Size, Digest: t.Digest, Quantization: t.Details.Quantization,
 		})
 	}
 	entries := map[string]int{}
@@ -80,28 +78,26 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 
 // identify makes sure that this is an Ollama server and returns its version.
 func (b *Backend) identify(ctx context.Context) (string, error) {
-	ctx, c := begin(ctx, actionProbe)
-	version, err := b.api.Version(ctx)
-	err = b.fail(ctx, c, err)
-	if err == nil && c.read == 0 {
-		return "", b.wire.Fail(actionProbe, nodes.Protocol, "an empty answer")
+	var answer struct {
+		Version string `json:"version"`
 	}
+	_, err := b.fetch(ctx, actionProbe, http.MethodGet, "/api/version", nil, &answer)
 	fault := nodes.FaultOf(err)
 	switch {
-	case err == nil && version != "":
+	case err == nil && answer.Version != "":
 		b.mu.Lock()
-		b.version = version
+		b.version = answer.Version
 		b.mu.Unlock()
-		return version, nil
+		return answer.Version, nil
 	case err == nil:
 		return "", b.stranger("/api/version without a version")
-	case fault != nodes.BadRequest && (fault != nodes.Protocol || c.garbage):
+	case fault != nodes.BadRequest && fault != nodes.Protocol, errors.Is(err, errNoJSON):
 		return "", err
 	}
 	// A proxy may let through only part of the API; then the root tells.
 	root, rootErr := b.wire.Bytes(ctx, actionProbe, http.MethodGet, "/", nil)
 	if rootErr != nil || !strings.Contains(string(root), "Ollama is running") {
-		return "", b.stranger(err.Error())
+		return "", b.stranger(detail(err))
 	}
 	return "", nil
 }
@@ -111,83 +107,84 @@ func (b *Backend) stranger(detail string) error {
 	return b.wire.Fail(actionProbe, nodes.WrongEngine, "not Ollama: "+detail)
 }
 
+// detail returns an error's text without the node's name.
+func detail(err error) string {
+	var e *nodes.Error
+	if errors.As(err, &e) && e.Detail != "" {
+		return e.Detail
+	}
+	return err.Error()
+}
+
 // incomplete is the error of a server that has a version as Ollama has it, and
 // not its lists.
 func (b *Backend) incomplete(err error) error {
 	if nodes.FaultOf(err) == nodes.BadRequest {
-		return b.stranger(err.Error())
+		return b.stranger(detail(err))
 	}
 	return err
 }
 
 // running is what /api/ps lists, and the server's clock at that time.
 type running struct {
-	models []api.ProcessModelResponse
+	models []process
 	now    time.Time
 }
 
 func (b *Backend) running(ctx context.Context, action string) (running, error) {
-	var silent bool
-	list := func() (running, error) {
-		ctx, c := begin(ctx, action)
-		out, err := b.api.ListRunning(ctx)
-		silent = c.silent
-		if err := b.listed(ctx, c, err, err == nil && out.Models != nil); err != nil {
-			return running{}, err
-		}
-		return running{out.Models, serverTime(c.date)}, nil
-	}
-	r, err := list()
-	if nodes.FaultOf(err) == nodes.ServerFailed && silent {
+	models, header, err := list[process](ctx, b, action, "/api/ps")
+	if errors.Is(err, errSilent) {
 		// Up to 0.32 the list is made without a lock: in the moment of an
 		// unload the handler panics. The next one is right.
-		return list()
+		models, header, err = list[process](ctx, b, action, "/api/ps")
 	}
-	return r, err
+	if err != nil {
+		return running{}, err
+	}
+	return running{models, serverTime(header.Get("Date"))}, nil
 }
 
-// listed is the error of a list: of one that failed, and of one that is none.
-func (b *Backend) listed(ctx context.Context, c *call, err error, there bool) error {
-	switch err := b.fail(ctx, c, err); {
+// tags returns what is on disk.
+func (b *Backend) tags(ctx context.Context, action string) ([]tag, error) {
+	models, _, err := list[tag](ctx, b, action, "/api/tags")
+	return models, err
+}
+
+// list returns the entries of one of the server's two lists.
+func list[T any](ctx context.Context, b *Backend, action, path string) ([]T, http.Header, error) {
+	var out struct {
+		Models *[]T `json:"models"`
+	}
+	header, err := b.fetch(ctx, action, http.MethodGet, path, nil, &out)
+	switch {
 	case err != nil:
-		return err
-	case there:
-		return nil
-	case c.read == 0:
-		return b.wire.Fail(c.action, nodes.Protocol, "an empty answer")
+		return nil, nil, err
+	case out.Models == nil:
+		return nil, nil, b.stranger("a list without models")
 	}
-	return b.stranger("a list without models")
-}
-
-func (b *Backend) tags(ctx context.Context, action string) ([]api.ListModelResponse, error) {
-	ctx, c := begin(ctx, action)
-	out, err := b.api.List(ctx)
-	if err := b.listed(ctx, c, err, err == nil && out.Models != nil); err != nil {
-		return nil, err
-	}
-	return out.Models, nil
+	return *out.Models, header, nil
 }
 
 // tagOf returns the name under which a request can still reach what is loaded:
 // its own, or another tag of the same file where its own was overwritten since
 // and leads to the new file. ok is false where no tag leads there any more.
-func tagOf(r api.ProcessModelResponse, tags []api.ListModelResponse) (tag string, ok bool) {
-	own := name(r.Name, r.Model)
+func tagOf(r process, tags []tag) (tag string, ok bool) {
+	own := r.name()
 	for _, t := range tags {
-		named := sameName(name(t.Name, t.Model), own)
+		named := sameName(t.name(), own)
 		switch same := r.Digest == t.Digest; {
 		case named && (same || r.Digest == "" || t.Digest == ""):
 			return own, true
 		case same && !ok && r.Digest != "":
-			tag, ok = name(t.Name, t.Model), true
+			tag, ok = t.name(), true
 		}
 	}
 	return tag, ok
 }
 
 // instance turns an entry of /api/ps into what the core knows.
-func (b *Backend) instance(r api.ProcessModelResponse, now time.Time) nodes.Instance {
-	id := name(r.Name, r.Model)
+func (b *Backend) instance(r process, now time.Time) nodes.Instance {
+	id := r.name()
 	inst := nodes.Instance{
 		ID: id, Model: id, Digest: r.Digest, Size: r.Size, VRAM: r.SizeVRAM,
 		Stopping: b.stopping(r, now),
@@ -207,7 +204,7 @@ func (b *Backend) instance(r api.ProcessModelResponse, now time.Time) nodes.Inst
 // to its own time. An expiry that was seen coming, and passed, is another
 // matter: the server does not move it on while a request is under way, so a
 // model may be at work long after it.
-func (b *Backend) stopping(r api.ProcessModelResponse, now time.Time) bool {
+func (b *Backend) stopping(r process, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.ExpiresAt.IsZero() || !r.ExpiresAt.Before(now) {
@@ -219,7 +216,7 @@ func (b *Backend) stopping(r api.ProcessModelResponse, now time.Time) bool {
 
 // contextOf returns the num_ctx in force: the one that Load asked for where
 // the list shows what the server makes of it.
-func (b *Backend) contextOf(r api.ProcessModelResponse) int {
+func (b *Backend) contextOf(r process) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if asked := b.asked[r.Digest]; asked > r.ContextLength && b.traits[r.Digest].trained == r.ContextLength {
@@ -243,12 +240,4 @@ func serverTime(date string) time.Time {
 		return now
 	}
 	return theirs
-}
-
-// name returns an entry's name: both fields hold it, and either may be missing.
-func name(name, model string) string {
-	if name == "" {
-		return model
-	}
-	return name
 }

@@ -1,7 +1,6 @@
 package openaichat
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -21,11 +20,9 @@ const maxLine = 1 << 20
 // in whatever shape ends the stream as an error of Read.
 type frames struct {
 	*mender
-	request *http.Request
-	header  http.Header
-	lines   *bufio.Reader
-	body    io.Closer
-	left    int64 // bytes that may still come
+	header http.Header
+	lines  *wire.Lines
+	body   io.Closer
 
 	event   string // the field "event" of the event under way
 	pending []byte // its data, as far as it is no JSON yet
@@ -39,7 +36,7 @@ func (f *frames) Close() error { return f.body.Close() }
 // Read implements io.Reader.
 func (f *frames) Read(p []byte) (int, error) {
 	for len(f.out) == 0 && f.err == nil {
-		line, err := f.line()
+		line, err := f.lines.Next()
 		if err == nil || errors.Is(err, io.EOF) {
 			if e := f.take(line); e != nil {
 				err = e
@@ -58,29 +55,6 @@ func (f *frames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// line reads one line without its end. The last one comes with the error.
-func (f *frames) line() ([]byte, error) {
-	var line []byte
-	for {
-		part, err := f.lines.ReadSlice('\n')
-		line = append(line, part...)
-		f.left -= int64(len(part))
-		switch {
-		case len(line) > maxLine:
-			return nil, f.tooLarge(maxLine)
-		case f.left < 0:
-			return nil, f.tooLarge(f.limit)
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case errors.Is(err, io.EOF): // io.ErrUnexpectedEOF is another error
-			return bytes.TrimSpace(line), io.EOF
-		case err != nil:
-			return nil, f.wire.Transport(f.request.Context(), action, err)
-		}
-		return bytes.TrimSpace(line), nil
-	}
-}
-
 // take adds a line to the event under way.
 func (f *frames) take(line []byte) error {
 	name, value, isField := bytes.Cut(line, []byte(":"))
@@ -97,8 +71,8 @@ func (f *frames) take(line []byte) error {
 	default:
 		// Not an event at all: a proxy in between, or the server's own last
 		// words. What is here of the rest belongs to it.
-		rest, _ := f.lines.Peek(f.lines.Buffered()) // never blocks
-		return f.wire.Status(action, http.StatusOK, f.header, bytes.TrimSpace(append(append(line, '\n'), rest...)))
+		all := append(append(line, '\n'), f.lines.Buffered()...)
+		return f.wire.Status(action, http.StatusOK, f.header, bytes.TrimSpace(all))
 	}
 	return nil
 }
@@ -124,7 +98,7 @@ func (f *frames) data(value []byte) error {
 	}
 	f.pending = append(f.pending, value...)
 	if len(f.pending) > maxLine {
-		return f.tooLarge(maxLine)
+		return f.wire.TooLarge(action, maxLine)
 	}
 	if string(f.pending) == "[DONE]" {
 		f.mender.done, f.pending = true, nil

@@ -49,7 +49,10 @@ func (m *mender) Do(req *http.Request) (*http.Response, error) {
 		_ = resp.Body.Close()
 		return nil, m.wire.Transport(req.Context(), action, err)
 	case m.stream && !bytes.Equal(start, []byte("{")):
-		resp.Body = &frames{mender: m, request: sent, header: resp.Header, lines: body, body: resp.Body, left: m.limit}
+		resp.Body = &frames{
+			mender: m, header: resp.Header, body: resp.Body,
+			lines: m.wire.Lines(req.Context(), action, body, maxLine, m.limit),
+		}
 		return resp, nil
 	}
 	defer resp.Body.Close()
@@ -69,12 +72,10 @@ const maxObject = 8 << 20
 // one of it: some servers never stream.
 func (m *mender) object(req *http.Request, header http.Header, r io.Reader) ([]byte, error) {
 	limit := min(m.limit, maxObject)
-	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	body, err := m.wire.ReadAll(req.Context(), action, r, limit)
 	switch {
 	case err != nil:
-		return nil, m.wire.Transport(req.Context(), action, err)
-	case int64(len(body)) > limit:
-		return nil, m.tooLarge(limit)
+		return nil, err
 	case wire.ErrorText(body) != "":
 		return nil, m.failed(header, body)
 	}
@@ -103,10 +104,6 @@ func (m *mender) failed(header http.Header, body []byte) error {
 		e.Detail = "in a successful answer: " + words // that status is no status the server sent
 	}
 	return e
-}
-
-func (m *mender) tooLarge(limit int64) error {
-	return m.wire.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", limit>>20))
 }
 
 // errorStatus returns the status that an error inside a 200 would have had: by

@@ -158,14 +158,24 @@ func (c *Client) Bytes(ctx context.Context, action, method, path string, in any)
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
+	return c.ReadAll(ctx, action, resp.Body, MaxBody)
+}
+
+// ReadAll reads a body of at most limit bytes to its end. The caller closes it.
+func (c *Client) ReadAll(ctx context.Context, action string, body io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
 		return nil, c.Transport(ctx, action, err)
 	}
-	if len(body) > MaxBody {
-		return nil, c.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", MaxBody>>20))
+	if int64(len(b)) > limit {
+		return nil, c.TooLarge(action, limit)
 	}
-	return body, nil
+	return b, nil
+}
+
+// TooLarge returns the error of an answer that exceeds limit bytes.
+func (c *Client) TooLarge(action string, limit int64) *nodes.Error {
+	return c.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", limit>>20))
 }
 
 // JSON is [Client.Bytes] decoded into out. A body that is no JSON object of
