@@ -1,14 +1,16 @@
-// Package engines is the list of the engines that Jarvis speaks to, by the
-// names that a config gives them, and tells which of them answers at an
-// address. A new engine is a package of its own beside this one, and one line
-// in [All].
+// Package engines is the registry of the engines that Jarvis speaks to, by the
+// names that a configuration gives them, and detects which of them answers at
+// an address. A new engine is a package of its own beside this one and two lines
+// in this file: one in [All], one among the recognizers.
 package engines
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/internal/identify"
 	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/llamacpp"
 	"github.com/turbone/jarvis/nodes/lmstudio"
@@ -43,6 +45,24 @@ func All() []Engine {
 		{"ollama", 11434, ollama.LoadKeys, opened(ollama.New)},
 		{"llamacpp", 8080, llamacpp.LoadKeys, opened(llamacpp.New)},
 		{"openai", 0, openai.LoadKeys, opened(openai.New)},
+	}
+}
+
+// recognizer tells whether a server is one of an engine's.
+type recognizer struct {
+	name     string
+	identify func(context.Context, *identify.Server) (identify.Match, bool)
+}
+
+// recognizers returns the engines' recognizers in the order to ask them in:
+// those first whose servers answer the questions of others as well.
+func recognizers() []recognizer {
+	return []recognizer{
+		{"lmstudio", lmstudio.Identify},
+		{"openai", openai.IdentifySwap},
+		{"ollama", ollama.Identify},
+		{"llamacpp", llamacpp.Identify},
+		{"openai", openai.Identify},
 	}
 }
 

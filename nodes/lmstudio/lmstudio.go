@@ -47,9 +47,6 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// DefaultPort is where LM Studio listens unless told otherwise.
-const DefaultPort = 1234
-
 // Backend is one LM Studio server. Safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
