@@ -36,12 +36,12 @@ Exit code 0: all is well; 1: something is wrong.`,
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "%s: read, %d nodes\n", c.Path, len(c.Nodes))
 			wrong := 0
-			services, err := notify.Services(c.Alerts, nil)
+			alerts, err := notify.Open(c.Alerts, nil)
 			if err != nil {
 				fmt.Fprintln(out, err)
 				wrong++
 			}
-			for _, s := range services {
+			for _, s := range alerts.Services {
 				fmt.Fprintf(out, "alerts: %s: the address is well formed\n", s.Sender.Name())
 			}
 			set, err := c.Build()

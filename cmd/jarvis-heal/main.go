@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +16,11 @@ import (
 )
 
 func main() {
-	// The library that tells messengers uses this client and takes no context;
-	// a service that hangs would hold its delivery for ever.
-	http.DefaultClient.Timeout = 30 * time.Second
+	// Some services of the alert library (generic, opsgenie, ifttt, join,
+	// googlechat) send with http.DefaultClient and take neither another client
+	// nor a context. This ends a delivery to a server that never answers. No
+	// other part of this program uses that client.
+	http.DefaultClient.Timeout = deliveryLimit
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/turbone/jarvis/cmd/internal/notify"
 )
 
-// notifyTestLimit bounds the delivery to one service.
-const notifyTestLimit = 15 * time.Second
+// deliveryLimit bounds one delivery of an alert.
+const deliveryLimit = 15 * time.Second
 
 func newNotifyTestCommand(file *string) *cobra.Command {
 	return &cobra.Command{
@@ -34,15 +34,15 @@ Exit code 0: all took it; 1: some didn't, or none is named.`,
 			if len(c.Alerts) == 0 {
 				return fmt.Errorf("%s names no service; add: alerts: [{url: ${JARVIS_TELEGRAM}}]", c.Path)
 			}
-			services, err := notify.Services(c.Alerts, nil)
+			alerts, err := notify.Open(c.Alerts, nil)
 			if err != nil {
 				return err
 			}
 			host, _ := os.Hostname()
 			text := fmt.Sprintf("Jarvis %s: this is a test. Alerts arrive here.", host)
 			failed := 0
-			for _, s := range services {
-				ctx, cancel := context.WithTimeout(cmd.Context(), notifyTestLimit)
+			for _, s := range alerts.Services {
+				ctx, cancel := context.WithTimeout(cmd.Context(), deliveryLimit)
 				err := s.Sender.Send(ctx, text)
 				cancel()
 				if err != nil {
@@ -53,7 +53,7 @@ Exit code 0: all took it; 1: some didn't, or none is named.`,
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: sent\n", s.Sender.Name())
 			}
 			if failed > 0 {
-				return cli.Failure{Code: 1, Err: fmt.Errorf("%d of %d services didn't take it", failed, len(services))}
+				return cli.Failure{Code: 1, Err: fmt.Errorf("%d of %d services didn't take it", failed, len(alerts.Services))}
 			}
 			return nil
 		},

@@ -48,9 +48,16 @@ func runHealer(cmd *cobra.Command, file string) (err error) {
 	settings.Healer.Version = version.String()
 	settings.Healer.Sinks = []healer.Sink{console.New(cmd.OutOrStdout())}
 	settings.HoldTournament = holdTournament(c.Path)
-	if settings.Alerts.Services, err = notify.Services(c.Alerts, nil); err != nil {
+	alerts, err := notify.Open(c.Alerts, nil)
+	if err != nil {
 		return err
 	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), deliveryLimit)
+		defer cancel()
+		err = errors.Join(err, alerts.Close(ctx))
+	}()
+	settings.Alerts.Services = alerts.Services
 	d, err := daemon.New(cmd.Context(), settings)
 	if err != nil {
 		return withRemedy(err, c)

@@ -23,28 +23,52 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Services returns the services of a config, each chat of a Telegram address as
-// one of its own. Nothing is sent yet. An error names the place in the file.
-// Transport carries Telegram's requests; nil means the usual one.
-func Services(list []config.Alert, transport http.RoundTripper) ([]alert.Service, error) {
-	var services []alert.Service
+// Notifier holds the services of a config. Close it when none of them is used
+// any more.
+type Notifier struct {
+	Services []alert.Service
+	library  []*librarySender
+}
+
+// Open makes the services of a config, each chat of a Telegram address as one of
+// its own. It sends nothing. An error names the place in the file. Transport
+// carries Telegram's requests; nil means [http.DefaultTransport].
+func Open(list []config.Alert, transport http.RoundTripper) (*Notifier, error) {
+	n := &Notifier{}
 	var wrong []error
 	taken := map[string]int{}
-	for n, a := range list {
+	for i, a := range list {
 		senders, err := open(a.URL, transport)
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: alerts[%d].url: %w", a.Where, n, err))
+			wrong = append(wrong, fmt.Errorf("%s: alerts[%d].url: %w", a.Where, i, err))
 			continue
 		}
 		for _, s := range senders {
+			if l, ok := s.(*librarySender); ok {
+				n.library = append(n.library, l)
+			}
 			kind := s.Name()
 			if taken[kind]++; taken[kind] > 1 {
 				s = renamed{s, fmt.Sprintf("%s %d", kind, taken[kind])}
 			}
-			services = append(services, alert.Service{Sender: s, Events: a.Events})
+			n.Services = append(n.Services, alert.Service{Sender: s, Events: a.Events})
 		}
 	}
-	return services, errors.Join(wrong...)
+	return n, errors.Join(wrong...)
+}
+
+// Close waits for the deliveries that outlasted their context, until ctx ends,
+// and refuses further ones. The error tells which service still hangs.
+func (n *Notifier) Close(ctx context.Context) error {
+	var hung []error
+	for _, s := range n.library {
+		select {
+		case s.busy <- struct{}{}:
+		case <-ctx.Done():
+			hung = append(hung, fmt.Errorf("alerts: %s: a delivery still hangs", s.kind))
+		}
+	}
+	return errors.Join(hung...)
 }
 
 // renamed tells the second service of a kind from the first.
@@ -75,29 +99,30 @@ func open(address nodes.Secret, transport http.RoundTripper) ([]alert.Sender, er
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s; see https://shoutrrr.nickfedor.com for what its address looks like", kind, hide.scrub(err.Error()))
 	}
-	return []alert.Sender{&sender{kind: kind, service: service, hide: hide, busy: make(chan struct{}, 1)}}, nil
+	return []alert.Sender{&librarySender{kind: kind, service: service, hide: hide, busy: make(chan struct{}, 1)}}, nil
 }
 
-// sender is a service of the library.
-type sender struct {
+// librarySender sends with a service of the library.
+type librarySender struct {
 	kind    string
 	service types.Service
 	hide    scrubber
 	busy    chan struct{} // holds a token while a delivery is under way
 }
 
-func (s *sender) Name() string { return s.kind }
+func (s *librarySender) Name() string { return s.kind }
 
-// Send delivers text. The library takes no context: a delivery that outlasts
-// ctx is left to end by its own time-out, and none is begun beside it.
-func (s *sender) Send(ctx context.Context, text string) error {
+// Send delivers text. The library takes no context: a delivery that outlasts ctx
+// goes on in its goroutine until the time-out of its own client, none is begun
+// meanwhile, and [Notifier.Close] waits for it.
+func (s *librarySender) Send(ctx context.Context, text string) error {
 	select {
 	case s.busy <- struct{}{}:
 	default:
 		return errors.New("the delivery before still hangs")
 	}
 	result := make(chan error, 1)
-	go func() { // one at a time; see the client's time-out in the command's main
+	go func() { // waited for by Notifier.Close, through busy
 		defer func() { <-s.busy }()
 		var err error
 		if p := panics.Try(func() { err = s.service.Send(text, &types.Params{}) }); p != nil {

@@ -60,15 +60,20 @@ func playsTelegram(t *testing.T, answer http.HandlerFunc) (url string, got func(
 
 func services(t *testing.T, urls ...string) []alert.Service {
 	t.Helper()
+	return opened(t, urls...).Services
+}
+
+func opened(t *testing.T, urls ...string) *Notifier {
+	t.Helper()
 	var list []config.Alert
 	for _, u := range urls {
 		list = append(list, config.Alert{URL: nodes.NewSecret(u), Where: "jarvis.yaml:1:1"})
 	}
-	s, err := Services(list, nil)
+	n, err := Open(list, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return n
 }
 
 // TestTelegram: each chat is a service of its own, with the address's options.
@@ -190,7 +195,8 @@ func TestLibrary(t *testing.T) {
 		(<-answer)(w, r)
 	}))
 	defer s.Close()
-	one := services(t, "generic+http://"+strings.TrimPrefix(s.URL, "http://")+"/hook/"+secret+"?disabletls=yes")[0].Sender
+	n := opened(t, "generic+http://"+strings.TrimPrefix(s.URL, "http://")+"/hook/"+secret+"?disabletls=yes")
+	one := n.Services[0].Sender
 
 	answer <- func(http.ResponseWriter, *http.Request) {}
 	if err := one.Send(t.Context(), "M1: offline"); err != nil {
@@ -210,16 +216,15 @@ func TestLibrary(t *testing.T) {
 	if err := one.Send(t.Context(), "M1: offline"); err == nil || !strings.Contains(err.Error(), "still hangs") {
 		t.Errorf("beside a hang: %v", err)
 	}
+	if err := n.Close(ctx); err == nil || !strings.Contains(err.Error(), "generic") {
+		t.Errorf("closed with a delivery under way: %v", err)
+	}
 	close(release)
-	s.Close()
-	for { // until the hanging one has given up
-		err := one.Send(t.Context(), "M1: offline")
-		if err == nil || strings.Contains(err.Error(), secret) {
-			t.Fatalf("nobody listens: %v", err)
-		}
-		if strings.Contains(err.Error(), "refused") {
-			return
-		}
+	if err := n.Close(t.Context()); err != nil {
+		t.Errorf("closed after it: %v", err)
+	}
+	if err := one.Send(t.Context(), "M1: offline"); err == nil {
+		t.Error("delivered after the end")
 	}
 }
 
@@ -235,7 +240,7 @@ func TestAddresses(t *testing.T) {
 		{"broken service", "slack://sk-secret-token", "slack: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Services([]config.Alert{{URL: nodes.NewSecret(c.url), Where: "jarvis.yaml:7:9"}}, nil)
+			_, err := Open([]config.Alert{{URL: nodes.NewSecret(c.url), Where: "jarvis.yaml:7:9"}}, nil)
 			if err == nil || !strings.HasPrefix(err.Error(), "jarvis.yaml:7:9: alerts[0].url: "+c.want) {
 				t.Fatalf("got %v, want …%s", err, c.want)
 			}
