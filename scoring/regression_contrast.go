@@ -134,25 +134,29 @@ func bounded(z float64) float64 { return min(max(z, -surest), surest) }
 // baseline is held against the tasks it shares with the new ones, so that other
 // tasks are no other speed. drift is the standard deviation of the difference.
 func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
-	ratios := make([]float64, 0, len(base))
+	type latency struct {
+		task    int
+		seconds float64
+	}
+	var timed []latency
 	var total series
 	eachTask(now, func(task int) {
-		if figure, ok := meanOf(now, task); ok {
-			total.add(figure)
+		if seconds, ok := meanOf(now, task); ok {
+			total.add(seconds)
+			timed = append(timed, latency{task, seconds})
 		}
 	})
+	ratios := make([]float64, 0, len(base))
 	for _, run := range base {
 		var is, was float64
 		tests := 0
-		eachTask(now, func(task int) {
-			before, ok := known(run.seconds, task)
-			after, also := meanOf(now, task)
-			if ok && also {
-				is += after
+		for _, l := range timed {
+			if before, ok := known(run.seconds, l.task); ok {
+				is += l.seconds
 				was += before
-				tests += run.tests[task]
+				tests += run.tests[l.task]
 			}
-		})
+		}
 		if tests >= leastTests && is > 0 && was > 0 {
 			ratios = append(ratios, math.Log(is/was))
 		}
