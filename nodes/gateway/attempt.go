@@ -1,86 +1,31 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
 	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
-	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
-	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// verdict is what the end of an attempt means for its request.
-type verdict int
-
-const (
-	// faulty: by the node's fault; another may do better.
-	nodeFault verdict = iota
-	// elsewhere: not by the node's fault, and another may do better: it is
-	// busy, or has no such model, or lacks the API.
-	tryAnother
-	// final: the request itself is wrong; the client gets the node's own
-	// answer.
-	clientFault
-	// over: the client went away, or somebody else answered.
-	abandoned
-)
-
-// failure is how an attempt ended without an answer.
-type failure struct {
-	verdict verdict
-	fault   nodes.Fault
-	detail  string
-	wait    time.Duration // for which the node asked to be left alone
-	// status, header and body are the node's own answer, where there is one.
-	status int
-	header http.Header
-	body   []byte
-	path   string // of the API by which the node was asked
-	// lacks: the node doesn't have the API.
-	missingAPI bool
-}
-
-// judge says what a node's answer means that is no success.
-func classify(e *nodes.Error, status int) failure {
-	f := failure{fault: e.Fault, detail: e.Detail, wait: e.RetryAfter, status: status}
-	switch {
-	case e.Fault == nodes.Busy:
-		f.verdict = tryAnother
-	case e.Fault == nodes.ModelNotFound:
-		f.verdict = tryAnother
-	case e.Fault == nodes.TooLong, e.Fault == nodes.BadRequest:
-		f.verdict = clientFault
-	case e.Fault == nodes.Unauthorized, e.Fault == nodes.Crashed, e.Fault == nodes.NotLoaded, e.Fault == nodes.LoadFailed,
-		e.Fault == nodes.OutOfMemory, status >= 500, status < 400:
-		f.verdict = nodeFault
-	default:
-		f.verdict = clientFault
-	}
-	return f
-}
-
-// attempt is one request to one node.
+// attempt is one request to one node. Close it, unless it failed.
 type attempt struct {
 	exchange *exchange
 	upstream *upstream
-	slot     *route.Request
+	slot     *route.Request // its registration in the table
 	model    string
-	dialect  chat.Dialect // in which the node is asked
+	dialect  chat.Dialect // of the request to the node
 	path     string
 	body     *buffer
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	began    time.Time
-	release  func() // gives back what a stream holds, nil where there is none
+	release  func() // releases what a stream holds; nil where there is none
 }
 
 var (
@@ -88,7 +33,7 @@ var (
 	errSilent    = errors.New("no token in time")
 )
 
-// send sends the request and returns the answer's head, or a failure.
+// send sends the request and returns the response's header, or a failure.
 func (a *attempt) send() (*http.Response, *failure) {
 	to := a.upstream.urls[a.path]
 	if q := a.exchange.query; q != "" {
@@ -103,6 +48,8 @@ func (a *attempt) send() (*http.Response, *failure) {
 	return resp, nil
 }
 
+// httpRequest returns the request to the node: the client's header with the
+// node's key, and the body for the node.
 func (a *attempt) httpRequest(to *url.URL) *http.Request {
 	header := a.exchange.header
 	if a.upstream.authorization != "" {
@@ -117,152 +64,143 @@ func (a *attempt) httpRequest(to *url.URL) *http.Request {
 	return req.WithContext(a.ctx)
 }
 
-// broke is the failure of an exchange that ended in err.
-func (a *attempt) failureOf(err error) *failure {
-	switch cause := context.Cause(a.ctx); {
-	case errors.Is(cause, route.ErrEvicted):
-		return &failure{verdict: tryAnother, fault: nodes.Busy, detail: cause.Error()}
-	case errors.Is(cause, errSilent):
-		return &failure{verdict: nodeFault, fault: nodes.TimedOut, detail: cause.Error()}
-	case cause != nil:
-		return &failure{verdict: abandoned, detail: cause.Error()}
-	}
-	fault := nodes.FaultOf(err)
-	if fault == "" {
-		fault = wire.TransportFault(err)
-	}
-	return &failure{verdict: nodeFault, fault: fault, detail: wire.Brief(errorText(err))}
+// responseHead is the beginning of a node's response: all of a response that is
+// not streamed, a stream up to its first token.
+type responseHead struct {
+	*attempt
+	status int
+	header http.Header
+	body   *buffer // of a response that is not streamed
+	// Of a stream: the part up to the first token, and the rest.
+	opening opening
+	frames  *frameReader
+	// converted: the stream was made from a response that is not streamed.
+	converted bool
 }
 
-// words are an error's, without the address: the node's name says where.
-func errorText(err error) string {
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	return err.Error()
-}
-
-// maxRefusal bounds how much of an error answer is read, in bytes.
-const maxErrorBody = 256 << 10
-
-// refused reads an answer with another status than 200.
-func (a *attempt) readError(resp *http.Response) *failure {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	_ = resp.Body.Close()
-	if err != nil && len(body) == 0 {
-		return a.failureOf(err)
-	}
-	return a.classified(resp.StatusCode, resp.Header, body)
-}
-
-func (a *attempt) classified(status int, header http.Header, body []byte) *failure {
-	header, body = a.redact(header, body)
-	f := classify(a.upstream.endpoint.Classify(status, header, body), status)
-	if isMissingAPI(status, body) && f.fault != nodes.ModelNotFound {
-		f.verdict, f.missingAPI = tryAnother, true
-	}
-	f.header, f.body, f.path = header, body, a.path
-	return &f
-}
-
-// withoutKey takes the node's key out of an error that names it: the client may
-// get the node's own words.
-func (a *attempt) redact(header http.Header, body []byte) (http.Header, []byte) {
-	key := a.upstream.endpoint.Key
-	if key.Empty() {
-		return header, body
-	}
-	header = header.Clone()
-	for name, values := range header {
-		if strings.Contains(strings.Join(values, "\n"), key.Reveal()) {
-			delete(header, name)
-		}
-	}
-	return header, bytes.ReplaceAll(body, []byte(key.Reveal()), []byte(key.String()))
-}
-
-// lacksRoute reports whether an answer says that there is no such API: by 404
-// without a word about a model, by 405 or 501, or in LM Studio's words.
-func isMissingAPI(status int, body []byte) bool {
-	switch status {
-	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return true
-	case http.StatusNotFound:
-		return !bytes.Contains(bytes.ToLower(body), []byte("model"))
-	}
-	return bytes.Contains(body, []byte("Unexpected endpoint or method"))
-}
-
-// maxWhole is the largest answer in one piece that is checked before it is
-// passed on.
-const maxResponse = 64 << 20
-
-// whole reads an answer in one piece, and sees that it is one.
-func (a *attempt) readWhole(resp *http.Response) (*buffer, *failure) {
-	body, err := a.exchange.forwarder.readBody(resp)
-	_ = resp.Body.Close()
-	if err != nil {
-		return nil, a.failureOf(err)
-	}
-	if f := a.validate(resp, body.bytes); f != nil {
+// try makes an attempt on one node. If the response is late, other nodes are
+// tried as well, and the first response wins.
+func (c *exchange) try(ctx context.Context, slot *route.Request) (*responseHead, *failure) {
+	a := &attempt{exchange: c, upstream: c.forwarder.upstreams[slot.Place()], slot: slot, model: c.plan.Models[slot.Place()], began: time.Now()}
+	if f := a.buildRequest(); f != nil {
+		slot.Done()
 		return nil, f
 	}
-	return body, nil
-}
-
-func (f *forwarder) readBody(resp *http.Response) (*buffer, error) {
-	if n := resp.ContentLength; n >= 0 && n <= maxResponse {
-		body := f.buffers.get(int(n))
-		_, err := io.ReadFull(resp.Body, body.bytes)
-		return body, err
+	c.attempts++
+	if c.lastPlace >= 0 && c.lastPlace != slot.Place() {
+		c.moves++
 	}
-	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(resp.Body, maxResponse+1))
-	if err == nil && n > maxResponse {
-		err = &nodes.Error{Fault: nodes.Protocol, Err: fmt.Errorf("an answer larger than %d MiB", maxResponse>>20)}
+	c.lastPlace = slot.Place()
+	a.ctx, a.cancel = context.WithCancelCause(ctx)
+	slot.OnEvict(a.cancel)
+	h := c.startHedge(ctx, a, c.responseLimit(slot, len(a.body.bytes)))
+	b, f := a.roundTrip()
+	if other := h.stop(b != nil); other != nil { // the hedge has ejected this node already
+		c.failures = append(c.failures, route.Failure{Node: a.upstream.node.Name, Fault: nodes.TimedOut, Detail: errSilent.Error(), Begun: c.continuation != nil})
+		a.slot.MarkFailed()
+		a.close()
+		return other, nil
 	}
-	return newBuffer(b.Bytes()), err
-}
-
-// check sees whether a body is an answer of the protocol.
-func (a *attempt) validate(resp *http.Response, body []byte) *failure {
-	isError, content := false, false
-	err := scan.Object(body, func(key, value []byte) bool {
-		switch string(key) {
-		case "error":
-			isError = string(value) != "null"
-		case "object", "type":
-			isError = isError || string(value) == `"error"`
-		case "choices", "data", "message", "response", "content", "output", "embeddings", "embedding":
-			content = true
-		}
-		return true
-	})
+	if b != nil {
+		return b, nil
+	}
 	switch {
-	case err != nil:
-		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
-	case isError && (!content || a.path == "/v1/chat/completions"):
-		if f := a.classified(resp.StatusCode, resp.Header, body); f.missingAPI || f.verdict != nodeFault {
-			return f
-		}
-		return &failure{verdict: nodeFault, fault: nodes.ServerFailed, detail: "an error inside a 200"}
-	case !content && !a.exchange.passive:
-		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "an answer without content"}
-	case a.hasNoToken(body):
-		return &failure{verdict: nodeFault, fault: nodes.Empty, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
+	case f.verdict == nodeFault:
+		a.slot.Fail(f.fault, f.detail)
+	case f.fault == nodes.Busy:
+		a.slot.Busy(f.wait)
 	}
-	return nil
+	a.close()
+	return nil, f
 }
 
-// smallAnswer: an answer without a token is no larger than this.
-const maxEmptyResponse = 2 << 10
-
-// silent reports whether an answer has not a single token.
-func (a *attempt) hasNoToken(body []byte) bool {
-	if a.dialect == nil || len(body) > maxEmptyResponse || !bytes.Contains(body, []byte(`""`)) {
-		return false
+// responseLimit returns how long a node may take to respond to a request of size
+// bytes before other nodes are tried.
+func (c *exchange) responseLimit(slot *route.Request, size int) time.Duration {
+	fixed := c.forwarder.options.Answer
+	if c.stream {
+		fixed = c.forwarder.options.FirstToken
 	}
-	r, err := a.dialect.ReadReply(body)
-	return err == nil && r.Text == "" && r.Thinking == "" && len(r.Calls) == 0 && r.Usage.Completion <= 1 && r.Finish != chat.Length
+	if fixed > 0 {
+		return min(fixed, c.maxSilence())
+	}
+	op := route.WholeAnswer
+	if c.stream {
+		op = route.FirstToken
+	}
+	return min(slot.Limit(op, size), c.maxSilence())
+}
+
+// buildRequest makes the body for the node from the client's request.
+func (a *attempt) buildRequest() *failure {
+	c := a.exchange
+	if c.continuation != nil {
+		return c.continuation.buildRequest(a)
+	}
+	d, path, ok := a.upstream.codec(c.api)
+	if !ok {
+		return &failure{verdict: tryAnother}
+	}
+	a.dialect, a.path = d, path
+	if path == c.path {
+		a.body = c.withModel(a.model)
+		return nil
+	}
+	neutral, err := c.dialect.ReadRequest(c.body)
+	if err == nil {
+		neutral.Model = a.model
+		var body []byte
+		body, err = d.WriteRequest(neutral)
+		a.body = newBuffer(body)
+	}
+	return translationFailure(err)
+}
+
+// roundTrip sends the request and waits until the response begins.
+func (a *attempt) roundTrip() (*responseHead, *failure) {
+	resp, f := a.send()
+	if f != nil {
+		return nil, f
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, a.readError(resp)
+	}
+	if a.exchange.stream && a.dialect != nil {
+		return a.awaitFirstToken(resp)
+	}
+	body, f := a.readWhole(resp)
+	if f != nil {
+		return nil, f
+	}
+	a.slot.Token()
+	a.recordLatency(false)
+	b := &responseHead{attempt: a, status: resp.StatusCode, header: resp.Header, body: body}
+	if a.path != a.exchange.path {
+		reply, err := a.dialect.ReadReply(body.bytes)
+		if err != nil {
+			return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
+		}
+		b.body = newBuffer(a.exchange.dialect.WriteReply(reply))
+		b.header = http.Header{"Content-Type": {"application/json"}}
+	}
+	return b, nil
+}
+
+// recordLatency records how long the response took to begin.
+func (a *attempt) recordLatency(stream bool) {
+	op := route.WholeAnswer
+	if stream {
+		op = route.FirstToken
+	}
+	a.slot.Measured(op, time.Since(a.began), len(a.body.bytes))
+}
+
+// close ends the attempt and its response.
+func (a *attempt) close() {
+	a.cancel(errOvertaken)
+	a.slot.Done()
+	if a.release != nil {
+		a.release()
+		a.release = nil
+	}
 }

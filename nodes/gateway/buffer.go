@@ -7,69 +7,69 @@ import (
 	"sync/atomic"
 )
 
-// largeRoom is from which size on rooms are used again, in bytes: smaller ones
-// are cheap to make.
+// minPooled is the size in bytes from which on buffers are pooled. Smaller ones
+// are cheap to allocate.
 const minPooled = 32 << 10
 
-// rooms are byte slices to be used again. A large one costs more to make than
-// to fill.
-type bufferPool struct{ pools [12]sync.Pool } // by powers of two from largeRoom on
+// bufferPool is a pool of byte slices. To allocate and clear a large one costs
+// more than to fill it. The zero value is ready. Safe for concurrent use.
+type bufferPool struct{ pools [12]sync.Pool } // by powers of two from minPooled on
 
-// room is a byte slice that several hold.
+// buffer is a byte slice with a count of its users.
 type buffer struct {
 	bytes []byte
 	refs  atomic.Int32
-	pool  *sync.Pool // nil where it isn't used again
+	pool  *sync.Pool // nil where it isn't pooled
 }
 
-// get returns a room of that size, held once.
-func (r *bufferPool) get(size int) *buffer {
+// get returns a buffer of that size in bytes with one user.
+func (p *bufferPool) get(size int) *buffer {
 	class := 0
 	for minPooled<<class < size {
 		class++
 	}
-	if size < minPooled || class >= len(r.pools) {
-		out := &buffer{bytes: make([]byte, size)}
-		out.refs.Store(1)
-		return out
+	if size < minPooled || class >= len(p.pools) {
+		return newBuffer(make([]byte, size))
 	}
-	out, ok := r.pools[class].Get().(*buffer)
+	b, ok := p.pools[class].Get().(*buffer)
 	if !ok {
-		out = &buffer{bytes: make([]byte, minPooled<<class), pool: &r.pools[class]}
+		b = &buffer{bytes: make([]byte, minPooled<<class), pool: &p.pools[class]}
 	}
-	out.bytes = out.bytes[:size]
-	out.refs.Store(1)
-	return out
+	b.bytes = b.bytes[:size]
+	b.refs.Store(1)
+	return b
 }
 
-// whole wraps what was made elsewhere.
-func newBuffer(b []byte) *buffer {
-	out := &buffer{bytes: b}
-	out.refs.Store(1)
-	return out
+// newBuffer returns a buffer of these bytes with one user. It isn't pooled.
+func newBuffer(bytes []byte) *buffer {
+	b := &buffer{bytes: bytes}
+	b.refs.Store(1)
+	return b
 }
 
-func (r *buffer) retain() { r.refs.Add(1) }
+// retain adds a user.
+func (b *buffer) retain() { b.refs.Add(1) }
 
-// release gives up one hold. With the last one the bytes are somebody else's.
-func (r *buffer) release() {
-	if r.refs.Add(-1) == 0 && r.pool != nil {
-		r.bytes = r.bytes[:cap(r.bytes)]
-		r.pool.Put(r)
+// release removes a user. After the last one the buffer goes back to its pool,
+// and its bytes must not be used.
+func (b *buffer) release() {
+	if b.refs.Add(-1) == 0 && b.pool != nil {
+		b.bytes = b.bytes[:cap(b.bytes)]
+		b.pool.Put(b)
 	}
 }
 
-// outgoing is a request's body on its way. It holds its room until the
-// transport has closed it, which may be after the answer came.
+// requestBody is the body of a request to a node. It retains its buffer until
+// the transport closes it, which may be after the response has arrived.
 type requestBody struct {
 	buffer *buffer
 	offset int
 	closed atomic.Bool
 }
 
-func newRequestBody(r *buffer) *requestBody {
-	r.retain()
-	return &requestBody{buffer: r}
+func newRequestBody(b *buffer) *requestBody {
+	b.retain()
+	return &requestBody{buffer: b}
 }
 
 // Read implements io.Reader.
@@ -90,8 +90,8 @@ func (o *requestBody) Close() error {
 	return nil
 }
 
-// wholeConn sends a body in one call, where the library would copy it piece by
-// piece.
+// nodeConn is a connection to a node. It writes a [requestBody] in one call,
+// where the library would copy it in pieces of 32 KiB.
 type nodeConn struct{ *net.TCPConn }
 
 // ReadFrom implements io.ReaderFrom.

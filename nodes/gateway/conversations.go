@@ -2,12 +2,13 @@ package gateway
 
 import "sync"
 
-// mostConversations is how many conversations are remembered at least, and
-// twice that at most.
+// maxConversations is the size of each generation of conversations: at least
+// so many are remembered, and at most twice as many.
 const maxConversations = 16 << 10
 
-// conversations remembers which node had a conversation last. The zero value
-// is ready. What was not asked for in a long time is forgotten.
+// conversations maps each recent conversation to the place of the node that had
+// its last request. When the recent generation is full it replaces the older
+// one. The zero value is ready. Safe for concurrent use.
 type conversations struct {
 	mu            sync.Mutex
 	recent, older map[uint64]int
@@ -24,11 +25,11 @@ func (c *conversations) get(id uint64) (place int, ok bool) {
 	return place, ok
 }
 
-func (c *conversations) set(id uint64, at int) {
+func (c *conversations) set(id uint64, place int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.recent == nil || len(c.recent) >= maxConversations {
 		c.recent, c.older = make(map[uint64]int), c.recent
 	}
-	c.recent[id] = at
+	c.recent[id] = place
 }

@@ -5,34 +5,35 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// call is one request of a client on its way. It belongs to one goroutine at a
-// time.
+// exchange is the processing of one client request: its attempts on nodes until
+// one responds. It belongs to one goroutine at a time.
 type exchange struct {
 	*request
 	forwarder   *forwarder
 	plan        route.Plan
 	demand      route.Demand
 	began       time.Time
-	timeout     time.Duration // of the whole, by the client's wish; 0 for none
-	searchUntil time.Time     // until when it looks for a node
-	tried       []bool
+	timeout     time.Duration // of the whole response, set by the client; 0 for none
+	searchUntil time.Time     // end of the search for a node
+	tried       []bool        // nodes of this round, by place
 	failures    []route.Failure
 	attempts    int
 	moves       int
-	lastPlace   int // the place of the node that was asked last, -1 for none
+	lastPlace   int // of the latest attempt, -1 for none
 	queued      time.Duration
-	retryable   bool     // one that was tried may do better later
-	lastFailure *failure // the latest that says something to the client
+	retryable   bool     // a node that was tried in this round may do better later
+	lastFailure *failure // the latest with an answer for the client
 	retryAfter  time.Duration
 
-	// carry is what the next node is asked in place of the client's own
-	// request, nil until a stream broke.
+	// continuation is set once a stream broke off. Then it is sent in place of
+	// the client's request.
 	continuation *continuation
 }
 
@@ -46,14 +47,13 @@ func (f *forwarder) newExchange(a *request) *exchange {
 	return c
 }
 
-// replan says anew who can answer, where what the nodes serve has changed.
-// Once an answer is to be carried on, only who can do that fits. It returns
-// true, to be part of a condition.
-func (c *exchange) replan() bool {
+// replan recomputes which nodes can answer. For a stream that is being resumed,
+// only nodes that can continue a partial answer fit.
+func (c *exchange) replan() {
 	c.plan = c.forwarder.plan(c.request)
 	c.demand.Fits = c.plan.Fits
 	if c.continuation == nil {
-		return true
+		return
 	}
 	c.demand.Fits = make([]route.Fit, len(c.plan.Fits))
 	for i, e := range c.forwarder.upstreams {
@@ -63,50 +63,49 @@ func (c *exchange) replan() bool {
 			}
 		}
 	}
-	return true
 }
 
-// refusedError is a request that nobody answered.
+// fits reports whether the node at a place can answer.
+func (c *exchange) fits(place int) bool { return c.demand.Fits[place] != route.Unfit }
+
+// refusedError is the error of a request that no node answered.
 type refusedError struct {
 	status int
 	text   string
-	wait   time.Duration
-	// answer is a node's own, where it is the client's affair.
+	wait   time.Duration // after which the client may try again
+	// answer is a node's response to pass on to the client, nil where the
+	// gateway makes its own.
 	answer *failure
 }
 
 func (r *refusedError) Error() string { return r.text }
 
-// firstPause is how long a request whose nodes have all failed waits before it
-// tries them again, longestPause how long after several rounds.
+// minPause is the pause before the second round over nodes that all failed. It
+// doubles with each round, up to maxPause.
 const minPause, maxPause = 200 * time.Millisecond, 2 * time.Second
 
-// reach asks one node after another until one begins to answer. With once, it
-// neither waits nor asks one twice. The error is a *refusedError, or ctx's
-// cause.
+// dispatch tries one node after another until one responds. With once, it makes
+// one round over the nodes and does not wait for any. The error is a
+// *refusedError, or ctx's cause.
 func (c *exchange) dispatch(ctx context.Context, once bool) (*responseHead, error) {
 	for pause := minPause; ; {
 		c.replan()
-		patience := time.Until(c.searchUntil)
-		if once {
-			patience = 0
-		}
-		waiting := time.Now()
-		g, err := c.forwarder.table.Acquire(ctx, &c.demand, patience)
-		c.queued += time.Since(waiting)
+		slot, err := c.acquire(ctx, once)
 		var refused *route.Refusal
 		switch {
 		case err != nil && !errors.As(err, &refused):
 			return nil, err
-		case g != nil && c.replan() && c.demand.Fits[g.Place()] == route.Unfit:
-			g.Done() // while it waited the node changed its model
-		case g != nil:
-			c.tried[g.Place()] = true
-			b, f := c.try(ctx, g)
-			if b != nil {
-				return b, nil
+		case slot != nil:
+			if c.replan(); !c.fits(slot.Place()) {
+				slot.Done() // the node changed its model meanwhile
+				continue
 			}
-			if err := c.noteFailure(ctx, g, f); err != nil {
+			c.tried[slot.Place()] = true
+			head, f := c.try(ctx, slot)
+			if head != nil {
+				return head, nil
+			}
+			if err := c.noteFailure(ctx, slot.Place(), f); err != nil {
 				return nil, err
 			}
 		case once, refused.Reason != route.AllTried, !c.retryable, time.Until(c.searchUntil) <= 0:
@@ -123,17 +122,31 @@ func (c *exchange) dispatch(ctx context.Context, once bool) (*responseHead, erro
 	}
 }
 
-// after notes a failed attempt. An error ends the search.
-func (c *exchange) noteFailure(ctx context.Context, g *route.Request, f *failure) error {
-	name := c.forwarder.upstreams[g.Place()].node.Name
+// placeOf returns the place of an upstream.
+func (c *exchange) placeOf(e *upstream) int { return slices.Index(c.forwarder.upstreams, e) }
+
+// acquire selects a node for the next attempt.
+func (c *exchange) acquire(ctx context.Context, once bool) (*route.Request, error) {
+	began := time.Now()
+	defer func() { c.queued += time.Since(began) }()
+	patience := time.Until(c.searchUntil)
+	if once {
+		patience = 0
+	}
+	return c.forwarder.table.Acquire(ctx, &c.demand, patience)
+}
+
+// noteFailure records a failed attempt. An error ends the search.
+func (c *exchange) noteFailure(ctx context.Context, place int, f *failure) error {
+	u := c.forwarder.upstreams[place]
 	if f.verdict == nodeFault {
-		c.failures = append(c.failures, route.Failure{Node: name, Fault: f.fault, Detail: f.detail, Begun: c.continuation != nil})
+		c.failures = append(c.failures, route.Failure{Node: u.node.Name, Fault: f.fault, Detail: f.detail, Begun: c.continuation != nil})
 	}
 	c.retryable = c.retryable || f.verdict == nodeFault || f.fault == nodes.Busy
-	if f.missingAPI && c.forwarder.upstreams[g.Place()].markMissing(f.path) {
-		c.forwarder.forget()
+	if f.missingAPI && u.markMissing(f.path) {
+		c.forwarder.missingAPIs.Add(1)
 		c.replan()
-		c.tried[g.Place()] = c.demand.Fits[g.Place()] == route.Unfit // by translation it may do
+		c.tried[place] = !c.fits(place) // it may still answer by translation
 	}
 	c.retryAfter = f.wait
 	if f.status != 0 && (c.lastFailure == nil || f.verdict == clientFault || c.lastFailure.verdict != clientFault) {
@@ -148,11 +161,12 @@ func (c *exchange) noteFailure(ctx context.Context, g *route.Request, f *failure
 	case f.verdict == clientFault:
 		return &refusedError{status: f.status, text: f.detail, answer: f}
 	case f.fault == nodes.Empty && c.emptyAnswers() > 1:
-		return &refusedError{status: f.status, text: f.detail, answer: f} // two agree: it is the question
+		return &refusedError{status: f.status, text: f.detail, answer: f} // two nodes agree: the question is the reason
 	}
 	return nil
 }
 
+// emptyAnswers returns the number of attempts that ended without a token.
 func (c *exchange) emptyAnswers() int {
 	n := 0
 	for _, f := range c.failures {
@@ -163,7 +177,7 @@ func (c *exchange) emptyAnswers() int {
 	return n
 }
 
-// refuse is what a client is told that no node answered.
+// refusal returns the error of a request that no node answered.
 func (c *exchange) refusal(r *route.Refusal) error {
 	wait := max(time.Second, c.retryAfter)
 	switch {

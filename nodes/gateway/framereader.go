@@ -9,32 +9,33 @@ import (
 )
 
 const (
-	// frameRoom is how much of a stream is read at once, maxFrame how long one
-	// frame may be, in bytes. A picture or a long tool call comes in one.
+	// frameBufferSize is the size in bytes of one read of a stream.
 	frameBufferSize = 32 << 10
-	maxFrame        = 16 << 20
+	// maxFrame is the greatest size in bytes of one frame. An image or a long
+	// tool call comes in one frame.
+	maxFrame = 16 << 20
 )
 
-// frames cuts a stream into frames: lines, or events of lines. An event is
-// complete with its data line, because some servers leave out the empty line
+// frameReader cuts a stream into frames: lines, or server-sent events. An
+// event ends with its data line, because some servers leave out the empty line
 // after it.
 type frameReader struct {
 	source io.Reader
-	events bool
+	events bool // server-sent events
 
 	buf        []byte
-	start, end int // what was read and not yet taken
-	scanned    int // up to where there is no line end, relative to start
+	start, end int // of what was read and is not yet cut
+	scanned    int // bytes after start that hold no complete frame
 	err        error
 }
 
-func newFrameReader(from io.Reader, events bool, room []byte) *frameReader {
-	return &frameReader{source: from, events: events, buf: room}
+func newFrameReader(source io.Reader, events bool, buf []byte) *frameReader {
+	return &frameReader{source: source, events: events, buf: buf}
 }
 
-// next returns the next frame: as it came with its line ends, and what is in
-// it. Both are valid until the next call that reads. A frame may be empty
-// inside: a comment, or an empty line.
+// next returns the next frame: raw is all its bytes, inside is raw without line
+// ends at its end. Both are valid until the next read. inside is empty for an
+// empty line. It blocks until a frame is complete.
 func (f *frameReader) next() (raw, inside []byte, err error) {
 	for {
 		if raw, inside, ok := f.cut(); ok {
@@ -47,7 +48,8 @@ func (f *frameReader) next() (raw, inside []byte, err error) {
 	}
 }
 
-// peek returns what comes first in the stream, without leading space.
+// peek returns what is buffered of the stream, without leading space. It
+// blocks until there is something.
 func (f *frameReader) peek() []byte {
 	for {
 		if start := bytes.TrimLeft(f.buf[f.start:f.end], " \t\r\n"); len(start) > 0 || f.err != nil {
@@ -57,34 +59,37 @@ func (f *frameReader) peek() []byte {
 	}
 }
 
-// take cuts a frame off what is there; ok is false where there is none yet. The
-// empty line after an event goes with it where it is there already. What take
-// returns stands right behind what it returned before.
+// buffered returns the number of bytes that were read and not yet cut.
+func (f *frameReader) buffered() int { return f.end - f.start }
+
+// cut returns the next frame if it is buffered completely. The empty line
+// after an event belongs to the event if it is buffered, too. Frames cut
+// without a read in between are adjacent in memory.
 func (f *frameReader) cut() (raw, inside []byte, ok bool) {
-	room := f.buf[f.start:f.end]
+	buf := f.buf[f.start:f.end]
 	from := f.scanned
 	for {
-		at := bytes.IndexByte(room[from:], '\n')
+		at := bytes.IndexByte(buf[from:], '\n')
 		if at < 0 {
 			return nil, nil, false
 		}
-		line := room[from : from+at]
+		line := buf[from : from+at]
 		from += at + 1
 		if f.events && len(line) > 5 && line[0] == 'e' && string(line[:5]) == "event" {
-			f.scanned = from // its data is to come
+			f.scanned = from // its data line follows
 			continue
 		}
-		inside = trimLineEnd(room[:from])
-		if f.events && from < len(room) && room[from] == '\n' {
+		inside = trimLineEnd(buf[:from])
+		if f.events && from < len(buf) && buf[from] == '\n' {
 			from++
 		}
 		f.start += from
 		f.scanned = 0
-		return room[:from], inside, true
+		return buf[:from], inside, true
 	}
 }
 
-// trimEnd cuts the line end off.
+// trimLineEnd returns line without line ends at its end.
 func trimLineEnd(line []byte) []byte {
 	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
 		line = line[:n-1]
@@ -92,16 +97,18 @@ func trimLineEnd(line []byte) []byte {
 	return line
 }
 
-// rest is what is left at the end of the stream.
+// remainder returns what is left at the end of the stream: a last frame may
+// lack its line end.
 func (f *frameReader) remainder() (raw, inside []byte, err error) {
 	left := f.buf[f.start:f.end]
 	f.start, f.scanned = f.end, 0
 	if f.err == io.EOF && len(bytes.TrimSpace(left)) > 0 {
-		return left, bytes.TrimSpace(left), nil // the last line may lack its end
+		return left, bytes.TrimSpace(left), nil
 	}
 	return nil, nil, f.err
 }
 
+// fill reads once, after it has made room in the buffer.
 func (f *frameReader) fill() {
 	switch {
 	case f.start == f.end:

@@ -15,22 +15,22 @@ import (
 )
 
 const (
-	// slowBody is how long a client may take to send its request,
-	// slowReader how long it may leave a part of its answer unread.
+	// requestReadTimeout is the time for a client to send its request,
+	// responseWriteTimeout the time for it to receive a part of the response.
 	requestReadTimeout   = time.Minute
 	responseWriteTimeout = time.Minute
 )
 
-// Gateway is the cluster as one server: a handler that takes the requests of
-// every client. Safe for concurrent use.
+// Gateway is an HTTP handler that answers the requests of OpenAI's, Anthropic's
+// and Ollama's clients from the nodes of a table. Safe for concurrent use.
 type Gateway struct {
 	forwarder *forwarder
 	keyring   *keyring
 }
 
-// New makes a gateway to the nodes of a table, which somebody has to
-// keep. Without keys everybody is let in. The error names the option that is
-// wrong.
+// New returns a gateway to the nodes of a table, which a healer or the program
+// keeps up to date. With keys, requests without one of them are refused with
+// status 401. The error names the option that is wrong.
 func New(t *route.Table, o Options, keys ...Key) (*Gateway, error) {
 	f, err := newForwarder(t, o)
 	if err != nil {
@@ -39,7 +39,7 @@ func New(t *route.Table, o Options, keys ...Key) (*Gateway, error) {
 	return &Gateway{forwarder: f, keyring: newKeyring(keys)}, nil
 }
 
-// CloseIdleConnections closes the connections to nodes that no request uses.
+// CloseIdleConnections closes the idle connections to nodes.
 func (g *Gateway) CloseIdleConnections() { g.forwarder.transport.CloseIdleConnections() }
 
 // ServeHTTP implements [http.Handler].
@@ -55,7 +55,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		name = l.key.Name
 		wait, ok := l.acquire(time.Now())
 		if !ok {
-			o := errorResponse(http.StatusTooManyRequests, r.URL.Path, "the key "+strconv.Quote(l.key.Name)+" has as many requests as it may")
+			o := errorResponse(http.StatusTooManyRequests, r.URL.Path, "the key "+strconv.Quote(l.key.Name)+" has reached its limit of requests")
 			o.header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 			g.reject(w, r, o, name)
 			return
@@ -71,8 +71,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.serveRequest(w, r, a)
 }
 
-// Guard lets only those through to another handler who have a key of the
-// gateway's, where it has keys.
+// Guard returns a handler that passes requests with a key of the gateway on to
+// next, and refuses others with status 401. Without keys it passes all.
 func (g *Gateway) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(g.keyring.limiters) > 0 && g.keyring.find(r.Header) == nil {
@@ -83,15 +83,16 @@ func (g *Gateway) Guard(next http.Handler) http.Handler {
 	})
 }
 
-// unknown turns a client away.
+// unauthorized refuses a request with an unknown key.
 func (g *Gateway) unauthorized(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("WWW-Authenticate", "Bearer")
-	g.reject(w, r, errorResponse(http.StatusUnauthorized, r.URL.Path, "this key is not known here; send one as Authorization: Bearer KEY"), "")
+	g.reject(w, r, errorResponse(http.StatusUnauthorized, r.URL.Path, "unknown API key; send one as Authorization: Bearer KEY"), "")
 }
 
-// refuse sends an answer that no node was asked for.
+// reject sends a response for which no node was tried, and reports it to the
+// observer.
 func (g *Gateway) reject(w http.ResponseWriter, r *http.Request, o *response, name string) {
-	_ = g.writeWhole(w, o) // who doesn't hear it is gone
+	_ = g.writeWhole(w, o) // an error means that the client is gone
 	if g.forwarder.options.Observer == nil {
 		return
 	}
@@ -102,10 +103,10 @@ func (g *Gateway) reject(w http.ResponseWriter, r *http.Request, o *response, na
 	g.forwarder.options.Observer.Observe(v)
 }
 
-// ask passes a request on.
+// serveRequest forwards a request and sends the response.
 func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request, a *request) {
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(requestReadTimeout)) // a writer that can't is a test's
+	_ = control.SetReadDeadline(time.Now().Add(requestReadTimeout)) // writers of tests lack it
 	var err error
 	if a.buffer, err = g.readBody(r); err != nil {
 		g.reject(w, r, badRequestResponse(a, err), a.keyName)
@@ -130,7 +131,7 @@ func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request, a *reques
 	o.close(g.writeStream(w, control, o) != nil)
 }
 
-// body reads a request's body, within bounds of size and time.
+// readBody reads a request's body, up to Options.MaxBody.
 func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 	most := g.forwarder.options.MaxBody
 	if r.ContentLength > most {
@@ -139,21 +140,21 @@ func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 	if r.ContentLength >= 0 {
 		body := g.forwarder.buffers.get(int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, body.bytes); err != nil {
-			return nil, badRequest{http.StatusBadRequest, "the request is not whole: " + err.Error()}
+			return nil, badRequest{http.StatusBadRequest, "read the request: " + err.Error()}
 		}
 		return body, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	switch {
 	case err != nil:
-		return nil, badRequest{http.StatusBadRequest, "the request is not whole: " + err.Error()}
+		return nil, badRequest{http.StatusBadRequest, "read the request: " + err.Error()}
 	case int64(len(body)) > most:
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
 	return newBuffer(body), nil
 }
 
-// write sends an answer in one piece.
+// writeWhole sends a response that is not streamed.
 func (g *Gateway) writeWhole(w http.ResponseWriter, o *response) error {
 	h := w.Header()
 	for name, values := range o.header {
@@ -166,8 +167,8 @@ func (g *Gateway) writeWhole(w http.ResponseWriter, o *response) error {
 	return err
 }
 
-// pump sends a stream as it comes. The error says that the client went away, or
-// doesn't read.
+// writeStream sends a stream as it arrives. An error means that the client went
+// away or does not read.
 func (g *Gateway) writeStream(w http.ResponseWriter, control *http.ResponseController, o *response) error {
 	h := w.Header()
 	for name, values := range o.header {
@@ -198,15 +199,16 @@ func (g *Gateway) writeStream(w http.ResponseWriter, control *http.ResponseContr
 	}
 }
 
-// Serve takes clients from a listener until ctx ends, then lets the requests
-// under way finish for up to grace, and returns. The error is the listener's.
+// Serve accepts connections from l until ctx ends. Then it waits for the
+// requests in flight, for grace at most, and returns nil. Any error is the
+// listener's.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
 	return Serve(ctx, l, g, grace)
 }
 
-// Serve is [Gateway.Serve] for a handler around a gateway, such as one with
-// more addresses. It closes connections that are idle, or slow to say what
-// they want.
+// Serve is [Gateway.Serve] for any handler, such as a mux that has a gateway and
+// further paths. It closes connections that are idle for 2 min, and those that
+// take more than 10 s to send a header.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -220,7 +222,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		if server.Shutdown(limited) != nil {
-			_ = server.Close() // who isn't finished by now is cut off
+			_ = server.Close() // ends the requests that are still in flight
 		}
 	})
 	serving.Wait()

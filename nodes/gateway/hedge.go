@@ -9,12 +9,13 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// hedge asks the other nodes where one takes too long to begin. That node is
-// not given up before it has been silent for very long: whoever answers first
-// wins, so that a limit that was too short costs work and no answer.
+// hedge sends a request to other nodes as well if an attempt is late (a hedged
+// request). The attempt goes on until it has been silent for very long, and the
+// first node to respond wins: a limit that is too short costs work, but no
+// answer.
 type hedge struct {
 	timer        *time.Timer
-	attemptEnded chan struct{} // closed when the attempt itself has ended
+	attemptEnded chan struct{} // closed when the attempt has ended
 	searchEnded  chan struct{} // closed when the search has ended
 	other        *responseHead
 
@@ -23,17 +24,17 @@ type hedge struct {
 	stopped bool
 }
 
-// hedge starts the watch over an attempt. Once it has fired, the call belongs
-// to its search until end returns.
-func (c *exchange) startHedge(ctx context.Context, a *attempt, patience time.Duration) *hedge {
+// startHedge starts the timer of an attempt's hedge. Once it has fired, the
+// exchange belongs to the search until stop returns.
+func (c *exchange) startHedge(ctx context.Context, a *attempt, limit time.Duration) *hedge {
 	h := &hedge{attemptEnded: make(chan struct{}), searchEnded: make(chan struct{})}
-	h.timer = time.AfterFunc(patience, func() { h.search(ctx, c, a, patience) })
+	h.timer = time.AfterFunc(limit, func() { h.search(ctx, c, a, limit) })
 	return h
 }
 
-// end ends the watch, and returns the answer that another node began, nil where
-// none did. Where the attempt itself was answered, a search under way is given
-// up; where it failed, the search may still find somebody.
+// stop ends the hedge and returns another node's response, nil where there is
+// none. If the attempt itself was answered, a search under way is canceled. If
+// the attempt failed, stop waits for the search, which may still find a node.
 func (h *hedge) stop(answered bool) *responseHead {
 	if h.timer.Stop() {
 		return nil
@@ -51,7 +52,8 @@ func (h *hedge) stop(answered bool) *responseHead {
 	return h.other
 }
 
-// found takes what the search found, unless it came too late.
+// offer makes b the result and cancels the attempt, unless the hedge was
+// stopped meanwhile.
 func (h *hedge) offer(b *responseHead, a *attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -63,25 +65,25 @@ func (h *hedge) offer(b *responseHead, a *attempt) {
 	a.cancel(errOvertaken)
 }
 
-// search looks for another node, again and again while the attempt is silent.
-func (h *hedge) search(ctx context.Context, c *exchange, a *attempt, patience time.Duration) {
+// search tries the other nodes, again and again while the attempt is silent.
+func (h *hedge) search(ctx context.Context, c *exchange, a *attempt, limit time.Duration) {
 	defer close(h.searchEnded)
 	ctx, cancel := context.WithCancelCause(ctx)
 	h.mu.Lock()
 	h.cancel = cancel
 	stopped := h.stopped
 	h.mu.Unlock()
-	told := false
+	suspected := false
 	for !stopped {
-		// Where other requests move, the node is busy and not dead.
-		if time.Since(c.forwarder.table.LastToken(a.upstream.node.Name)) > patience {
-			if !told {
-				told = true
+		// A node whose other requests receive tokens is busy, not dead.
+		if time.Since(c.forwarder.table.LastToken(a.upstream.node.Name)) > limit {
+			if !suspected {
+				suspected = true
 				a.slot.Suspect(nodes.TimedOut, errSilent.Error())
 			}
 			if b, err := c.dispatch(ctx, true); err == nil {
 				h.offer(b, a)
-				return // the answer's context ends with the call's own
+				return // the response's context ends with the exchange's
 			}
 			clear(c.tried)
 			c.tried[c.placeOf(a.upstream)] = true
@@ -94,18 +96,19 @@ func (h *hedge) search(ctx context.Context, c *exchange, a *attempt, patience ti
 			stopped = true
 		case <-ctx.Done():
 			stopped = true
-		case <-time.After(min(patience, c.maxSilence())):
+		case <-time.After(min(limit, c.maxSilence())):
 		}
 	}
 	cancel(nil)
 }
 
-// mostSilence is how long a node may be silent while there is nobody else.
+// maxSilence returns how long an attempt may go without a response while no
+// other node can answer.
 func (c *exchange) maxSilence() time.Duration {
 	o := &c.forwarder.options
 	switch {
 	case c.continuation != nil:
-		return o.Wait // the client has a part already, and waits for the rest
+		return o.Wait // the client has a part of the answer and waits for the rest
 	case c.stream && o.FirstToken > 0:
 		return max(4*o.FirstToken, o.Wait)
 	case c.stream:

@@ -9,45 +9,48 @@ import (
 	"time"
 )
 
-// access lets clients in by their keys.
+// keyring is the set of API keys that a gateway accepts.
 type keyring struct {
 	limiters []*keyLimiter
 }
 
-// lock is one key with what its holder has under way.
+// keyLimiter is one API key with its limits and what counts towards them. Safe
+// for concurrent use.
 type keyLimiter struct {
 	key    Key
 	digest [sha256.Size]byte
 
 	mu          sync.Mutex
 	inFlight    int
-	windowStart time.Time // since when begun counts
-	inWindow    int
+	windowStart time.Time // of the current minute
+	inWindow    int       // requests begun in it
 }
 
 func newKeyring(keys []Key) *keyring {
-	a := &keyring{}
-	for _, k := range keys {
-		a.limiters = append(a.limiters, &keyLimiter{key: k, digest: sha256.Sum256([]byte(k.Secret.Reveal()))})
+	k := &keyring{}
+	for _, key := range keys {
+		k.limiters = append(k.limiters, &keyLimiter{key: key, digest: sha256.Sum256([]byte(key.Secret.Reveal()))})
 	}
-	return a
+	return k
 }
 
-// find returns the lock that a request's key opens, nil where none does. How
-// long it takes tells nothing: all keys are compared, by sums of one length.
-func (a *keyring) find(h http.Header) *keyLimiter {
-	sum := sha256.Sum256([]byte(presentedKey(h)))
+// find returns the limiter of a request's key, nil for an unknown key. It
+// compares digests with all keys, in constant time, so that its duration says
+// nothing about a key.
+func (k *keyring) find(h http.Header) *keyLimiter {
+	digest := sha256.Sum256([]byte(presentedKey(h)))
 	var found *keyLimiter
-	for _, l := range a.limiters {
-		if subtle.ConstantTimeCompare(sum[:], l.digest[:]) == 1 {
+	for _, l := range k.limiters {
+		if subtle.ConstantTimeCompare(digest[:], l.digest[:]) == 1 {
 			found = l
 		}
 	}
 	return found
 }
 
-// presented is the key that a client sent: OpenAI's and Ollama's clients send
-// a bearer token, Anthropic's their own header.
+// presentedKey returns the key in a request's header. Clients of OpenAI and
+// Ollama send a bearer token, those of Anthropic X-Api-Key, those of Azure
+// Api-Key.
 func presentedKey(h http.Header) string {
 	if v := h.Get("Authorization"); len(v) > 7 && strings.EqualFold(v[:7], "Bearer ") {
 		return v[7:]
@@ -58,8 +61,9 @@ func presentedKey(h http.Header) string {
 	return h.Get("Api-Key")
 }
 
-// enter begins a request. Where the key's holder has had enough, ok is false
-// and wait says when to come again.
+// acquire begins a request under the key. If a limit of the key is reached, ok
+// is false and wait is the time after which to try again. Call release when the
+// request is over.
 func (l *keyLimiter) acquire(now time.Time) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

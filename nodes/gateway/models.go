@@ -17,22 +17,17 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// listed answers what is not asked of a model: which models there are. The
-// lists are those of all serving nodes together, and of the roles.
-func (f *forwarder) listed(req *http.Request, _ http.Header) (*http.Response, error) {
-	o := f.serveList(req)
-	return httpResponse(req, o), nil
-}
-
-// list returns the answer to a GET.
+// serveList returns the response to a request that is not for a model: the lists
+// of models of OpenAI's and Ollama's protocols. They hold the roles and the
+// models of all serving nodes.
 func (f *forwarder) serveList(req *http.Request) *response {
 	path := strings.TrimSuffix(req.URL.Path, "/")
 	get := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {
 	case apis[path] != nil && req.Method != http.MethodPost:
-		return errorResponse(http.StatusMethodNotAllowed, path, path+" is asked by POST")
+		return errorResponse(http.StatusMethodNotAllowed, path, path+" takes POST requests")
 	case !get && isList(path):
-		return errorResponse(http.StatusMethodNotAllowed, path, path+" is asked by GET")
+		return errorResponse(http.StatusMethodNotAllowed, path, path+" takes GET requests")
 	case !get:
 	case path == "/v1/models":
 		return jsonResponse(map[string]any{"object": "list", "data": openAIModels(f.listModels(req.Context()))})
@@ -54,10 +49,10 @@ func (f *forwarder) serveList(req *http.Request) *response {
 	case path == "":
 		return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, body: []byte("Ollama is running")}
 	}
-	return errorResponse(http.StatusNotFound, path, "no such API here: "+path)
+	return errorResponse(http.StatusNotFound, path, "unknown API: "+path)
 }
 
-// isList reports whether a path is that of a list.
+// isList reports whether serveList has a list at a path.
 func isList(path string) bool {
 	switch path {
 	case "", "/v1/models", "/api/tags", "/api/ps", "/api/version":
@@ -66,7 +61,7 @@ func isList(path string) bool {
 	return strings.HasPrefix(path, "/v1/models/")
 }
 
-// wrong is an error in the protocol that a path is of.
+// errorResponse returns an error response in the protocol of a path.
 func errorResponse(status int, path, text string) *response {
 	var d chat.Dialect = chat.OpenAI{}
 	if a := apis[path]; a != nil {
@@ -79,7 +74,7 @@ func errorResponse(status int, path, text string) *response {
 	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: d.Error(status, text)}
 }
 
-// refusal400 is the answer to a request that is none.
+// badRequestResponse is the response to a malformed request.
 func badRequestResponse(a *request, err error) *response {
 	status := http.StatusBadRequest
 	if b, ok := err.(badRequest); ok {
@@ -88,6 +83,7 @@ func badRequestResponse(a *request, err error) *response {
 	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: a.errors.Error(status, err.Error())}
 }
 
+// jsonResponse returns v as a response of status 200.
 func jsonResponse(v any) *response {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -96,11 +92,11 @@ func jsonResponse(v any) *response {
 	return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
 }
 
-// listing is what the nodes have.
+// modelList is the models of all serving nodes.
 type modelList struct {
 	roles   []string
 	entries []modelEntry
-	version string // of an Ollama
+	version string // of the first Ollama
 }
 
 type modelEntry struct {
@@ -109,12 +105,12 @@ type modelEntry struct {
 	loaded *nodes.Instance
 }
 
-// freshList is how long a list is good: clients ask for it often, and each
-// question costs every node one.
+// modelListTTL is how long a list is reused. Clients ask for it often, and each
+// new list costs a probe of every node.
 const modelListTTL = 2 * time.Second
 
-// models asks the serving nodes what they have. A node that doesn't tell in
-// time is left out.
+// listModels probes the serving nodes for their models. A node whose probe fails
+// is left out.
 func (f *forwarder) listModels(ctx context.Context) modelList {
 	f.listMu.Lock()
 	defer f.listMu.Unlock()
@@ -132,7 +128,7 @@ func (f *forwarder) listModels(ctx context.Context) modelList {
 		p.Go(func() {
 			s, err := n.Probe(ctx)
 			if err != nil {
-				return // the healer finds out why
+				return // the healer probes it, too, and reports the error
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -163,6 +159,8 @@ func (f *forwarder) listModels(ctx context.Context) modelList {
 	return l
 }
 
+// entriesOf returns the entries of one node: its loaded models, then those on
+// disk.
 func entriesOf(n *nodes.Node, s nodes.Snapshot) []modelEntry {
 	var list []modelEntry
 	for i := range s.Loaded {
@@ -179,6 +177,7 @@ func entriesOf(n *nodes.Node, s nodes.Snapshot) []modelEntry {
 	return list
 }
 
+// openAIModels returns the data of /v1/models.
 func openAIModels(l modelList) []map[string]any {
 	list := []map[string]any{}
 	for _, role := range l.roles {
@@ -190,12 +189,13 @@ func openAIModels(l modelList) []map[string]any {
 	return list
 }
 
-// details are what Ollama's clients read of a model.
+// modelDetails are the details of a model that Ollama's clients require.
 var modelDetails = map[string]any{"parent_model": "", "format": "gguf", "family": "", "families": []string{}, "parameter_size": "", "quantization_level": ""}
 
-// never is a date for what has none.
+// unknownDate stands for a date that is not known.
 const unknownDate = "1970-01-01T00:00:00Z"
 
+// ollamaTags returns the models of /api/tags.
 func ollamaTags(l modelList) []map[string]any {
 	list := []map[string]any{}
 	add := func(name, digest string, size int64) {
@@ -210,6 +210,7 @@ func ollamaTags(l modelList) []map[string]any {
 	return list
 }
 
+// ollamaLoaded returns the models of /api/ps.
 func ollamaLoaded(l modelList) []map[string]any {
 	list := []map[string]any{}
 	for _, e := range l.entries {
@@ -224,8 +225,8 @@ func ollamaLoaded(l modelList) []map[string]any {
 	return list
 }
 
-// nobodyAsked reports whether no node speaks the API, while some serve the
-// model that was asked about.
+// noNodeHasAPI reports whether no node has the API of the request, while a
+// serving node can answer for its model by chat.
 func (c *exchange) noNodeHasAPI() bool {
 	chats := c.forwarder.plan(&request{api: apis["/api/chat"], model: c.model})
 	for i := range chats.Fits {
@@ -239,8 +240,8 @@ func (c *exchange) noNodeHasAPI() bool {
 	return false
 }
 
-// shownModel is what /api/show tells of a model of another engine: that it can
-// be asked. The ollama command wants to know before it asks.
+// showResponse is the response of /api/show for a model of another engine. The
+// ollama command requests it before it chats.
 func showResponse(name string) *response {
 	return jsonResponse(map[string]any{
 		"modelfile": "", "parameters": "", "template": "{{ .Prompt }}", "license": "", "modified_at": unknownDate, "details": modelDetails,
@@ -248,11 +249,11 @@ func showResponse(name string) *response {
 	})
 }
 
-// oldestOllama is a version whose clients get along with what is here.
+// fallbackOllamaVersion is a version whose clients work with this gateway.
 const fallbackOllamaVersion = "0.17.4"
 
-// ollamaVersion is that of the first Ollama that serves: clients look at it to
-// know what they may ask.
+// ollamaVersion returns the version of the first serving Ollama. Clients derive
+// from it what they can request.
 func (f *forwarder) ollamaVersion(ctx context.Context) string {
 	if v := f.listModels(ctx).version; v != "" {
 		return v

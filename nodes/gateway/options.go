@@ -7,38 +7,41 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// Options say how requests are routed. The zero value is the default in all.
+// Options are the settings of a [Transport] or a [Gateway]. The zero value of
+// each field is its default.
 type Options struct {
-	// Rules are those of the choice and of the queue.
+	// Rules are the settings of the choice of a node and of the queue.
 	route.Rules
-	// Roles are names that clients use in place of a model's: by role and node
-	// the model that answers there. A node that a role doesn't name doesn't
-	// take it. [route.Auto] needs no entry.
+	// Roles are names that clients use in place of a model's name: for each
+	// role, the model that answers on each node, by the node's name. A node
+	// that a role doesn't name doesn't answer for it. [route.Auto] needs no
+	// entry.
 	Roles map[string]map[string]string
-	// Strict: a request for a model that no serving node has is refused.
-	// Otherwise a model of the cluster whose nodes are all out is answered for
-	// by what serves instead. Embeddings are always strict.
+	// Strict: a request for a model that no serving node has is refused. By
+	// default, if all nodes of the model are out of the route, another model
+	// answers. Requests for embeddings are always strict.
 	Strict bool
-	// Wait is how long a request may wait for a node; 0 means 30 s. After it a
-	// client is refused, with the time after which to come again.
+	// Wait is the longest time that a request waits for a node; 0 means 30 s.
+	// Then it is refused with status 429 or 503.
 	Wait time.Duration
-	// FirstToken is how long an answer may take to begin, Answer how long one
-	// that doesn't come in pieces, Between how long a stream may stand still.
-	// For each, 0 means a limit that goes by the node's own recent latencies
-	// and the length of the prompt. A node on which other requests move is
-	// given longer in any case.
+	// FirstToken is the longest time to the first token of a stream, Answer the
+	// longest time to a response that is not streamed, Between the longest
+	// pause inside a stream. For each, 0 means a limit derived from the node's
+	// recent latencies and the size of the request. While other requests on the
+	// node receive tokens, the limit is extended.
 	FirstToken, Answer, Between time.Duration
-	// Restart: a stream that can't be carried on by another node begins anew,
-	// in place of ending in an error. A client asks for it, or against it,
-	// with the header X-Jarvis-Restart.
+	// Restart: a stream that no node can continue begins again on another node.
+	// By default it ends in an error. A client overrides this with the header
+	// X-Jarvis-Restart.
 	Restart bool
-	// MaxBody bounds a request's body, in bytes; 0 means 64 MiB.
+	// MaxBody is the greatest size of a request's body, in bytes; 0 means
+	// 64 MiB.
 	MaxBody int64
-	// Observer, where not nil, is told how each request went.
+	// Observer receives the outcome of each request; nil means none does.
 	Observer Observer
 }
 
-// filled fills the defaults in.
+// withDefaults returns o with the defaults filled in.
 func (o Options) withDefaults() Options {
 	if o.Wait == 0 {
 		o.Wait = 30 * time.Second
@@ -49,46 +52,49 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Observer is told how requests went. Its method is called from many
-// goroutines, after the answer was handed on; it must not block.
+// Observer receives the outcomes of requests. Observe is called from many
+// goroutines, after the response was sent, and must not block.
 type Observer interface{ Observe(Observation) }
 
-// Observation is how one request of a client went.
+// Observation is the outcome of one request of a client.
 type Observation struct {
-	// API is the path that was asked: "/v1/chat/completions"; "other" for what
-	// is none of the chat protocols'.
+	// API is the path of the request, such as "/v1/chat/completions"; "other"
+	// for a path of no known API.
 	API string
-	// Node and Model are who served last, empty where nobody did.
+	// Node and Model are the node that served last and its model, empty where
+	// no node did.
 	Node, Model string
 	// Client is the name of the client's key, empty where it needed none.
 	Client string
-	// Status is the answer's.
+	// Status is the HTTP status of the response.
 	Status int
-	// Stream: the answer came in pieces. Broken: it ended in an error after it
+	// Stream: the response was streamed. Broken: it ended in an error after it
 	// had begun. Left: the client went away before its end.
 	Stream, Broken, Left bool
-	// Attempts counts how often nodes were asked, 1 where all went well, and
-	// Moves how often it was another node than before. Failures are the
-	// attempts that failed by a node's fault, oldest first.
+	// Attempts is the number of requests to nodes, 1 for a smooth request.
+	// Moves is the number of attempts on another node than the attempt before.
+	// Failures are the attempts that failed by a node's fault, oldest first.
 	Attempts, Moves int
 	Failures        []route.Failure
-	// Resumed counts how often another node carried the stream on, Restarted
-	// how often one began it anew.
+	// Resumed is the number of times that another node continued the stream,
+	// Restarted the number of times that one began it again.
 	Resumed, Restarted int
-	// Queued is how long the request waited for a node, FirstToken how long
-	// the answer took to begin (0 where it didn't), Total to end.
+	// Queued is the time that the request waited for a node, FirstToken the
+	// time until the response began (0 where it didn't), Total the time to its
+	// end.
 	Queued, FirstToken, Total time.Duration
-	// PromptTokens and Tokens are the server's counts; where it gives none,
-	// Tokens counts the pieces of a stream.
+	// PromptTokens and Tokens are the token counts of the server. Without
+	// them, Tokens is the number of text frames of the stream.
 	PromptTokens, Tokens int
 }
 
-// Key lets a client in.
+// Key is an API key of a client.
 type Key struct {
-	// Name tells whose it is.
-	Name   string
+	// Name identifies the client in logs, metrics and error texts.
+	Name string
+	// Secret is the key itself.
 	Secret nodes.Secret
-	// AtOnce is how many requests it may have under way, PerMinute how many it
-	// may begin in a minute; 0 is no limit.
+	// AtOnce is the greatest number of requests in flight, PerMinute the
+	// greatest number of requests begun in a minute; 0 means no limit.
 	AtOnce, PerMinute int
 }

@@ -21,7 +21,7 @@ type planCache struct {
 type planKey struct{ api, model string }
 
 // planVersion changes when a plan may.
-type planVersion struct{ models, lacks uint64 }
+type planVersion struct{ models, missingAPIs uint64 }
 
 // get returns the plan of a request, made by make where it is not in the cache.
 func (c *planCache) get(key planKey, version planVersion, make func() route.Plan) route.Plan {
@@ -45,7 +45,7 @@ func (c *planCache) get(key planKey, version planVersion, make func() route.Plan
 
 // plan returns the plan of a request.
 func (f *forwarder) plan(a *request) route.Plan {
-	version := planVersion{f.table.Version(), f.lacks.Load()}
+	version := planVersion{f.table.Version(), f.missingAPIs.Load()}
 	return f.plans.get(planKey{a.path, a.model}, version, func() route.Plan {
 		served := f.table.Served()
 		for i, e := range f.upstreams {

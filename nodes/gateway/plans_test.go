@@ -69,7 +69,7 @@ func TestPlans(t *testing.T) {
 		t.Errorf("after M1 serves it too: %v", got.Fits)
 	}
 	f.upstreams[1].markMissing("/v1/embeddings")
-	f.lacks.Add(1)
+	f.missingAPIs.Add(1)
 	if got := f.plan(&request{api: apis["/v1/embeddings"], model: route.Auto}); !cmp.Equal([]route.Fit{route.Exact, route.Unfit}, got.Fits) {
 		t.Errorf("after M2 was seen to lack it: %v", got.Fits)
 	}

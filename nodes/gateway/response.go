@@ -12,24 +12,23 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// answer is what a client gets. Close it, however it was read.
+// response is the response to a client. Close it in any case.
 type response struct {
 	status int
 	header http.Header
-	body   []byte  // of an answer in one piece
-	stream *stream // nil for one
+	body   []byte  // of a response that is not streamed
+	stream *stream // nil for a response that is not streamed
 
 	exchange   *exchange
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
-	head       *responseHead // nil where nobody answered
+	head       *responseHead // nil where no node answered
 	firstToken time.Duration
-	failed     error // why nobody did
 }
 
-// answer finds a node for a request and returns what it begins to answer. What
-// goes wrong comes as an answer as well, in the client's protocol; an error is
-// only that of a client that went away.
+// forward dispatches a request and returns the response when it has begun. If no
+// node answers, the result is an error response in the client's protocol. An
+// error means that the client went away. The response is never nil.
 func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Duration) (*response, error) {
 	c := f.newExchange(a)
 	c.timeout = timeout
@@ -37,7 +36,7 @@ func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Durati
 	if timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeout(ctx, timeout)
-		_ = stop // by the cancel below, of whose context it is the parent
+		_ = stop // called by out.cancel
 		ctx, out.cancel = context.WithCancelCause(ctx)
 		end := out.cancel
 		out.cancel = func(err error) { end(err); stop() }
@@ -71,6 +70,7 @@ func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Durati
 	return out, nil
 }
 
+// contentType returns the type of a stream of server-sent events, or of lines.
 func contentType(events bool) string {
 	if events {
 		return "text/event-stream"
@@ -78,7 +78,7 @@ func contentType(events bool) string {
 	return "application/x-ndjson"
 }
 
-// head makes the client's header of the node's.
+// setHeader makes the header for the client from a node's.
 func (o *response) setHeader(from http.Header) {
 	o.header = make(http.Header, len(from)+3)
 	for name, values := range from {
@@ -100,36 +100,34 @@ func (o *response) setHeader(from http.Header) {
 	o.header[HeaderAttempts] = []string{strconv.Itoa(o.exchange.attempts)}
 }
 
-// refuse makes an answer of the error for which nobody answered.
+// refuse makes err the response to the client, in the client's protocol. It
+// returns err if the client went away.
 func (o *response) refuse(err error) error {
 	var r *refusedError
-	var bad badRequest
 	switch {
 	case errors.As(err, &r):
-		o.failed = err
-	case errors.As(err, &bad):
-		o.failed = err
-		r = &refusedError{status: bad.status, text: bad.text}
 	case errors.Is(o.ctx.Err(), context.DeadlineExceeded):
-		o.failed = err
 		r = &refusedError{status: http.StatusGatewayTimeout, text: "no answer within " + HeaderTimeout}
 	default:
-		o.failed = err
 		o.status = statusClientClosed
 		return err
 	}
-	switch {
-	case r.answer != nil && r.answer.verdict == clientFault && r.status < http.StatusBadRequest:
-		r.status, r.answer.status = http.StatusBadRequest, http.StatusBadRequest // an error inside a 200
-	case r.status < http.StatusBadRequest:
-		r.status = http.StatusBadGateway // it was answered, and by nothing
-	}
 	o.status = r.status
-	if r.answer != nil && r.answer.body != nil && r.answer.status != 0 && o.exchange.speaks(r.answer) {
-		o.status, o.body = r.answer.status, r.answer.body // in the node's own words
-		o.setHeader(r.answer.header)
+	switch own := r.answer; {
+	case r.status >= http.StatusBadRequest:
+	case own != nil && own.verdict == clientFault: // an error with status 200
+		o.status = http.StatusBadRequest
+	default: // an answer without content
+		o.status = http.StatusBadGateway
+	}
+	if own := r.answer; own != nil && own.body != nil && own.status != 0 && o.exchange.speaks(own) {
+		if own.verdict != clientFault || own.status >= http.StatusBadRequest {
+			o.status = own.status
+		}
+		o.body = own.body
+		o.setHeader(own.header)
 	} else {
-		o.body = o.exchange.errors.Error(r.status, wire.Brief(r.text))
+		o.body = o.exchange.errors.Error(o.status, wire.Brief(r.text))
 		o.setHeader(http.Header{"Content-Type": {"application/json"}})
 	}
 	if r.wait > 0 {
@@ -138,18 +136,18 @@ func (o *response) refuse(err error) error {
 	return nil
 }
 
-// speaks reports whether a node's words are of the client's protocol.
+// speaks reports whether a node's response is in the client's protocol.
 func (c *exchange) speaks(f *failure) bool { return f.path == c.path }
 
-// statusLeft is the status of a request whose client went away, as other
-// proxies write it into their logs.
+// statusClientClosed is the status of a request whose client went away, the
+// same as in nginx's logs.
 const statusClientClosed = 499
 
-// next returns the next part of a stream, io.EOF after its end.
+// next returns the next part of a stream, and io.EOF after its end.
 func (o *response) next() ([]byte, error) { return o.stream.next() }
 
-// close gives back what the answer holds and tells how it went. left says that
-// the client went away before its end.
+// close releases what the response holds and reports it to the observer. left
+// says that the client went away before its end.
 func (o *response) close(left bool) {
 	if o.head != nil {
 		if o.stream != nil {
@@ -168,6 +166,7 @@ func (o *response) close(left bool) {
 	}
 }
 
+// observation returns the outcome for the observer.
 func (o *response) observation(left bool) Observation {
 	c := o.exchange
 	v := Observation{
@@ -189,11 +188,11 @@ func (o *response) observation(left bool) Observation {
 	return v
 }
 
-// maxCounted is the largest answer whose tokens are counted, in bytes: it is
-// read anew for that.
+// maxCounted is the greatest size in bytes of a response that is parsed for its
+// token counts.
 const maxCounted = 64 << 10
 
-// reader is a stream's body for those who read.
+// streamBody is a stream as the body of a transport's response.
 type streamBody struct {
 	response *response
 	left     []byte

@@ -167,7 +167,7 @@ func (s *stream) receive() []byte {
 		}
 		// What came along with the first token, unless it costs more to copy than
 		// to send by itself.
-		for s.pendingErr == nil && s.head.frames.end-s.head.frames.start <= maxCopied {
+		for s.pendingErr == nil && s.head.frames.buffered() <= maxCopied {
 			raw, inside, there := s.head.frames.cut()
 			if !there {
 				break

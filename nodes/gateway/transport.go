@@ -10,15 +10,14 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// Transport sends a Go program's requests to the cluster. The address in them
-// is of no matter, only the path: a client of OpenAI's, Anthropic's or Ollama's
-// protocol may think that it speaks to one server that never fails. Safe for
-// concurrent use.
+// Transport is an [http.RoundTripper] that sends requests to the nodes of a
+// table. Only the path of a request's URL matters, not its host. A client of
+// OpenAI's, Anthropic's or Ollama's protocol uses the nodes like one server.
+// Safe for concurrent use.
 type Transport struct{ forwarder *forwarder }
 
-// NewTransport makes a transport for the nodes of a table, which somebody has
-// to keep: a healer, or the program itself. The error names the option that is
-// wrong.
+// NewTransport returns a transport to the nodes of a table, which a healer or
+// the program keeps up to date. The error names the option that is wrong.
 func NewTransport(t *route.Table, o Options) (*Transport, error) {
 	f, err := newForwarder(t, o)
 	if err != nil {
@@ -27,14 +26,15 @@ func NewTransport(t *route.Table, o Options) (*Transport, error) {
 	return &Transport{f}, nil
 }
 
-// CloseIdleConnections closes the connections to nodes that no request uses.
+// CloseIdleConnections closes the idle connections to nodes.
 func (t *Transport) CloseIdleConnections() { t.forwarder.transport.CloseIdleConnections() }
 
-// RoundTrip implements [http.RoundTripper]. It blocks until an answer begins:
-// until the first token of a stream, or until the whole of another answer is
-// there. That no node answers is an answer as well (429, 502, 503), in the
-// protocol's own shape; an error is only a request that is none, and the
-// context's end.
+// RoundTrip implements [http.RoundTripper]. It blocks until the first token of a
+// stream, or until the whole of another response has arrived.
+//
+// If no node answers, the result is a response with status 429, 502 or 503 and
+// an error body in the request's protocol. RoundTrip returns an error only for a
+// malformed request and when the context ends.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	f := t.forwarder
 	body, err := readRequestBody(req, f.options.MaxBody)
@@ -46,11 +46,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		header = http.Header{}
 	}
 	if req.Method != http.MethodPost {
-		return f.listed(req, header)
+		return httpResponse(req, f.serveList(req)), nil
 	}
 	a := &request{api: apis[req.URL.Path], query: req.URL.RawQuery, header: header, buffer: newBuffer(body), body: body}
 	if a.api == nil {
-		return nil, fmt.Errorf("route: no node can be asked by %s", req.URL.Path)
+		return nil, fmt.Errorf("gateway: unknown API %s", req.URL.Path)
 	}
 	timeout, err := f.parse(a)
 	if err != nil {
@@ -68,14 +68,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	if o.head != nil {
-		o.head.body.retain() // for ever: the body is the caller's now
+		o.head.body.retain() // never released: the body is the caller's now
 	}
 	o.close(false)
 	return resp, nil
 }
 
-// readAsk takes what the route must know from a request, and what is not the
-// nodes' business out of its header.
+// parse reads from a request what the gateway needs, and removes from its header
+// what the nodes must not get.
 func (f *forwarder) parse(a *request) (timeout time.Duration, err error) {
 	if timeout, err = a.parseHeader(a.header, f.options.Restart); err != nil {
 		return 0, err
@@ -85,27 +85,28 @@ func (f *forwarder) parse(a *request) (timeout time.Duration, err error) {
 	return timeout, err
 }
 
-// take reads a request's body, which has to be whole before it is sent: it may
-// have to be sent again.
-func readRequestBody(req *http.Request, most int64) ([]byte, error) {
+// readRequestBody reads the whole body of a request, because it may have to be
+// sent several times. max is its greatest size in bytes.
+func readRequestBody(req *http.Request, max int64) ([]byte, error) {
 	if req.Body == nil {
 		return nil, nil
 	}
 	defer req.Body.Close()
 	var b bytes.Buffer
-	if n := req.ContentLength; n > 0 && n <= most {
+	if n := req.ContentLength; n > 0 && n <= max {
 		b.Grow(int(n) + bytes.MinRead)
 	}
-	n, err := b.ReadFrom(io.LimitReader(req.Body, most+1))
+	n, err := b.ReadFrom(io.LimitReader(req.Body, max+1))
 	if err != nil {
-		return nil, fmt.Errorf("route: read the request: %w", err)
+		return nil, fmt.Errorf("gateway: read the request: %w", err)
 	}
-	if n > most {
-		return nil, fmt.Errorf("route: the request is larger than %d bytes; raise MaxBody", most)
+	if n > max {
+		return nil, fmt.Errorf("gateway: the request is larger than %d bytes (Options.MaxBody)", max)
 	}
 	return b.Bytes(), nil
 }
 
+// httpResponse returns a response as one of a transport.
 func httpResponse(req *http.Request, o *response) *http.Response {
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", o.status, http.StatusText(o.status)), StatusCode: o.status,

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/turbone/jarvis/nodes"
+	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
+)
+
+// maxResponse is the greatest size in bytes of a response that is not streamed.
+const maxResponse = 64 << 20
+
+// readWhole reads and validates a response that is not streamed.
+func (a *attempt) readWhole(resp *http.Response) (*buffer, *failure) {
+	body, err := a.exchange.forwarder.readBody(resp)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, a.failureOf(err)
+	}
+	if f := a.validate(resp, body.bytes); f != nil {
+		return nil, f
+	}
+	return body, nil
+}
+
+// readBody reads the body of a response.
+func (f *forwarder) readBody(resp *http.Response) (*buffer, error) {
+	if n := resp.ContentLength; n >= 0 && n <= maxResponse {
+		body := f.buffers.get(int(n))
+		_, err := io.ReadFull(resp.Body, body.bytes)
+		return body, err
+	}
+	var b bytes.Buffer
+	n, err := b.ReadFrom(io.LimitReader(resp.Body, maxResponse+1))
+	if err == nil && n > maxResponse {
+		err = &nodes.Error{Fault: nodes.Protocol, Err: fmt.Errorf("a response larger than %d MiB", maxResponse>>20)}
+	}
+	return newBuffer(b.Bytes()), err
+}
+
+// validate returns a failure if a body of status 200 is no answer: an error, no
+// JSON object, or without content or tokens.
+func (a *attempt) validate(resp *http.Response, body []byte) *failure {
+	isError, content := false, false
+	err := scan.Object(body, func(key, value []byte) bool {
+		switch string(key) {
+		case "error":
+			isError = string(value) != "null"
+		case "object", "type":
+			isError = isError || string(value) == `"error"`
+		case "choices", "data", "message", "response", "content", "output", "embeddings", "embedding":
+			content = true
+		}
+		return true
+	})
+	switch {
+	case err != nil:
+		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
+	case isError && (!content || a.path == "/v1/chat/completions"):
+		if f := a.classified(resp.StatusCode, resp.Header, body); f.missingAPI || f.verdict != nodeFault {
+			return f
+		}
+		return &failure{verdict: nodeFault, fault: nodes.ServerFailed, detail: "an error with status 200"}
+	case !content && !a.exchange.passive:
+		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "an answer without content"}
+	case a.hasNoToken(body):
+		return &failure{verdict: nodeFault, fault: nodes.Empty, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
+	}
+	return nil
+}
+
+// maxEmptyResponse is the greatest size in bytes of a response without a token.
+// Larger ones are not parsed to find out.
+const maxEmptyResponse = 2 << 10
+
+// hasNoToken reports whether an answer is empty.
+func (a *attempt) hasNoToken(body []byte) bool {
+	if a.dialect == nil || len(body) > maxEmptyResponse || !bytes.Contains(body, []byte(`""`)) {
+		return false
+	}
+	r, err := a.dialect.ReadReply(body)
+	return err == nil && r.Text == "" && r.Thinking == "" && len(r.Calls) == 0 && r.Usage.Completion <= 1 && r.Finish != chat.Length
+}
