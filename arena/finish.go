@@ -9,28 +9,28 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// stop ends a tournament that can't go on now, by an error or by ctx. The
-// session stays, to be resumed.
-func (m *match) stop(ctx context.Context, cause error) (Result, error) {
+// stop ends a tournament that can't go on now, because of an error or because
+// ctx ended. The session stays and can be resumed.
+func (t *tournament) stop(ctx context.Context, cause error) (Result, error) {
 	if ctx.Err() != nil {
-		cause = fmt.Errorf("%w after %d tests", ErrInterrupted, m.tests())
+		cause = fmt.Errorf("%w after %d tests", ErrInterrupted, t.tests())
 	}
-	err := m.restore(ctx)
+	err := t.restore(ctx)
 	if err == nil {
-		err = m.journal.write(line{Restored: true}, true)
+		err = t.journal.write(entry{Restored: true}, true)
 	}
-	return m.result(VerdictFailed, cause.Error()), errors.Join(cause, err, m.journal.close())
+	return t.result(VerdictFailed, cause.Error()), errors.Join(cause, err, t.journal.close())
 }
 
 // restore gives the node back what it served.
-func (m *match) restore(ctx context.Context) error {
-	err := m.hold.restore(ctx, m.tasks, passed(m.champion()))
-	m.intact = err == nil
+func (t *tournament) restore(ctx context.Context) error {
+	err := t.node.restore(ctx, t.tasks, alwaysPassed(t.champions()))
+	t.intact = err == nil
 	return err
 }
 
-// passed are the tasks that were answered rightly each time.
-func passed(tests []scoring.Test) map[string]bool {
+// alwaysPassed returns the tasks that were passed each time.
+func alwaysPassed(tests []scoring.Test) map[string]bool {
 	known := map[string]bool{}
 	for _, t := range tests {
 		if right, seen := known[t.Task]; !seen || right {
@@ -41,71 +41,68 @@ func passed(tests []scoring.Test) map[string]bool {
 }
 
 // end carries out the verdict.
-func (m *match) end(ctx context.Context) (Result, error) {
-	verdict, reason := m.outcome()
-	if verdict == VerdictPromoted {
-		err := m.crown(ctx)
+func (t *tournament) end(ctx context.Context, o outcome) (Result, error) {
+	if o.verdict == VerdictPromoted {
+		err := t.promote(ctx)
 		if err == nil {
-			return m.finish(ctx, verdict, reason)
+			return t.finish(ctx, o)
 		}
 		if ctx.Err() != nil {
-			return m.stop(ctx, err)
+			return t.stop(ctx, err)
 		}
-		verdict, reason = VerdictFailed, fmt.Sprintf("%s won and could not be put into service: %v", m.Candidate.Name, err)
+		o = outcome{VerdictFailed, fmt.Sprintf("%s won and could not be put into service: %v", t.Candidate.Name, err)}
 	}
-	if m.hold.serving != m.Champion.Name || m.failure != "" || verdict == VerdictFailed {
-		if err := m.restore(ctx); err != nil {
-			return m.result(VerdictFailed, reason), errors.Join(err, m.journal.close())
+	if t.node.serving != t.Champion.Name || o.verdict == VerdictFailed {
+		if err := t.restore(ctx); err != nil {
+			return t.result(VerdictFailed, o.reason), errors.Join(err, t.journal.close())
 		}
 	}
-	m.intact = true
-	return m.finish(ctx, verdict, reason)
+	t.intact = true
+	return t.finish(ctx, o)
 }
 
-// crown puts the candidate into service for good. From the keeper's word on it
-// is the champion; what follows is done by whoever comes next, if need be.
-func (m *match) crown(ctx context.Context) error {
-	if m.hold.serving != m.Candidate.Name {
-		if err := m.hold.serve(ctx, m.Candidate, Candidate); err != nil {
+// promote puts the candidate into service for good. Once the keeper has it, it
+// is the champion: if this process dies, the next one does the rest.
+func (t *tournament) promote(ctx context.Context) error {
+	if t.node.serving != t.Candidate.Name {
+		if err := t.node.serve(ctx, t.Candidate, Candidate); err != nil {
 			return err
 		}
 	}
-	if err := m.hold.verify(ctx, m.Candidate, m.tasks, passed(m.candidate)); err != nil {
+	if err := t.node.verify(ctx, t.Candidate, t.tasks, alwaysPassed(t.candidate)); err != nil {
 		return err
 	}
-	if keeper := m.hold.arena.config.Keeper; keeper != nil {
-		if err := keeper.Promote(ctx, m.hold.node, m.promotion()); err != nil {
+	if keeper := t.arena.config.Keeper; keeper != nil {
+		if err := keeper.Promote(ctx, t.node.Node, t.promotion()); err != nil {
 			return err
 		}
 	}
-	m.intact = true
+	t.intact = true
 	return nil
 }
 
-func (m *match) promotion() nodes.Promotion {
-	sample := scoring.Measure(m.candidate)
+func (t *tournament) promotion() nodes.Promotion {
+	sample := scoring.Measure(t.candidate)
 	return nodes.Promotion{
-		Model: m.Candidate, Previous: m.Champion, Run: m.runID(Candidate),
-		FirstToken: medianFirstToken(m.candidate),
+		Model: t.Candidate, Previous: t.Champion, Run: t.runID(Candidate),
+		FirstToken: medianFirstToken(t.candidate),
 		ErrorRate:  float64(sample.Errors) / float64(max(sample.Tests, 1)),
 	}
 }
 
-// finish records the runs and the champion, and forgets the session.
-func (m *match) finish(ctx context.Context, verdict Verdict, reason string) (Result, error) {
+// finish writes the runs and the champion to the history and deletes the
+// journal.
+func (t *tournament) finish(ctx context.Context, o outcome) (Result, error) {
 	ctx = context.WithoutCancel(ctx)
-	r := m.result(verdict, reason)
-	r.Loaded = m.Champion.Name
-	if verdict == VerdictPromoted {
-		r.Loaded = m.Candidate.Name
+	r := t.result(o.verdict, o.reason)
+	kind := EventRetained
+	r.Loaded = t.Champion.Name
+	if o.verdict == VerdictPromoted {
+		kind, r.Loaded = EventPromoted, t.Candidate.Name
 	}
-	if err := m.record(ctx, verdict); err != nil {
-		return r, errors.Join(err, m.journal.close()) // the next start records it
+	if err := t.writeHistory(ctx, o.verdict); err != nil {
+		return r, errors.Join(err, t.journal.close()) // the next Recover does it
 	}
-	t := EventRetained
-	if verdict == VerdictPromoted {
-		t = EventPromoted
-	}
-	m.tell(Event{Type: t, Model: r.Loaded, Text: r.Sentence()})
-	return r, m.journal.remove()
+	t.emit(Event{Type: kind, Model: r.Loaded, Result: &r})
+	return r, t.journal.remove()
 }

@@ -13,57 +13,23 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/turbone/jarvis/scoring"
 )
 
-// journal is a session's file: JSON lines, of which the first is the session
-// and each other one thing that happened. A process that is killed loses at
-// most the line it was writing, a power cut the lines since the last sync.
+// journal is the file of a session: JSON lines, the session first, then one line
+// for each thing that happened. A process that is killed loses at most the line
+// that it was writing, a power cut the lines since the last sync.
 type journal struct {
 	file *os.File // nil keeps nothing
 }
 
-// line is one thing that happened in a session; one of its fields is set.
-type line struct {
-	Session  *session      `json:"session,omitempty"`
-	Test     *testLine     `json:"test,omitempty"`
-	Look     *scoring.Look `json:"look,omitempty"`
-	Confirm  *scoring.Look `json:"confirm,omitempty"`
-	Unsteady *unsteadyLine `json:"unsteady,omitempty"`
-	Failure  string        `json:"failure,omitempty"`
-	// Out: one of the field can't go on. Chosen: one of it became the
-	// candidate.
-	Out    *outLine `json:"out,omitempty"`
-	Chosen *int     `json:"chosen,omitempty"`
-	// Restored: the node serves what it served before.
-	Restored bool `json:"restored,omitempty"`
-}
-
-type testLine struct {
-	Block block `json:"block"`
-	Index int   `json:"index,omitempty"`
-	scoring.Test
-}
-
-type outLine struct {
-	Index int    `json:"index"`
-	Why   string `json:"why"`
-}
-
-type unsteadyLine struct {
-	Role Role   `json:"role"`
-	Why  string `json:"why"`
-}
-
-// journalEnding ends the names of the sessions' files.
+// journalEnding is the end of a journal's file name.
 const journalEnding = ".session.jsonl"
 
 func journalPath(folder string, s session) string {
 	return filepath.Join(folder, url.QueryEscape(s.Node)+"-"+s.ID+journalEnding)
 }
 
-// newJournal starts a session's journal.
+// newJournal creates a session's journal. Without a folder it keeps nothing.
 func newJournal(folder string, s session) (*journal, error) {
 	if folder == "" {
 		return &journal{}, nil
@@ -73,17 +39,18 @@ func newJournal(folder string, s session) (*journal, error) {
 		return nil, fmt.Errorf("arena: start the journal: %w", err)
 	}
 	j := &journal{f}
-	if err := j.write(line{Session: &s}, true); err != nil {
+	if err := j.write(entry{Session: &s}, true); err != nil {
 		return nil, errors.Join(err, j.close())
 	}
 	return j, nil
 }
 
-// openJournal goes on with a journal. A last line that was cut off is removed.
+// openJournal opens a journal to continue it. A last line that is incomplete is
+// removed.
 func openJournal(path string) (*journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return nil, fmt.Errorf("arena: go on with the journal: %w", err)
+		return nil, fmt.Errorf("arena: continue the journal: %w", err)
 	}
 	text, err := os.ReadFile(path)
 	whole := int64(bytes.LastIndexByte(text, '\n') + 1)
@@ -94,17 +61,17 @@ func openJournal(path string) (*journal, error) {
 		_, err = f.Seek(whole, 0)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("arena: go on with the journal: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("arena: continue the journal: %w", err), f.Close())
 	}
 	return &journal{f}, nil
 }
 
-// write adds a line; sync makes it and all before it survive a power cut.
-func (j *journal) write(l line, sync bool) error {
-	if j.file == nil {
+// write appends an entry. sync makes it and all before it survive a power cut.
+func (j *journal) write(e entry, sync bool) error {
+	if j.file == nil || e.transient() {
 		return nil
 	}
-	text, err := json.Marshal(l)
+	text, err := json.Marshal(e)
 	if err == nil {
 		_, err = j.file.Write(append(text, '\n'))
 	}
@@ -124,7 +91,8 @@ func (j *journal) close() error {
 	return j.file.Close()
 }
 
-// remove ends the journal of a session whose outcome is recorded elsewhere.
+// remove closes and deletes the journal of a session whose outcome is in the
+// history.
 func (j *journal) remove() error {
 	if j.file == nil {
 		return nil
@@ -133,68 +101,58 @@ func (j *journal) remove() error {
 	return errors.Join(j.file.Close(), os.Remove(j.file.Name()))
 }
 
-// readJournal returns what is in a journal. restored says that the node
-// serves what it did before the session. A line that was cut off is left out.
+// readJournal returns the session of a journal and whether its node serves again
+// what it served before. A last line that is incomplete is left out.
 func readJournal(path string) (p *progress, restored bool, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, false, fmt.Errorf("arena: read the journal: %w", err)
 	}
+	p, restored, err = parseJournal(text)
+	if err != nil {
+		return nil, false, fmt.Errorf("arena: %s%w", path, err)
+	}
+	return p, restored, nil
+}
+
+// parseJournal replays a journal's lines. Its errors begin with the place.
+func parseJournal(text []byte) (p *progress, restored bool, err error) {
 	scanner := bufio.NewScanner(bytes.NewReader(text[:bytes.LastIndexByte(text, '\n')+1]))
 	scanner.Buffer(nil, 1<<20)
 	number := 0
 	for scanner.Scan() {
 		number++
-		var l line
-		if err := json.Unmarshal(scanner.Bytes(), &l); err != nil {
-			return nil, false, fmt.Errorf("arena: %s:%d: %w; remove the file to forget this session", path, number, err)
+		var e entry
+		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
+			return nil, false, fmt.Errorf(":%d: %w; remove the file to forget this session", number, err)
 		}
 		switch {
-		case number == 1 && l.Session == nil:
-			return nil, false, fmt.Errorf("arena: %s: the first line is no session; remove the file", path)
-		case number == 1:
-			if l.Session.Tasks <= 0 {
-				return nil, false, fmt.Errorf("arena: %s: a session without tasks; remove the file", path)
-			}
-			p = newProgress(*l.Session)
-			continue
+		case number > 1:
+			restored = e.Restored
+			p.apply(e)
+		case e.Session == nil:
+			return nil, false, errors.New(": the first line is no session; remove the file")
+		case e.Session.Tasks <= 0:
+			return nil, false, errors.New(": a session without tasks; remove the file")
+		default:
+			p = newProgress(*e.Session)
 		}
-		restored = l.Restored
-		p.replay(l)
 	}
 	if err := scanner.Err(); err != nil {
-		return nil, false, fmt.Errorf("arena: %s:%d: %w", path, number+1, err)
+		return nil, false, fmt.Errorf(":%d: %w", number+1, err)
 	}
 	if p == nil {
-		return nil, false, fmt.Errorf("arena: %s: %w", path, errEmptyJournal)
+		return nil, false, fmt.Errorf(": %w", errEmptyJournal)
 	}
+	p.silent = 0 // the model will be loaded anew
 	return p, restored, nil
 }
 
-// errEmptyJournal: the process ended before anything was written, and so
-// before anything was done.
+// errEmptyJournal is the error for a journal without a line: its process ended
+// before it did anything.
 var errEmptyJournal = errors.New("the journal is empty")
 
-func (p *progress) replay(l line) {
-	switch {
-	case l.Test != nil:
-		p.add(l.Test.Block, l.Test.Index, l.Test.Test)
-	case l.Look != nil:
-		p.looks = append(p.looks, *l.Look)
-	case l.Confirm != nil:
-		p.confirmed = l.Confirm
-	case l.Unsteady != nil:
-		p.unsteady[l.Unsteady.Role] = l.Unsteady.Why
-	case l.Failure != "":
-		p.failure = l.Failure
-	case l.Out != nil && l.Out.Index >= 0 && l.Out.Index < len(p.field):
-		p.field[l.Out.Index].out = l.Out.Why
-	case l.Chosen != nil && *l.Chosen >= 0 && *l.Chosen < len(p.field):
-		p.Candidate = p.field[*l.Chosen].model
-	}
-}
-
-// journals returns the paths of all journals in a folder, newest first.
+// journals returns the paths of all journals in a folder, the latest first.
 func journals(folder string) ([]string, error) {
 	if folder == "" {
 		return nil, nil

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/turbone/jarvis/arena/suite"
 	"github.com/turbone/jarvis/history"
@@ -13,57 +16,67 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Config is what an [Organizer] is made of.
+// Config configures an [Organizer].
 type Config struct {
-	// History keeps the runs and the champion.
+	// History keeps the runs and the champion. It is required.
 	History history.HistoryStore
-	// Suite are the tasks that are drawn from.
+	// Suite holds the tasks to draw from. It is required.
 	Suite *suite.Suite
-	// Leases are taken on the nodes; nil means that nobody else works on them.
+	// Leases are acquired on the nodes; nil means leases within this Organizer.
 	Leases nodes.Leases
-	// Keeper remembers what a node is meant to serve; nil where nobody does.
+	// Keeper keeps what the nodes are meant to serve; nil keeps nothing.
 	Keeper Keeper
-	// Journal is the folder of the sessions' journals; it is made. "" keeps
-	// none: a session that is cut short is lost, and the node is only restored
-	// by the same process.
+	// Journal is the folder of the sessions' journals, which is created. Empty
+	// means no journals: an interrupted session is lost, and only the same
+	// process restores the node.
 	Journal string
-	// Figures are the sizes and limits; zero fields mean those of
+	// Figures are sizes and limits; each zero field means that of
 	// [DefaultFigures].
 	Figures Figures
-	// Weights are the composite's; the zero value means [scoring.Default].
+	// Weights are the weights of the composite; the zero value means
+	// [scoring.Default].
 	Weights scoring.Composite
-	// Quiet waits until a node that was leased is out of the route, and may be
-	// nil. An error of it is told and stops nothing.
-	Quiet func(ctx context.Context, node string) error
-	// Sinks take the events.
+	// Drain waits until a leased node gets no more requests; nil does not wait.
+	// Its error becomes an [EventTraffic] and stops nothing.
+	Drain func(ctx context.Context, node string) error
+	// Sinks receive the events.
 	Sinks []Sink
 }
 
-// Figures are the sizes and limits of a tournament.
+// Figures are the sizes and limits of a tournament. A zero field means that of
+// [DefaultFigures].
 type Figures struct {
-	// Tasks is how many tasks are drawn, Cycles how often the candidate is
-	// asked them at most; QuickCycles the same for a quick tournament.
-	Tasks, Cycles, QuickCycles int
-	// Warmup is how many answers are thrown away after a load. More are, up to
-	// ten, until the speed is steady. Negative: none.
+	// Tasks is the number of tasks drawn from the suite.
+	Tasks int
+	// Cycles is the greatest number of times that the candidate is asked all
+	// tasks; QuickCycles is the same for [Quick].
+	Cycles, QuickCycles int
+	// Warmup is the least number of answers discarded after a load, or
+	// [NoWarmup]. Up to ten more are discarded until the speed is steady.
 	Warmup int
-	// Temperature of all questions; negative means 0.
+	// Temperature of all questions, or [ZeroTemperature].
 	Temperature float64
-	// MaxTokens bounds an answer, thinking included, where its task doesn't.
+	// MaxTokens limits an answer, thinking included, unless its task does.
 	MaxTokens int
-	// Timeout bounds one test.
+	// Timeout limits one test.
 	Timeout time.Duration
 	// Grace is how long requests of others may take to finish before the node
 	// is worked on.
 	Grace time.Duration
-	// Patience is how long a server that doesn't listen is waited for when a
-	// model has to be loaded.
+	// Patience is how long a load waits for a server that does not listen.
 	Patience time.Duration
 }
 
-// DefaultFigures returns 40 tasks, 5 cycles, 2 of a quick tournament, 3
-// answers thrown away, a temperature of 0.2, 1,024 tokens, 60 s a test, 10 s
-// of grace, and a minute of patience.
+const (
+	// NoWarmup as [Figures].Warmup discards no answer.
+	NoWarmup = -1
+	// ZeroTemperature as [Figures].Temperature is a temperature of 0.
+	ZeroTemperature = -1.0
+)
+
+// DefaultFigures returns 40 tasks, 5 cycles, 2 cycles of a quick tournament, a
+// warm-up of 3 answers, a temperature of 0.2, 1,024 tokens, 60 s for a test,
+// 10 s of grace and a minute of patience.
 func DefaultFigures() Figures {
 	return Figures{
 		Tasks: 40, Cycles: 5, QuickCycles: 2, Warmup: 3, Temperature: 0.2, MaxTokens: 1024,
@@ -71,7 +84,9 @@ func DefaultFigures() Figures {
 	}
 }
 
-func (f Figures) filled() Figures {
+// withDefaults returns f with zero fields filled in, and the named values
+// turned into the figures that they stand for.
+func (f Figures) withDefaults() Figures {
 	d := DefaultFigures()
 	fill(&f.Tasks, d.Tasks)
 	fill(&f.Cycles, d.Cycles)
@@ -82,8 +97,22 @@ func (f Figures) filled() Figures {
 	fill(&f.Timeout, d.Timeout)
 	fill(&f.Grace, d.Grace)
 	fill(&f.Patience, d.Patience)
-	f.Warmup, f.Temperature = max(f.Warmup, 0), max(f.Temperature, 0)
+	if f.Warmup == NoWarmup {
+		f.Warmup = 0
+	}
+	if f.Temperature == ZeroTemperature {
+		f.Temperature = 0
+	}
 	return f
+}
+
+// validate reports a figure that is out of range.
+func (f Figures) validate() error {
+	if f.Tasks < 0 || f.Cycles < 0 || f.QuickCycles < 0 || f.Warmup < NoWarmup || f.MaxTokens < 0 ||
+		f.Temperature < 0 && f.Temperature != ZeroTemperature || f.Timeout < 0 || f.Grace < 0 || f.Patience < 0 {
+		return fmt.Errorf("arena: a negative figure: %+v", f)
+	}
+	return nil
 }
 
 func fill[T comparable](field *T, value T) {
@@ -93,35 +122,41 @@ func fill[T comparable](field *T, value T) {
 	}
 }
 
-// Keeper remembers, across processes, what each node is meant to serve. The
+// Keeper keeps, across processes, which model each node is meant to serve. The
 // healer's state file is one.
 type Keeper interface {
-	// Serving returns the model that the node is meant to serve: one that was
-	// promoted there, else the configured one. ok is false where neither is
+	// Serving returns the model that the node is meant to serve: the one that
+	// was promoted there, else the configured one. ok is false if neither is
 	// known.
 	Serving(ctx context.Context, node *nodes.Node) (m nodes.Model, ok bool, err error)
-	// Remember notes which model must be on the node again when the holder of
-	// its lease is gone. It is called before anything is unloaded. Nil forgets.
+	// Remember sets the model that the node must get back if the holder of its
+	// lease dies. It is called before anything is unloaded. Nil removes it.
 	Remember(ctx context.Context, node *nodes.Node, m *nodes.Model) error
-	// Promote makes a model the one that the node is meant to serve.
+	// Promote sets the model that the node is meant to serve.
 	Promote(ctx context.Context, node *nodes.Node, p nodes.Promotion) error
 }
 
-// Organizer is an [Arena] that holds its tournaments on the nodes given. It is
-// made by [New].
+// Organizer is an [Arena] that holds its tournaments on the nodes that it is
+// given, one at a time on each. Use [New] to create one.
 type Organizer struct {
 	config  Config
 	figures Figures
 	weights scoring.Composite
 }
 
-// New checks the configuration and makes the journal's folder.
+var _ Arena = (*Organizer)(nil)
+
+// New returns an Organizer. It checks the configuration and creates the
+// journal's folder.
 func New(c Config) (*Organizer, error) {
 	switch {
 	case c.History == nil:
 		return nil, errors.New("arena: no history given")
 	case c.Suite == nil || len(c.Suite.Tasks()) == 0:
 		return nil, errors.New("arena: no tasks given")
+	}
+	if err := c.Figures.validate(); err != nil {
+		return nil, err
 	}
 	if c.Leases == nil {
 		c.Leases = &nodes.MemoryLeases{}
@@ -131,11 +166,160 @@ func New(c Config) (*Organizer, error) {
 			return nil, fmt.Errorf("arena: make the journal's folder: %w", err)
 		}
 	}
-	a := &Organizer{config: c, figures: c.Figures.filled(), weights: c.Weights}
-	if a.weights == (scoring.Composite{}) {
-		a.weights = scoring.Default()
-	}
-	return a, nil
+	fill(&c.Weights, scoring.Default())
+	return &Organizer{config: c, figures: c.Figures.withDefaults(), weights: c.Weights}, nil
 }
 
-var _ Arena = (*Organizer)(nil)
+// Hold implements [Arena].
+func (a *Organizer) Hold(ctx context.Context, r Request) (Result, error) {
+	if err := r.single(); err != nil {
+		return Result{}, err
+	}
+	why := "tournament"
+	if c, ok := r.Contest.(Challenge); ok {
+		why += " of " + c.Name
+	}
+	ranking, err := a.hold(ctx, r.Node, why, func(n *leasedNode) (*tournament, error) { return a.begin(ctx, n, r) })
+	return ranking.Final, err
+}
+
+// HoldAll implements [Arena].
+func (a *Organizer) HoldAll(ctx context.Context, r Request) (Ranking, error) {
+	field, err := r.several()
+	if err != nil {
+		return Ranking{}, err
+	}
+	why := fmt.Sprintf("tournament of %d models", len(field))
+	return a.hold(ctx, r.Node, why, func(n *leasedNode) (*tournament, error) { return a.begin(ctx, n, r) })
+}
+
+// Resume implements [Arena].
+func (a *Organizer) Resume(ctx context.Context, node *nodes.Node, session string) (Ranking, error) {
+	if node == nil {
+		return Ranking{}, fmt.Errorf("arena: %w: no node given", ErrInvalidRequest)
+	}
+	return a.hold(ctx, node, "tournament", func(n *leasedNode) (*tournament, error) { return a.resume(ctx, n, session) })
+}
+
+// hold leases the node, runs the tournament that open returns, and releases
+// the lease.
+func (a *Organizer) hold(ctx context.Context, node *nodes.Node, why string, open func(*leasedNode) (*tournament, error)) (Ranking, error) {
+	n, err := a.acquire(ctx, node, why)
+	if err != nil {
+		return Ranking{}, err
+	}
+	t, err := open(n)
+	if err != nil {
+		return Ranking{}, errors.Join(err, n.release(ctx, true)) // nothing was changed
+	}
+	result, err := t.run(ctx)
+	return t.ranking(result), errors.Join(err, n.release(ctx, t.intact))
+}
+
+const (
+	// afterTests is the number of the champion's tests between the candidate's
+	// and a promotion.
+	afterTests = 20
+	// cyclesUnknown is the greatest number of cycles that a champion is asked
+	// whose own history is too short to count.
+	cyclesUnknown = 3
+	// enoughHistory is the number of runs from which on it counts.
+	enoughHistory = 4
+	// extendBy is the length of an extended tournament in that of a full one.
+	extendBy = 2
+)
+
+// drawn returns the tasks of all tournaments (0) or of all fields (1). They
+// have none in common as long as the suite has enough.
+func (a *Organizer) drawn(number int) *suite.Suite {
+	return a.config.Suite.Draw(a.figures.Tasks, number)
+}
+
+// begin starts the session of a request.
+func (a *Organizer) begin(ctx context.Context, n *leasedNode, r Request) (*tournament, error) {
+	s, err := n.Probe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := a.draft(ctx, n, s, r)
+	if err != nil {
+		return nil, err
+	}
+	j, err := newJournal(a.config.Journal, p.session)
+	if err != nil {
+		return nil, err
+	}
+	t := a.tournament(n, p, j)
+	t.emitSession(EventStarted)
+	for i, m := range p.Field {
+		if why := n.Loadable(s, m); why != nil {
+			if err := t.decide(entry{Out: &outEntry{i, why.Error()}}); err != nil {
+				return nil, errors.Join(err, j.close())
+			}
+		}
+	}
+	return t, nil
+}
+
+// draft returns the session of a request: all that is fixed before the first
+// test.
+func (a *Organizer) draft(ctx context.Context, n *leasedNode, s nodes.Snapshot, r Request) (*progress, error) {
+	candidate, field, method, err := n.contestants(s, r)
+	if err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("arena: name the session: %w", err)
+	}
+	drawn := a.drawn(0)
+	tasks := len(drawn.Tasks())
+	cycles := a.figures.Cycles
+	switch r.Budget {
+	case Quick:
+		cycles = a.figures.QuickCycles
+	case Extended:
+		cycles *= extendBy
+	}
+	_, selfTest := r.Contest.(SelfTest)
+	p := newProgress(session{
+		ID: id.String(), Node: n.Name, Started: time.Now(), Champion: n.saved, Candidate: candidate,
+		Suite: a.config.Suite.Name(), Hash: drawn.Hash(), Tasks: tasks, Seed: rand.Uint64() >> 1, Method: method,
+		Cap: cycles * tasks, Type: runType, Strict: r.Rule == Strict, SelfTest: selfTest, Parallel: max(r.Parallel, 1),
+		Field: field, FieldTasks: len(a.drawn(1).Tasks()),
+	})
+	p.weights = a.weights
+	if err := a.evidence(ctx, n.Node, p, nil); err != nil {
+		return nil, err
+	}
+	p.size(cycles)
+	return p, nil
+}
+
+// contestants returns the candidate or the field of a request, with the names
+// and digests of the node, and the method by which they are judged. The error
+// says why a candidate can't be loaded.
+func (n *leasedNode) contestants(s nodes.Snapshot, r Request) (candidate nodes.Model, field []nodes.Model, method Method, err error) {
+	method = MethodPaired
+	if r.Rule == Plain {
+		method = MethodPlain
+	}
+	switch c := r.Contest.(type) {
+	case SelfTest:
+		return n.saved, nil, MethodPaired, nil
+	case Field:
+		field, err = n.field(s, c)
+		return nodes.Model{}, field, method, err
+	case Challenge:
+		candidate = nodes.Model(c)
+	}
+	asked := candidate
+	candidate.Name = n.Canonical(candidate.Name)
+	if candidate.Digest == "" {
+		candidate.Digest = digestOf(n.Node, s, candidate.Name)
+	}
+	if candidate.Equal(n.saved) {
+		return candidate, nil, MethodMeasured, nil
+	}
+	return candidate, nil, method, n.Loadable(s, asked) // its errors name the model as the request does
+}

@@ -20,71 +20,69 @@ const runType = "arena"
 // latest.
 const mostEvidence = 10
 
-// runID names a model's run of a session, the same each time it is recorded.
-func (s session) runID(r Role) string { return s.ID + "-" + string(r) }
-
-// record writes the session's runs and, where there is one, the new champion.
+// writeHistory writes the session's runs and, after a promotion, the champion.
 // Doing it again changes nothing.
-func (m *match) record(ctx context.Context, verdict Verdict) error {
-	store := m.hold.arena.config.History
+func (t *tournament) writeHistory(ctx context.Context, verdict Verdict) error {
+	store := t.arena.config.History
 	version := ""
-	if s, err := m.hold.node.Probe(ctx); err == nil {
+	if s, err := t.node.Probe(ctx); err == nil {
 		version = s.Version
 	}
 	for _, r := range []Role{Champion, Candidate} {
-		tests := m.champion()
+		tests := t.champions()
 		if r == Candidate {
-			tests = m.candidate
+			tests = t.candidate
 		}
 		if len(tests) == 0 {
 			continue
 		}
-		run := m.run(r, tests)
+		run := t.historyRun(r, tests)
 		run.EngineVersion = version
 		run.Crowned = r == Candidate && verdict == VerdictPromoted
 		if _, err := store.Append(ctx, run); err != nil {
-			return fmt.Errorf("%s: record the tournament: %w", m.Node, err)
+			return fmt.Errorf("%s: record the tournament: %w", t.Node, err)
 		}
 	}
 	if verdict != VerdictPromoted {
 		return nil
 	}
-	score := m.weights.Score(scoring.Measure(m.candidate))
+	score := t.weights.Score(scoring.Measure(t.candidate))
 	champion := history.Champion{
-		Model: m.Candidate.Name, Score: scoring.Round(score.Composite), Since: time.Now(),
-		Config: m.conditions(m.Candidate), Node: m.Node, RunID: m.runID(Candidate),
+		Model: t.Candidate.Name, Score: scoring.Round(score.Composite), Since: time.Now(),
+		Config: t.conditions(t.Candidate), Node: t.Node, RunID: t.runID(Candidate),
 	}
 	if before, ok, err := store.Champion(ctx); err != nil {
-		return fmt.Errorf("%s: record the champion: %w", m.Node, err)
+		return fmt.Errorf("%s: record the champion: %w", t.Node, err)
 	} else if ok && before.RunID == champion.RunID {
 		return nil // recorded before
 	}
 	if err := store.SetChampion(ctx, champion); err != nil {
-		return fmt.Errorf("%s: record the champion: %w", m.Node, err)
+		return fmt.Errorf("%s: record the champion: %w", t.Node, err)
 	}
 	return nil
 }
 
-// run is a model's part of the session as the history keeps it.
-func (m *match) run(r Role, tests []scoring.Test) history.Run {
+// historyRun returns a model's part of the session as a run of the history.
+func (t *tournament) historyRun(r Role, tests []scoring.Test) history.Run {
 	sample := scoring.Measure(tests)
-	model := m.model(r)
+	model := t.model(r)
 	errors := sample.Errors
 	total := history.Tally{Pass: sample.Passed, Total: sample.Tests, Latency: &sample.Latency}
 	run := history.Run{
-		Time: time.Now(), Type: m.Type, Model: model.Name, Config: m.conditions(model),
-		Score: m.weights.Score(sample).Composite, PassRate: 100 * float64(sample.Passed) / float64(sample.Tests),
-		Latency: sample.Latency, Tests: sample.Tests, ByNode: map[string]history.Tally{m.Node: total},
-		ByDomain: byDomain(tests), ID: m.runID(r), Node: m.Node, Errors: &errors, Suite: m.Hash,
-		Digest: model.Digest, Engine: m.hold.node.Engine, P95: scoring.LatencyQuantile(tests, 0.95),
-		FirstToken: meanFirstToken(tests), Results: tests, Session: m.ID, Unsteady: m.unsteady[r],
+		Time: time.Now(), Type: t.Type, Model: model.Name, Config: t.conditions(model),
+		Score: t.weights.Score(sample).Composite, PassRate: 100 * float64(sample.Passed) / float64(sample.Tests),
+		Latency: sample.Latency, Tests: sample.Tests, ByNode: map[string]history.Tally{t.Node: total},
+		ByDomain: byDomain(tests), ID: t.runID(r), Node: t.Node, Errors: &errors, Suite: t.Hash,
+		Digest: model.Digest, Engine: t.node.Engine, P95: scoring.LatencyQuantile(tests, 0.95),
+		FirstToken: meanFirstToken(tests), Results: tests, Session: t.ID, Unsteady: t.unsteady[r],
 	}
 	return run
 }
 
-// conditions are what a model was asked under.
-func (m *match) conditions(model nodes.Model) map[string]any {
-	return m.hold.arena.conditions(model, m.Parallel)
+// conditions returns the conditions under which a model was asked, as the
+// history compares them.
+func (t *tournament) conditions(model nodes.Model) map[string]any {
+	return t.arena.conditions(model, t.Parallel)
 }
 
 func (a *Organizer) conditions(model nodes.Model, parallel int) map[string]any {

@@ -10,18 +10,18 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Unfinished is a session that was cut short.
+// Unfinished is a session that was interrupted.
 type Unfinished struct {
 	Session string
-	// Node is where, "" where the journal can't be read.
+	// Node is the name of its node, "" if the journal can't be read.
 	Node string
-	// Several: it is one of several candidates.
+	// Several reports whether it has several candidates.
 	Several             bool
 	Champion, Candidate nodes.Model
 	Started             time.Time
-	// Tests is how many were made.
+	// Tests is the number of its tests.
 	Tests int
-	// Err says why its node couldn't be given its model back, nil where it was.
+	// Err is why its node did not get its model back, nil if it did.
 	Err error
 }
 
@@ -45,13 +45,15 @@ func (a *Organizer) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, 
 	return list, nil
 }
 
+// recover ends the session of one journal. It returns nil for a session that
+// is no longer there, or on a node that is leased.
 func (a *Organizer) recover(ctx context.Context, path string, set *nodes.Set) (*Unfinished, error) {
 	p, restored, err := readJournal(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil // its process ended it meanwhile
 	case errors.Is(err, errEmptyJournal):
-		return nil, a.removeIdle(ctx, path)
+		return nil, removeIdle(path)
 	case err != nil:
 		return nil, err
 	}
@@ -69,57 +71,46 @@ func (a *Organizer) recover(ctx context.Context, path string, set *nodes.Set) (*
 	if _, err := node.Probe(ctx); err != nil {
 		return u, fmt.Errorf("a tournament was cut short, and %s is to be loaded again: %w", p.Champion.Name, err)
 	}
-	lease, err := a.config.Leases.Acquire(ctx, node.Name, nodes.Holder{
-		Name: "jarvis-arena", PID: os.Getpid(), Since: time.Now(), Why: "end a tournament that was cut short",
-	})
+	lease, err := a.config.Leases.Acquire(ctx, node.Name, holder("end a tournament that was cut short"))
 	if errors.Is(err, nodes.Leased) {
 		return nil, nil // it is still under way, or the healer is at work
 	}
 	if err != nil {
 		return u, err
 	}
-	h := &hold{arena: a, node: node, lease: lease, saved: p.Champion, reloads: map[string]int{}}
-	m := a.match(h, p, nil)
+	n := &leasedNode{Node: node, arena: a, lease: lease, saved: p.Champion}
+	t := a.tournament(n, p, nil)
 	p.weights = a.weights
 	// While the lease was free the session may have been ended by another.
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, lease.Release()
 	}
-	if m.journal, err = openJournal(path); err != nil {
+	if t.journal, err = openJournal(path); err != nil {
 		return u, errors.Join(err, lease.Release())
 	}
-	a.tell(Event{Node: node.Name, Type: EventWarning, Text: fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", p.challengers(), p.tests())})
-	crowned, err := m.crowned(ctx)
+	t.emitSession(EventRecovering)
+	promoted, err := t.promoted(ctx)
 	switch {
 	case err != nil:
-		err = errors.Join(err, m.journal.close())
-	case crowned:
-		m.intact = true
-		_, reason := p.outcome()
-		if _, err = m.finish(ctx, VerdictPromoted, reason); err == nil {
+		err = errors.Join(err, t.journal.close())
+	case promoted:
+		t.intact = true
+		if _, err = t.finish(ctx, t.outcome()); err == nil {
 			u = nil
 		}
 	default:
-		if err = m.restore(ctx); err == nil {
-			err = m.journal.write(line{Restored: true}, true)
+		if err = t.restore(ctx); err == nil {
+			err = t.journal.write(entry{Restored: true}, true)
 		}
-		err = errors.Join(err, m.journal.close())
+		err = errors.Join(err, t.journal.close())
 	}
-	return u, errors.Join(err, h.release(ctx, m.intact))
-}
-
-// challengers is the candidate, or how many there are as long as none is chosen.
-func (p *progress) challengers() string {
-	if p.Candidate.Name == "" {
-		return fmt.Sprintf("%d candidates", len(p.Field))
-	}
-	return p.Candidate.Name
+	return u, errors.Join(err, n.release(ctx, t.intact))
 }
 
 // removeIdle removes the journal of a process that ended before it did
-// anything. One that is being started holds its node's lease; the file is
-// young then.
-func (a *Organizer) removeIdle(_ context.Context, path string) error {
+// anything. A journal younger than a minute may belong to a process that is
+// about to write its first line, and stays.
+func removeIdle(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || time.Since(info.ModTime()) < time.Minute {
 		return nil
@@ -127,65 +118,65 @@ func (a *Organizer) removeIdle(_ context.Context, path string) error {
 	return os.Remove(path)
 }
 
-// crowned reports whether the session's candidate was put into service for
-// good before the process ended.
-func (m *match) crowned(ctx context.Context) (bool, error) {
-	if v, _ := m.outcome(); v != VerdictPromoted {
+// promoted reports whether the session's candidate was put into service for
+// good before its process ended.
+func (t *tournament) promoted(ctx context.Context) (bool, error) {
+	if t.outcome().verdict != VerdictPromoted {
 		return false, nil
 	}
-	keeper := m.hold.arena.config.Keeper
+	keeper := t.arena.config.Keeper
 	if keeper == nil {
-		champion, ok, err := m.hold.arena.config.History.Champion(ctx)
-		return ok && champion.RunID == m.runID(Candidate), err
+		champion, ok, err := t.arena.config.History.Champion(ctx)
+		return ok && champion.RunID == t.runID(Candidate), err
 	}
-	now, ok, err := keeper.Serving(ctx, m.hold.node)
-	return ok && now.Equal(m.Candidate), err
+	now, ok, err := keeper.Serving(ctx, t.node.Node)
+	return ok && now.Equal(t.Candidate), err
 }
 
-// resume continues an interrupted session on the node: the one named, else the
+// resume opens an interrupted session on the node: the one named, else the
 // latest.
-func (a *Organizer) resume(ctx context.Context, h *hold, session string) (*match, error) {
+func (a *Organizer) resume(ctx context.Context, n *leasedNode, session string) (*tournament, error) {
 	paths, err := journals(a.config.Journal)
 	if err != nil {
 		return nil, err
 	}
 	for _, path := range paths {
 		p, _, err := readJournal(path)
-		if err != nil || p.Node != h.node.Name || session != "" && session != p.ID {
+		if err != nil || p.Node != n.Name || session != "" && session != p.ID {
 			continue
 		}
-		if err := a.resumable(ctx, h, p); err != nil {
+		if err := a.comparable(ctx, n, p); err != nil {
 			return nil, err
 		}
 		p.weights = a.weights
-		if err := a.evidence(ctx, h.node, p, p.Evidence); err != nil {
+		if err := a.evidence(ctx, n.Node, p, p.Evidence); err != nil {
 			return nil, err
 		}
 		j, err := openJournal(path)
 		if err != nil {
 			return nil, err
 		}
-		m := a.match(h, p, j)
-		m.tell(Event{Type: EventResumed, Model: p.Candidate.Name, Role: Candidate, Text: fmt.Sprintf("%s against %s, going on after %d tests", p.challengers(), p.Champion.Name, p.tests())})
-		return m, nil
+		t := a.tournament(n, p, j)
+		t.emitSession(EventResumed)
+		return t, nil
 	}
-	return nil, fmt.Errorf("%s: %w: no tournament was cut short there", h.node.Name, ErrNothingToResume)
+	return nil, fmt.Errorf("%s: %w: no tournament was cut short there", n.Name, ErrNothingToResume)
 }
 
-// resumable returns an error if the session's results are not comparable with
-// those of more tests: the tasks, the champion or the candidate changed.
-func (a *Organizer) resumable(ctx context.Context, h *hold, p *progress) error {
+// comparable returns an error if the session's tests are not comparable with
+// new ones: the tasks, the champion or the candidate changed.
+func (a *Organizer) comparable(ctx context.Context, n *leasedNode, p *progress) error {
 	if p.Hash != a.drawn(0).Hash() {
 		return fmt.Errorf("%s: the tasks %w", p.Node, ErrChanged)
 	}
-	if !p.Champion.Equal(h.saved) {
-		return fmt.Errorf("%s: the champion %w: it was %s, and is %s", p.Node, ErrChanged, p.Champion.Name, h.saved.Name)
+	if !p.Champion.Equal(n.saved) {
+		return fmt.Errorf("%s: the champion %w: it was %s, and is %s", p.Node, ErrChanged, p.Champion.Name, n.saved.Name)
 	}
-	s, err := h.node.Probe(ctx)
+	s, err := n.Probe(ctx)
 	if err != nil {
 		return err
 	}
-	if now := digestOf(h.node, s, p.Candidate.Name); now != "" && p.Candidate.Digest != "" && now != p.Candidate.Digest {
+	if now := digestOf(n.Node, s, p.Candidate.Name); now != "" && p.Candidate.Digest != "" && now != p.Candidate.Digest {
 		return fmt.Errorf("%s: the file of %s %w", p.Node, p.Candidate.Name, ErrChanged)
 	}
 	return nil

@@ -146,8 +146,3 @@ func (r Request) several() (Field, error) {
 	}
 	return field, nil
 }
-
-func (r Request) selfTest() bool {
-	_, is := r.Contest.(SelfTest)
-	return is
-}

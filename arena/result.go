@@ -2,8 +2,6 @@ package arena
 
 import (
 	"fmt"
-	"math"
-	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -15,51 +13,54 @@ type Verdict string
 
 // The verdicts.
 const (
-	// VerdictPromoted: the candidate is better, and serves from now on.
+	// VerdictPromoted means that the candidate is better and serves from now on.
 	VerdictPromoted Verdict = "promoted"
-	// VerdictRetained: it isn't, by as much as is worth a change.
+	// VerdictRetained means that the candidate is not better by as much as is
+	// worth a change.
 	VerdictRetained Verdict = "retained"
-	// VerdictInconclusive: the tests didn't tell; the champion stays.
+	// VerdictInconclusive means that the tests did not decide; the champion
+	// stays.
 	VerdictInconclusive Verdict = "inconclusive"
-	// VerdictFailed: the tournament could not be held, or not to its end; the
-	// node is as it was before.
+	// VerdictFailed means that the tournament could not be held, or not to its
+	// end; the node is as it was before.
 	VerdictFailed Verdict = "failed"
 )
 
-// Result is a tournament's outcome, in the shape that the commands print.
+// Result is the outcome of a tournament. Its JSON form is the output of the
+// jarvis-arena command.
 type Result struct {
 	Verdict Verdict `json:"verdict"`
 	Node    string  `json:"node"`
-	// Reason says why in a sentence.
+	// Reason is a sentence that says why.
 	Reason    string `json:"reason"`
 	Candidate Side   `json:"candidate"`
 	Champion  Side   `json:"champion"`
-	// Gap is candidate less champion, in points of the composite; nil where it
-	// was never judged.
+	// Gap is the candidate's composite less the champion's; nil if it was never
+	// judged.
 	Gap *Gap `json:"gap"`
-	// TestsUsed is how many tests of the candidate there were.
+	// TestsUsed is the number of the candidate's tests.
 	TestsUsed int `json:"tests_used"`
-	// Loaded is the model that the node serves afterwards, "" where that could
-	// not be reached.
+	// Loaded is the model that the node serves afterwards, "" if that could not
+	// be ensured.
 	Loaded string `json:"loaded"`
-	// Session names the tournament; its runs in the history bear its name.
+	// Session is the ID of the tournament. Its runs in the history have it.
 	Session string `json:"session,omitempty"`
-	// More is about how many more tests would have settled an inconclusive one,
-	// 0 where that can't be told.
+	// More is the approximate number of further tests that would settle an
+	// inconclusive tournament, 0 if unknown.
 	More int `json:"more_tests,omitempty"`
-	// Smallest is the smallest gap that could have been found.
+	// Smallest is the smallest gap that could have been detected.
 	Smallest float64 `json:"smallest_gap,omitempty"`
-	// Method is how it was decided.
+	// Method is the method that decided.
 	Method Method `json:"rule,omitempty"`
-	// Looks are the judgements on the way.
+	// Looks are all judgements, in order.
 	Looks []scoring.Look `json:"-"`
-	// ChampionTests and CandidateTests are the tests themselves.
+	// ChampionTests and CandidateTests are the tests of this session.
 	ChampionTests  []scoring.Test `json:"-"`
 	CandidateTests []scoring.Test `json:"-"`
 }
 
-// Side is one of the two models, as measured in this session. Scores are
-// rounded to two decimals.
+// Side is one of the two models as measured in a tournament. Scores have two
+// decimals.
 type Side struct {
 	Model       string         `json:"model"`
 	Load        nodes.Settings `json:"load,omitempty"`
@@ -73,7 +74,8 @@ type Side struct {
 	LatencyMS   int64          `json:"latency_ms"`
 	P95MS       int64          `json:"p95_latency_ms,omitempty"`
 	FirstMS     int64          `json:"first_token_ms,omitempty"`
-	// Unsteady says why the figures are less sure than usual.
+	// Unsteady is why the figures are less certain than usual, "" if they are
+	// not.
 	Unsteady string `json:"unsteady,omitempty"`
 }
 
@@ -87,6 +89,7 @@ type Gap struct {
 	OtherHigh float64 `json:"other_tasks_high"`
 }
 
+// side returns what a model's tests measured.
 func side(m nodes.Model, tests []scoring.Test, weights scoring.Composite, unsteady string) Side {
 	sample := scoring.Measure(tests)
 	score := weights.Score(sample).Rounded()
@@ -99,91 +102,35 @@ func side(m nodes.Model, tests []scoring.Test, weights scoring.Composite, unstea
 	}
 }
 
-func (m *match) result(v Verdict, reason string) Result {
+// result returns the result of the session with a verdict.
+func (t *tournament) result(v Verdict, reason string) Result {
 	r := Result{
-		Verdict: v, Node: m.Node, Reason: reason, Session: m.ID, Method: m.Method, TestsUsed: len(m.candidate),
-		Candidate: side(m.Candidate, m.candidate, m.weights, m.unsteady[Candidate]),
-		Champion:  side(m.Champion, m.champion(), m.weights, m.unsteady[Champion]),
-		Looks:     m.looks, ChampionTests: m.champion(), CandidateTests: m.candidate,
+		Verdict: v, Node: t.node.Name, Reason: reason, Session: t.ID, Method: t.Method, TestsUsed: len(t.candidate),
+		Candidate: side(t.Candidate, t.candidate, t.weights, t.unsteady[Candidate]),
+		Champion:  side(t.Champion, t.champions(), t.weights, t.unsteady[Champion]),
+		Looks:     t.looks, ChampionTests: t.champions(), CandidateTests: t.candidate,
 	}
-	if m.intact {
-		r.Loaded = m.Champion.Name
+	if t.intact {
+		r.Loaded = t.Champion.Name
 	}
-	if m.Method == MethodMeasured {
+	if t.Method == MethodMeasured {
 		r.Candidate = r.Champion
-		r.TestsUsed = len(m.before)
+		r.TestsUsed = len(t.before)
 	}
-	if look := m.last(); look.Tests > 0 {
+	if look := t.decisive(); look.Tests > 0 {
 		r.Gap = &Gap{
 			Estimate: scoring.Round(look.Estimate), Low: scoring.Round(look.Low), High: scoring.Round(look.High),
 			OtherLow: scoring.Round(look.OtherLow), OtherHigh: scoring.Round(look.OtherHigh),
 		}
 		r.More, r.Smallest = look.More, scoring.Round(look.Smallest)
 	}
-	if m.confirmed != nil {
-		r.Looks = append(r.Looks[:len(r.Looks):len(r.Looks)], *m.confirmed)
+	if t.confirmed != nil {
+		r.Looks = append(r.Looks[:len(r.Looks):len(r.Looks)], *t.confirmed)
 	}
 	return r
 }
 
-// outcome is the verdict of a session that has come to its end, and why.
-func (p *progress) outcome() (Verdict, string) {
-	if p.failure != "" {
-		return VerdictFailed, p.failure
-	}
-	if p.Method == MethodMeasured {
-		return VerdictRetained, p.Champion.Name + " is what the node serves: measured, not compared"
-	}
-	look := p.last()
-	verdict, _ := p.verdict()
-	gap := gapText(look)
-	switch {
-	case verdict == scoring.Promote && p.SelfTest:
-		return VerdictInconclusive, fmt.Sprintf("the model seems better than itself (%s): this node is too unsteady for a verdict", gap)
-	case p.SelfTest:
-		return VerdictRetained, fmt.Sprintf("the model against itself: %s; on this node a gap of %.2f can be found", gap, look.Smallest)
-	case verdict == scoring.Promote && p.Method == MethodPlain:
-		return VerdictPromoted, fmt.Sprintf("its score is above the champion's by %.2f (plain rule)", look.Estimate)
-	case p.Method == MethodPlain:
-		return VerdictRetained, fmt.Sprintf("the score of %s is not above the champion's (%+.2f, plain rule)", p.Candidate.Name, look.Estimate)
-	case verdict == scoring.Promote:
-		return VerdictPromoted, fmt.Sprintf("better by %s", gap)
-	case len(look.Guards) > 0 && look.Z >= look.Upper:
-		return VerdictRetained, fmt.Sprintf("the score of %s is higher (%s), but %s", p.Candidate.Name, gap, strings.Join(look.Guards, " and "))
-	case verdict == scoring.Inconclusive:
-		text := fmt.Sprintf("nothing is shown after %d tests: %s; the champion stays", look.Tests, gap)
-		if look.More > 0 {
-			text += fmt.Sprintf("; about %d more tests would settle it", look.More)
-		}
-		return VerdictInconclusive, text
-	case look.High < 0:
-		return VerdictRetained, fmt.Sprintf("%s is worse by %.2f [%.2f … %.2f]", p.Candidate.Name, round(-look.Estimate), round(-look.High), round(-look.Low))
-	}
-	return VerdictRetained, fmt.Sprintf("%s is not better by as much as is worth a change: %s", p.Candidate.Name, gap)
-}
-
-// gapText is a gap with its interval.
-func gapText(l scoring.Look) string {
-	return fmt.Sprintf("%+.2f [%+.2f … %+.2f]", round(l.Estimate), round(l.Low), round(l.High))
-}
-
-// round keeps a minus zero from being shown.
-func round(figure float64) float64 {
-	if r := scoring.Round(figure); r != 0 && !math.IsNaN(r) {
-		return r
-	}
-	return 0
-}
-
-func lookText(l scoring.Look) string {
-	text := fmt.Sprintf("after %d tests: %s, z %.2f of %.2f", l.Tests, gapText(l), l.Z, l.Upper)
-	if l.Verdict == scoring.Continue && l.More > 0 {
-		text += fmt.Sprintf(", about %d more", l.More)
-	}
-	return text
-}
-
-// Sentence is the outcome for people.
+// Sentence returns the outcome as a sentence.
 func (r Result) Sentence() string {
 	switch r.Verdict {
 	case VerdictPromoted:

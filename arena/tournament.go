@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/sourcegraph/conc/pool"
 
 	"github.com/turbone/jarvis/arena/suite"
@@ -16,401 +13,177 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-const (
-	// deadAfter is how many tests in a row without an answer make the arena
-	// look whether the server and its model are still there.
-	deadAfter = 3
-	// afterTests is how many tests of the champion follow the candidate's
-	// before a promotion.
-	afterTests = 20
-	// cyclesUnknown is how many cycles the champion is asked at most whose own
-	// history is too short to count.
-	cyclesUnknown = 3
-	// enoughHistory is from how many runs on it counts.
-	enoughHistory = 4
-	// extendBy is how much longer an extended tournament may be.
-	extendBy = 2
-)
-
-// Hold implements [Arena].
-func (a *Organizer) Hold(ctx context.Context, r Request) (Result, error) {
-	if err := r.single(); err != nil {
-		return Result{}, err
-	}
-	why := "tournament"
-	if c, ok := r.Contest.(Challenge); ok {
-		why += " of " + c.Name
-	}
-	ranking, err := a.run(ctx, r.Node, why, func(h *hold) (*match, error) { return a.open(ctx, h, r) })
-	return ranking.Final, err
-}
-
-// HoldAll implements [Arena].
-func (a *Organizer) HoldAll(ctx context.Context, r Request) (Ranking, error) {
-	field, err := r.several()
-	if err != nil {
-		return Ranking{}, err
-	}
-	why := fmt.Sprintf("tournament of %d models", len(field))
-	return a.run(ctx, r.Node, why, func(h *hold) (*match, error) { return a.open(ctx, h, r) })
-}
-
-// Resume implements [Arena].
-func (a *Organizer) Resume(ctx context.Context, node *nodes.Node, session string) (Ranking, error) {
-	if node == nil {
-		return Ranking{}, fmt.Errorf("arena: %w: no node given", ErrInvalidRequest)
-	}
-	return a.run(ctx, node, "tournament", func(h *hold) (*match, error) { return a.resume(ctx, h, session) })
-}
-
-// run leases the node, plays the match that open returns, and releases the
-// lease.
-func (a *Organizer) run(ctx context.Context, node *nodes.Node, why string, open func(*hold) (*match, error)) (Ranking, error) {
-	h, err := a.take(ctx, node, why)
-	if err != nil {
-		return Ranking{}, err
-	}
-	m, err := open(h)
-	if err != nil {
-		return Ranking{}, errors.Join(err, h.release(ctx, true)) // nothing was changed
-	}
-	result, err := m.play(ctx)
-	return m.ranking(result), errors.Join(err, h.release(ctx, m.intact))
-}
-
-// match is a tournament under way.
-type match struct {
+// tournament does on a node what the session's next step says.
+type tournament struct {
 	*progress
-	hold *hold
-	// tasks are those of the tournament, fieldTasks those by which the best of
-	// several candidates is chosen.
+	arena *Organizer
+	node  *leasedNode
+	// tasks are those of the tournament, fieldTasks those that choose the best
+	// of several candidates.
 	tasks, fieldTasks *suite.Suite
 	journal           *journal
-	// intact: the node serves what it is meant to.
+	// intact says that the node serves what it is meant to.
 	intact bool
-	silent int // tests in a row without an answer
-	reload bool
 }
 
-// open begins a session.
-func (a *Organizer) open(ctx context.Context, h *hold, r Request) (*match, error) {
-	s, err := h.node.Probe(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := a.begin(ctx, h, s, r)
-	if err != nil {
-		return nil, err
-	}
-	m, err := a.start(h, p)
-	if err != nil {
-		return nil, err
-	}
-	for i, model := range p.Field {
-		if why := h.node.Loadable(s, model); why != nil {
-			if err := m.drop(step{block: blockField, index: i}, why.Error()); err != nil {
-				return nil, errors.Join(err, m.journal.close())
-			}
-		}
-	}
-	return m, nil
+func (a *Organizer) tournament(n *leasedNode, p *progress, j *journal) *tournament {
+	return &tournament{progress: p, arena: a, node: n, tasks: a.drawn(0), fieldTasks: a.drawn(1), journal: j}
 }
 
-// contestants returns the candidate or the field of a request, with the names
-// and digests of the node, and the method by which they are judged.
-func (h *hold) contestants(s nodes.Snapshot, r Request) (candidate nodes.Model, field []nodes.Model, method Method, err error) {
-	method = MethodPaired
-	if r.Rule == Plain {
-		method = MethodPlain
-	}
-	switch c := r.Contest.(type) {
-	case SelfTest:
-		return h.saved, nil, MethodPaired, nil
-	case Field:
-		field, err = h.field(s, c)
-		return nodes.Model{}, field, method, err
-	case Challenge:
-		candidate = nodes.Model(c)
-	}
-	candidate.Name = h.node.Canonical(candidate.Name)
-	if candidate.Digest == "" {
-		candidate.Digest = digestOf(h.node, s, candidate.Name)
-	}
-	if candidate.Equal(h.saved) {
-		return candidate, nil, MethodMeasured, nil
-	}
-	return candidate, nil, method, h.node.Loadable(s, candidate) // before the champion is asked anything
+// emit sends an event with the node and the number of tests filled in.
+func (t *tournament) emit(e Event) {
+	e.Node, e.Done, e.Most = t.Node, t.tests(), t.most()
+	t.arena.emit(e)
 }
 
-// drawn are the tasks of all tournaments; with another number others, as far
-// as there are.
-func (a *Organizer) drawn(number int) *suite.Suite {
-	return a.config.Suite.Draw(a.figures.Tasks, number)
-}
-
-func (a *Organizer) match(h *hold, p *progress, j *journal) *match {
-	return &match{progress: p, hold: h, tasks: a.drawn(0), fieldTasks: a.drawn(1), journal: j}
-}
-
-// begin fixes what has to be fixed before the first test.
-func (a *Organizer) begin(ctx context.Context, h *hold, s nodes.Snapshot, r Request) (*progress, error) {
-	candidate, field, method, err := h.contestants(s, r)
-	if err != nil {
-		return nil, err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, fmt.Errorf("arena: name the session: %w", err)
-	}
-	tasks := a.drawn(0)
-	cycles := a.figures.Cycles
-	switch r.Budget {
-	case Quick:
-		cycles = a.figures.QuickCycles
-	case Extended:
-		cycles *= extendBy
-	}
-	n := len(tasks.Tasks())
-	p := newProgress(session{
-		ID: id.String(), Node: h.node.Name, Started: time.Now(), Champion: h.saved, Candidate: candidate,
-		Suite: a.config.Suite.Name(), Hash: tasks.Hash(), Tasks: n, Seed: rand.Uint64() >> 1, Method: method,
-		Cap: cycles * n, Before: n, After: min(afterTests, n), Type: runType,
-		Strict: r.Rule == Strict, SelfTest: r.selfTest(), Parallel: max(r.Parallel, 1),
-		Field: field, FieldTasks: len(a.drawn(1).Tasks()),
+// emitSession sends an event about the session as a whole.
+func (t *tournament) emitSession(kind EventType) {
+	t.emit(Event{
+		Type: kind, Model: t.Candidate.Name, Role: Candidate, Opponent: t.Champion.Name, Candidates: len(t.Field),
+		Method: t.Method, SelfTest: t.SelfTest,
 	})
-	p.weights = a.weights
-	if err := a.evidence(ctx, h.node, p, nil); err != nil {
-		return nil, err
-	}
-	switch {
-	case method == MethodMeasured:
-		p.Before, p.Cap, p.After = p.Cap, 0, 0
-	case method == MethodPlain:
-		p.After = 0
-		if p.Before = 0; p.Stored == nil {
-			p.Before = p.Cap // the champion has no score yet
-		}
-	case len(p.history) < enoughHistory:
-		p.Before = n * min(max(cycles/2, 1), cyclesUnknown)
-	}
-	if p.SelfTest {
-		p.After = 0
-	}
-	return p, nil
 }
 
-// start writes the journal's first line.
-func (a *Organizer) start(h *hold, p *progress) (*match, error) {
-	j, err := newJournal(a.config.Journal, p.session)
-	if err != nil {
-		return nil, err
-	}
-	m := a.match(h, p, j)
-	text := fmt.Sprintf("%s against %s, at most %d tests", p.Candidate.Name, p.Champion.Name, m.most())
-	switch {
-	case p.SelfTest:
-		text = fmt.Sprintf("%s against itself, %d tests", p.Champion.Name, m.most())
-	case p.Method == MethodMeasured:
-		text = fmt.Sprintf("measuring %s, %d tests", p.Champion.Name, m.most())
-	case len(p.Field) > 0:
-		text = fmt.Sprintf("%d candidates, the best of them against %s, at most %d tests", len(p.Field), p.Champion.Name, m.most())
-	}
-	m.tell(Event{Type: EventStarted, Model: p.Candidate.Name, Role: Candidate, Text: text})
-	return m, nil
-}
-
-// most is how many tests there may be.
-func (p *progress) most() int { return p.Before + p.Cap + p.After + p.fieldMost() }
-
-func (m *match) tell(e Event) {
-	e.Node, e.Done, e.Most = m.Node, m.tests(), m.most()
-	m.hold.arena.tell(e)
-}
-
-// play does what comes next until the end.
-func (m *match) play(ctx context.Context) (Result, error) {
+// run does one step after the other until the end.
+func (t *tournament) run(ctx context.Context) (Result, error) {
 	for {
-		s := m.next()
+		s := t.next()
 		var err error
-		switch s.action {
-		case actAsk:
-			err = m.ask(ctx, s)
-		case actLook:
-			look := m.look()
-			err = m.note(line{Look: &look})
-			m.tell(Event{Type: EventLook, Look: &look, Text: lookText(look)})
-		case actConfirm:
-			look := m.confirm()
-			err = m.note(line{Confirm: &look})
-			m.tell(Event{Type: EventLook, Look: &look, Text: "confirmed: " + lookText(look)})
-		case actChoose:
-			err = m.note(line{Chosen: &s.index})
-			m.tell(Event{Type: EventStage, Model: m.Candidate.Name, Role: Candidate, Text: m.Candidate.Name + " is the best of the candidates"})
-		case actEnd:
-			return m.end(ctx)
+		switch {
+		case s.ask != nil:
+			err = t.ask(ctx, *s.ask)
+		case s.check != nil:
+			err = t.check(ctx, *s.check)
+		case s.note != nil:
+			err = t.decide(*s.note)
+		case s.end != nil:
+			return t.end(ctx, *s.end)
+		default:
+			err = s.abort
 		}
 		if err != nil {
-			return m.stop(ctx, err)
+			return t.stop(ctx, err)
 		}
 	}
 }
 
-// note takes what happened, once it is in the journal. What decides survives a
+// record writes an entry to the journal, then applies it. Decisions survive a
 // power cut.
-func (m *match) note(l line) error {
-	if err := m.journal.write(l, l.Test == nil); err != nil {
+func (t *tournament) record(e entry) error {
+	if err := t.journal.write(e, e.Test == nil); err != nil {
 		return err
 	}
-	m.replay(l)
+	t.apply(e)
 	return nil
 }
 
-func (m *match) model(r Role) nodes.Model {
-	if r == Candidate {
-		return m.Candidate
+// decide records a decision and sends its event.
+func (t *tournament) decide(e entry) error {
+	if err := t.record(e); err != nil {
+		return err
 	}
-	return m.Champion
-}
-
-// ask makes the tests of a step, after loading their model where it isn't. A
-// candidate that can't be loaded ends the tournament, and is no error.
-func (m *match) ask(ctx context.Context, s step) error {
-	role := s.block.role()
-	model := m.model(role)
-	if s.block == blockField {
-		model = m.field[s.index].model
-	}
-	if m.hold.serving != model.Name || m.reload {
-		err := m.load(ctx, model, role)
-		if err != nil && role == Candidate && ctx.Err() == nil {
-			return m.drop(s, fmt.Sprintf("%s could not be loaded: %v", model.Name, err))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	asker := asker{m.hold.node, model, m.hold.arena.figures}
-	for at := s.from; at < s.to; {
-		count := min(m.Parallel, s.to-at)
-		tests, err := m.together(ctx, asker, s.block, at, count)
-		if err != nil {
-			return err
-		}
-		for _, t := range tests {
-			if err := m.note(line{Test: &testLine{s.block, s.index, t}}); err != nil {
-				return err
-			}
-			m.tell(Event{Type: EventTest, Model: model.Name, Role: role, Test: &t})
-			if m.silent++; !t.Error() {
-				m.silent = 0
-			}
-		}
-		at += count
-		if m.silent >= deadAfter {
-			m.silent = 0
-			if err := m.alive(ctx, model, role, s); err != nil || m.reload || m.gone(s) {
-				return err
-			}
-		}
+	switch {
+	case e.Look != nil:
+		t.emit(Event{Type: EventLook, Look: e.Look})
+	case e.Confirm != nil:
+		t.emit(Event{Type: EventConfirmed, Look: e.Confirm})
+	case e.Chosen != nil:
+		t.emit(Event{Type: EventChosen, Model: t.Candidate.Name, Role: Candidate})
+	case e.Out != nil:
+		t.emit(Event{Type: EventDropped, Model: t.Field[e.Out.Index].Name, Role: Candidate, Cause: e.Out.Why})
+	case e.Failure != "" && t.Candidate.Name != "":
+		t.emit(Event{Type: EventDropped, Model: t.Candidate.Name, Role: Candidate, Cause: e.Failure})
 	}
 	return nil
 }
 
-// drop ends the tournament for a candidate, or for one of the field.
-func (m *match) drop(s step, why string) error {
-	m.tell(Event{Type: EventWarning, Role: Candidate, Text: why})
-	if s.block != blockField {
-		return m.note(line{Failure: why})
-	}
-	if err := m.note(line{Out: &outLine{s.index, why}}); err != nil {
-		return err
-	}
-	for _, e := range m.field {
-		if e.out == "" {
-			return nil
+// ask makes the tests of a batch, after loading their model if it isn't loaded.
+func (t *tournament) ask(ctx context.Context, b batch) error {
+	if t.node.serving != b.model.Name || b.reload {
+		if err := t.load(ctx, b); err != nil || t.lost != nil {
+			return err
 		}
 	}
-	return m.note(line{Failure: "none of the candidates could be measured: " + why})
-}
-
-// gone reports whether the model of a step was dropped.
-func (m *match) gone(s step) bool {
-	return m.failure != "" || s.block == blockField && m.field[s.index].out != ""
-}
-
-// together asks tests side by side.
-func (m *match) together(ctx context.Context, a asker, b block, from, count int) ([]scoring.Test, error) {
-	if count == 1 {
-		t, err := a.ask(ctx, m.slot(m.of(b), b, from))
-		return []scoring.Test{t}, err
+	tests, err := t.together(ctx, b)
+	if err != nil {
+		return err
 	}
-	tests := make([]scoring.Test, count)
+	for _, test := range tests {
+		if err := t.record(entry{Test: &testEntry{b.block, b.index, test}}); err != nil {
+			return err
+		}
+		t.emit(Event{Type: EventTest, Model: b.model.Name, Role: b.block.role(), Test: &test})
+	}
+	return nil
+}
+
+// together makes the tests of a batch side by side. The error is the context's.
+func (t *tournament) together(ctx context.Context, b batch) ([]scoring.Test, error) {
+	ask := asker{t.node.Node, b.model, t.arena.figures}
+	tasks := t.tasks
+	if b.block == blockField {
+		tasks = t.fieldTasks
+	}
+	if b.to-b.from == 1 {
+		test, err := ask.ask(ctx, t.slot(tasks, b.block, b.from))
+		return []scoring.Test{test}, err
+	}
+	tests := make([]scoring.Test, b.to-b.from)
 	p := pool.New().WithContext(ctx).WithCancelOnError().WithFirstError()
-	for i := range count {
+	for i := range tests {
 		p.Go(func(ctx context.Context) (err error) {
-			tests[i], err = a.ask(ctx, m.slot(m.of(b), b, from+i))
+			tests[i], err = ask.ask(ctx, t.slot(tasks, b.block, b.from+i))
 			return err
 		})
 	}
-	err := p.Wait()
-	return tests, err
+	return tests, p.Wait()
 }
 
-// of are the tasks of a block.
-func (m *match) of(b block) *suite.Suite {
-	if b == blockField {
-		return m.fieldTasks
+// load loads the model of a batch and warms it up. That the model doesn't load
+// is recorded, and no error.
+func (t *tournament) load(ctx context.Context, b batch) error {
+	role := b.block.role()
+	if err := t.node.serve(ctx, b.model, role); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return t.record(entry{Lost: &lostEntry{b, fmt.Errorf("%s could not be loaded: %w", b.model.Name, err)}})
 	}
-	return m.tasks
-}
-
-// load loads a model and warms it up.
-func (m *match) load(ctx context.Context, model nodes.Model, role Role) error {
-	m.reload = false
-	if err := m.hold.serve(ctx, model, role); err != nil {
+	if err := t.record(entry{Loaded: &b}); err != nil {
 		return err
 	}
-	a := asker{m.hold.node, model, m.hold.arena.figures}
-	slots := func(i int) slot { // not those that follow: nothing is answered from a cache
-		order := m.tasks.Tasks()
-		return slot{task: order[i%len(order)], seed: i + 1}
+	ask := asker{t.node.Node, b.model, t.arena.figures}
+	// The tests that follow have other seeds: none is answered from a cache.
+	slots := func(i int) slot {
+		tasks := t.tasks.Tasks()
+		return slot{task: tasks[i%len(tasks)], seed: i + 1}
 	}
-	why, err := a.warm(ctx, slots, func() { m.tell(Event{Type: EventWarming, Model: model.Name, Role: role}) })
-	if err != nil {
+	why, err := ask.warm(ctx, slots, func() { t.emit(Event{Type: EventWarming, Model: b.model.Name, Role: role}) })
+	if err != nil || why == "" {
 		return err
 	}
-	if why == "" {
-		return nil
-	}
-	m.tell(Event{Type: EventWarning, Model: model.Name, Role: role, Text: model.Name + ": " + why})
-	return m.note(line{Unsteady: &unsteadyLine{role, why}})
+	t.emit(Event{Type: EventUnsteady, Model: b.model.Name, Role: role, Cause: why})
+	return t.record(entry{Unsteady: &unsteadyEntry{role, why}})
 }
 
-// alive looks after some tests without an answer whether the server and its
-// model are there. A model that is gone is loaded again, once.
-func (m *match) alive(ctx context.Context, model nodes.Model, role Role, s step) error {
-	snapshot, err := m.hold.node.Probe(ctx)
+// errGone is why a model is gone from a server that answers.
+var errGone = errors.New("it is no longer loaded")
+
+// check asks the server whether the model of a batch is still loaded.
+func (t *tournament) check(ctx context.Context, b batch) error {
+	snapshot, err := t.node.Probe(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	there := err == nil && slices.ContainsFunc(snapshot.Loaded, func(i nodes.Instance) bool {
-		return m.hold.node.Same(i.Model, model.Name) && !i.Stopping
-	})
-	if there {
-		return nil // it is there and does not answer: that is what is measured
+	loaded := func(i nodes.Instance) bool { return t.node.Same(i.Model, b.model.Name) && !i.Stopping }
+	if err == nil && !slices.ContainsFunc(snapshot.Loaded, loaded) {
+		err = errGone
 	}
-	why := "it is no longer loaded"
-	if err != nil {
-		why = err.Error()
+	if err := t.record(entry{Checked: &checkEntry{err}}); err != nil {
+		return err
 	}
-	text := fmt.Sprintf("%s: %d tests in a row without an answer: %s", model.Name, deadAfter, why)
-	if m.hold.reloads[model.Name]++; m.hold.reloads[model.Name] <= 1 {
-		m.reload = true
-		m.tell(Event{Type: EventWarning, Model: model.Name, Role: role, Text: text + "; loading it again"})
-		return nil
+	if t.reload {
+		t.emit(Event{Type: EventReloading, Model: b.model.Name, Role: b.block.role(), Count: deadAfter, Cause: err.Error()})
 	}
-	if role == Candidate {
-		return m.drop(s, text)
-	}
-	return errors.New(text)
+	return nil
 }

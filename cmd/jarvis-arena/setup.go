@@ -25,8 +25,8 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// quietPoll is how often the healer is asked whether it saw the lease.
-const quietPoll = 200 * time.Millisecond
+// drainPoll is how often the healer is asked whether it saw the lease.
+const drainPoll = 200 * time.Millisecond
 
 // bench is everything that a tournament needs.
 type bench struct {
@@ -116,15 +116,18 @@ func (b *bench) open(sinks []arena.Sink) (err error) {
 	}
 	settings := arena.Config{
 		History: b.store, Suite: tasks, Leases: leases, Journal: c.SessionDir(), Sinks: sinks, Weights: c.Arena.Weights,
-		Quiet: b.quiet,
+		Drain: b.drain,
 		Figures: arena.Figures{
 			Tasks: c.Arena.TasksPerCycle, Cycles: c.Arena.Cycles, QuickCycles: c.Arena.QuickCycles,
-			Warmup: orNegative(c.Arena.Warmup), Temperature: c.Arena.Temperature, MaxTokens: c.Arena.MaxTokens,
+			Warmup: c.Arena.Warmup, Temperature: c.Arena.Temperature, MaxTokens: c.Arena.MaxTokens,
 			Timeout: c.Arena.Timeout, Grace: c.Healer.Policy.Grace,
 		},
 	}
+	if c.Arena.Warmup == 0 {
+		settings.Figures.Warmup = arena.NoWarmup
+	}
 	if c.Arena.Temperature == 0 {
-		settings.Figures.Temperature = -1
+		settings.Figures.Temperature = arena.ZeroTemperature
 	}
 	if c.Healer.State != "" {
 		settings.Keeper = healer.OpenState(c.Healer.State)
@@ -133,17 +136,9 @@ func (b *bench) open(sinks []arena.Sink) (err error) {
 	return err
 }
 
-// orNegative makes a zero that was asked for one that isn't taken for unset.
-func orNegative(n int) int {
-	if n == 0 {
-		return -1
-	}
-	return n
-}
-
-// quiet waits until the healer, where one runs, has taken the node out of the
+// drain waits until the healer, where one runs, has taken the node out of the
 // route and its requests are done.
-func (b *bench) quiet(ctx context.Context, node string) error {
+func (b *bench) drain(ctx context.Context, node string) error {
 	listen := b.config.Healer.Listen
 	if listen == "" {
 		return nil
@@ -168,7 +163,7 @@ func (b *bench) quiet(ctx context.Context, node string) error {
 				err = fmt.Errorf("the healer still routes to it after %s", grace)
 			}
 			return err
-		case <-time.After(quietPoll):
+		case <-time.After(drainPoll):
 		}
 	}
 }

@@ -58,7 +58,7 @@ func (p *Printer) Emit(e arena.Event) {
 	case arena.EventTest:
 		p.test(e)
 		return
-	case arena.EventLook:
+	case arena.EventLook, arena.EventConfirmed:
 		p.verdict = fmt.Sprintf("gap %+.2f [%+.2f … %+.2f] z %.1f/%.1f", e.Look.Estimate, e.Look.Low, e.Look.High, e.Look.Z, e.Look.Upper)
 	case arena.EventPromoted, arena.EventRetained:
 		p.line.Clear()

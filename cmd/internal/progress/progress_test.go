@@ -15,7 +15,7 @@ import (
 // made, of which every fourth is wrong and the tenth gets no answer, and the
 // evidence is looked at once.
 func play(p *Printer, clock *time.Time) {
-	p.Emit(arena.Event{Node: "M1", Type: arena.EventLoading, Text: "loading new"})
+	p.Emit(arena.Event{Node: "M1", Type: arena.EventLoading, Model: "new"})
 	p.Emit(arena.Event{Node: "M1", Type: arena.EventWarming})
 	for i := range 40 {
 		*clock = clock.Add(time.Second)
@@ -25,13 +25,13 @@ func play(p *Printer, clock *time.Time) {
 		}
 		p.Emit(arena.Event{Node: "M1", Type: arena.EventTest, Model: "new", Test: &test, Done: i + 1, Most: 80})
 		if i == 19 {
-			p.Emit(arena.Event{Node: "M1", Type: arena.EventLook, Text: "looked", Look: &scoring.Look{
+			p.Emit(arena.Event{Node: "M1", Type: arena.EventLook, Look: &scoring.Look{
 				Estimate: 0.5, Low: -0.25, High: 1.25, Z: 1.2, Upper: 2.4,
 			}})
 		}
 	}
 	p.Note("%d nodes", 2)
-	p.Emit(arena.Event{Node: "M1", Type: arena.EventRetained, Text: "retained"})
+	p.Emit(arena.Event{Node: "M1", Type: arena.EventRetained})
 }
 
 // TestPlainLines: where nobody can watch a line change, one tells now and then.
@@ -43,7 +43,7 @@ func TestPlainLines(t *testing.T) {
 	play(p, &clock)
 	want := `M1: loading new
 M1: 20/80 new 70 % passed, score 7.85, 1 without an answer, at most 57s more
-M1: looked
+M1: after 0 tests: +0.50 [-0.25 … +1.25], z 1.20 of 2.40
 M1: 40/80 new 72 % passed, score 8.02, 1 without an answer, at most 39s more, gap +0.50 [-0.25 … +1.25] z 1.2/2.4
 note: 2 nodes
 `

@@ -13,24 +13,25 @@ import (
 )
 
 const (
-	// warmupMost is how many more answers are thrown away at most until the
-	// speed is steady, steadyWithin the range of the last three then.
+	// warmupMost is the greatest number of answers discarded after the warm-up
+	// proper. The speed is steady if the range of the last three is below
+	// steadyWithin of their greatest.
 	warmupMost   = 10
 	steadyWithin = 0.10
-	// busyTries is how often a server is asked again that says it is busy:
-	// others are being served, which is no fault of the model.
+	// busyTries is how often a busy server is asked: that others are being
+	// served is no fault of the model.
 	busyTries = 5
 	busyPause = time.Second
 )
 
-// asker asks one model questions.
+// asker asks a model questions.
 type asker struct {
 	node    *nodes.Node
 	model   nodes.Model
 	figures Figures
 }
 
-// ask makes one test. The error is the context's.
+// ask makes one test. The error is the cause of ctx's end.
 func (a asker) ask(ctx context.Context, s slot) (scoring.Test, error) {
 	t := scoring.Test{Task: s.task.ID, Domain: s.task.Domain, Cycle: s.cycle, Outcome: scoring.Answered}
 	limited, cancel := context.WithTimeout(ctx, a.figures.Timeout)
@@ -67,7 +68,7 @@ func (a asker) ask(ctx context.Context, s slot) (scoring.Test, error) {
 	return t, nil
 }
 
-// chat asks, and asks again while the server says it is busy with others.
+// chat asks one question, again if the server is busy with others.
 func (a asker) chat(ctx context.Context, s slot) (reply nodes.ChatReply, err error) {
 	temperature, limit := a.figures.Temperature, s.task.MaxTokens
 	if limit == 0 {
@@ -77,8 +78,8 @@ func (a asker) chat(ctx context.Context, s slot) (reply nodes.ChatReply, err err
 		reply, err = a.node.Ask(ctx, nodes.ChatRequest{
 			Model: a.model.Name,
 			Messages: []nodes.Message{
-				// What comes first differs from test to test, so that no
-				// server answers from what it kept of another prompt.
+				// The beginning differs between tests, so that no server
+				// answers from a cached prefix.
 				{Role: nodes.RoleSystem, Text: fmt.Sprintf("Test %08x. Answer briefly.", s.seed)},
 				{Role: nodes.RoleUser, Text: s.task.Prompt},
 			},
@@ -96,8 +97,9 @@ func (a asker) chat(ctx context.Context, s slot) (reply nodes.ChatReply, err err
 	return reply, err
 }
 
-// warm asks and throws the answers away until the speed is steady. It returns
-// why the figures that follow are less sure than usual, "" where they aren't.
+// warm asks questions and discards the answers until the speed is steady. It
+// returns why the figures that follow are less certain than usual, "" if they
+// are not. told is called after each answer.
 func (a asker) warm(ctx context.Context, slots func(int) slot, told func()) (unsteady string, err error) {
 	if a.figures.Warmup <= 0 {
 		return "", nil
@@ -124,7 +126,7 @@ func (a asker) warm(ctx context.Context, slots func(int) slot, told func()) (uns
 	return fmt.Sprintf("the speed was not steady after %d answers", a.figures.Warmup+warmupMost), nil
 }
 
-// speed is a test's tokens per second.
+// speed returns the tokens per second of a test; ok is false if unknown.
 func speed(t scoring.Test) (rate float64, ok bool) {
 	if t.Outcome != scoring.Answered || t.Tokens == 0 || t.Latency <= 0 {
 		return 0, false
@@ -132,7 +134,7 @@ func speed(t scoring.Test) (rate float64, ok bool) {
 	return float64(t.Tokens) / t.Latency.Seconds(), true
 }
 
-// steady reports whether the last three rates differ by less than a tenth.
+// steady reports whether the range of the last three rates is small.
 func steady(rates []float64) bool {
 	if len(rates) < 3 {
 		return false
@@ -144,7 +146,7 @@ func steady(rates []float64) bool {
 	return high-low < steadyWithin*high
 }
 
-// sleep waits, and reports false where ctx ended meanwhile.
+// sleep waits for d. It reports false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

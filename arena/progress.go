@@ -1,0 +1,196 @@
+package arena
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
+)
+
+// deadAfter is the number of tests in a row without an answer after which the
+// arena checks whether the model is still loaded.
+const deadAfter = 3
+
+// progress is the state of a session: the session and all that happened in it.
+// It is changed by apply alone, and what to do next is computed from it alone
+// by next. Both are pure: they read no clock, no file and no network.
+type progress struct {
+	session
+	weights scoring.Composite
+	// history holds the champion's own earlier runs that count.
+	history [][]scoring.Test
+
+	// before and after are the champion's tests around the candidate's.
+	before, candidate, after []scoring.Test
+	looks                    []scoring.Look
+	confirmed                *scoring.Look
+	field                    []entrant
+	unsteady                 map[Role]string
+	// failure is why the candidate, or the whole field, is out.
+	failure string
+
+	// latest are the latest tests, silent how many of them in a row got no
+	// answer, reload says that their model has to be loaded again.
+	latest batch
+	silent int
+	reload bool
+	// reloads counts by model how often one was loaded again because it was
+	// gone.
+	reloads map[string]int
+	// lost is why the model of the latest tests can't go on.
+	lost error
+}
+
+// entrant is one of several candidates.
+type entrant struct {
+	model nodes.Model
+	tests []scoring.Test
+	out   string // why it is out, "" if it is not
+}
+
+func newProgress(s session) *progress {
+	p := &progress{session: s, unsteady: map[Role]string{}, reloads: map[string]int{}}
+	for _, m := range s.Field {
+		p.field = append(p.field, entrant{model: m})
+	}
+	return p
+}
+
+// apply changes the state by one thing that happened. Entries about a candidate
+// that is not in the field are ignored.
+func (p *progress) apply(e entry) {
+	switch {
+	case e.Test != nil:
+		p.addTest(*e.Test)
+	case e.Look != nil:
+		p.looks = append(p.looks, *e.Look)
+	case e.Confirm != nil:
+		p.confirmed = e.Confirm
+	case e.Unsteady != nil:
+		p.unsteady[e.Unsteady.Role] = e.Unsteady.Why
+	case e.Failure != "":
+		p.failure, p.lost = e.Failure, nil
+	case e.Out != nil && p.has(e.Out.Index):
+		p.field[e.Out.Index].out, p.lost = e.Out.Why, nil
+	case e.Chosen != nil && p.has(*e.Chosen):
+		p.Candidate = p.field[*e.Chosen].model
+	case e.Loaded != nil:
+		p.latest, p.silent, p.reload = *e.Loaded, 0, false
+	case e.Checked != nil:
+		p.check(e.Checked.Gone)
+	case e.Lost != nil:
+		p.latest, p.lost = e.Lost.batch, e.Lost.err
+	}
+}
+
+func (p *progress) has(index int) bool { return index >= 0 && index < len(p.field) }
+
+func (p *progress) addTest(t testEntry) {
+	switch t.Block {
+	case blockField:
+		if !p.has(t.Index) {
+			return
+		}
+		p.field[t.Index].tests = append(p.field[t.Index].tests, t.Test)
+	case blockBefore:
+		p.before = append(p.before, t.Test)
+	case blockCandidate:
+		p.candidate = append(p.candidate, t.Test)
+	case blockAfter:
+		p.after = append(p.after, t.Test)
+	default:
+		return
+	}
+	p.latest = p.batch(t.Block, t.Index)
+	p.silent++
+	if !t.Error() {
+		p.silent = 0
+	}
+}
+
+// check takes the answer to a check after silent tests. A model that is loaded
+// and doesn't answer is measured as it is; one that is gone is loaded again,
+// once.
+func (p *progress) check(gone error) {
+	p.silent = 0
+	if gone == nil {
+		return
+	}
+	name := p.latest.model.Name
+	if p.reloads[name]++; p.reloads[name] == 1 {
+		p.reload = true
+		return
+	}
+	p.lost = fmt.Errorf("%s: %d tests in a row without an answer: %w", name, deadAfter, gone)
+}
+
+// batch returns tests of a block, none yet.
+func (p *progress) batch(b block, index int) batch {
+	if b == blockField {
+		return batch{block: b, index: index, model: p.field[index].model}
+	}
+	return batch{block: b, model: p.model(b.role())}
+}
+
+// champions returns all tests of the champion in this session.
+func (p *progress) champions() []scoring.Test { return slices.Concat(p.before, p.after) }
+
+// tests returns the number of tests so far.
+func (p *progress) tests() int {
+	count := len(p.before) + len(p.candidate) + len(p.after)
+	for _, e := range p.field {
+		count += len(e.tests)
+	}
+	return count
+}
+
+// most returns the greatest number of tests that the session can take.
+func (p *progress) most() int { return p.Before + p.Cap + p.After + p.fieldMost() }
+
+// fieldMost returns the greatest number of tests that the field can take.
+func (p *progress) fieldMost() int {
+	count, total := len(p.Field), 0
+	for round, before := 0, 0; count > 1; round++ {
+		target := fieldTarget(round)
+		total += count * (target - before) * p.FieldTasks
+		before = target
+		count = (count + 1) / 2
+	}
+	return total
+}
+
+// loads returns the greatest number of loads that the session can take.
+func (p *progress) loads() int {
+	count := 3 // the candidate, the champion again, the winner
+	switch {
+	case p.SelfTest || p.Method == MethodMeasured:
+		count = 0
+	case p.Method == MethodPlain:
+		count = 2
+	}
+	for left := len(p.Field); left > 1; left = (left + 1) / 2 {
+		count += left
+	}
+	return count
+}
+
+// size sets the numbers of tests of the champion and of the candidate for a
+// tournament of so many cycles. A champion with enough runs of its own is asked
+// all tasks once, and once more in part before a promotion.
+func (p *progress) size(cycles int) {
+	p.Before, p.After = p.Tasks, min(afterTests, p.Tasks)
+	switch {
+	case p.Method == MethodMeasured:
+		p.Before, p.Cap, p.After = p.Cap, 0, 0
+	case p.Method == MethodPlain && p.Stored == nil:
+		p.Before, p.After = p.Cap, 0 // the champion has no score yet
+	case p.Method == MethodPlain:
+		p.Before, p.After = 0, 0
+	case len(p.history) < enoughHistory:
+		p.Before = p.Tasks * min(max(cycles/2, 1), cyclesUnknown)
+	}
+	if p.SelfTest {
+		p.After = 0
+	}
+}
