@@ -189,6 +189,11 @@ func (t *tournament) ended(r arena.Ranking, several bool, failed error) error {
 	if failed != nil && r.Final.Node == "" {
 		return t.neverBegan(several, failed)
 	}
+	if errors.Is(failed, arena.ErrInterrupted) {
+		const remedy = "; go on with --resume"
+		failed = fmt.Errorf("%w"+remedy, failed)
+		r.Final.Reason += remedy
+	}
 	if t.flags.report != "" {
 		if err := t.report(t.cmd, t.flags.report, &r.Final); err != nil {
 			return errors.Join(failed, err)
