@@ -195,41 +195,77 @@ func (l *LMStudio) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	if c.CloseReused && l.reused(r.RemoteAddr) {
 		panic(http.ErrAbortHandler)
 	}
-	method, path := r.Method, r.URL.Path
-	isGet, isPost := method == http.MethodGet, method == http.MethodPost
-	v1, v0 := !c.Old, !c.NoV0
-	switch {
-	case isGet && path == "/lmstudio-greeting":
-		writeJSON(w, http.StatusOK, map[string]bool{"lmstudio": true})
-	case v1 && isGet && path == "/api/v1/models":
-		writeJSON(w, http.StatusOK, map[string]any{"models": l.listV1(c)})
-	case v0 && isGet && path == "/api/v0/models":
-		writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": l.listV0(c)})
-	case v0 && isGet && strings.HasPrefix(path, "/api/v0/models/"):
-		l.oneV0(w, c, strings.TrimPrefix(path, "/api/v0/models/"))
-	case isGet && path == "/v1/models":
-		writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": l.listOpenAI(c)})
-	case v1 && isPost && path == "/api/v1/models/load":
-		l.load(w, r, c, body)
-	case v1 && isPost && path == "/api/v1/models/unload":
-		l.unload(w, body)
-	case v1 && isPost && path == "/api/v1/models/download":
-		l.download(w, body)
-	case v1 && isGet && strings.HasPrefix(path, "/api/v1/models/download/status/"):
-		l.downloadStatus(w, c, strings.TrimPrefix(path, "/api/v1/models/download/status/"))
-	case v1 && isPost && path == "/api/v1/chat":
-		l.nativeChat(w, r, c, body)
-	case isPost && path == "/v1/chat/completions":
-		l.openAIChat(w, r, c, body, false)
-	case v0 && isPost && path == "/api/v0/chat/completions":
-		l.openAIChat(w, r, c, body, true)
-	default:
-		// The quirk to know LM Studio by: an unknown route is a success.
-		status := http.StatusOK
-		if c.NotFound404 {
-			status = http.StatusNotFound
+	for _, e := range l.endpoints() {
+		if rest, ok := e.matches(r, c); ok {
+			e.serve(w, r, c, body, rest)
+			return
 		}
-		writeJSON(w, status, map[string]string{"error": "Unexpected endpoint or method. (" + method + " " + path + ")"})
+	}
+	// The quirk to know LM Studio by: an unknown route is a success.
+	status := http.StatusOK
+	if c.NotFound404 {
+		status = http.StatusNotFound
+	}
+	writeJSON(w, status, map[string]string{"error": "Unexpected endpoint or method. (" + r.Method + " " + r.URL.Path + ")"})
+}
+
+// lmEndpoint is one of the server's endpoints. A path that ends with a slash
+// stands for all below it.
+type lmEndpoint struct {
+	method, path string
+	serve        func(w http.ResponseWriter, r *http.Request, c LMStudioSettings, body []byte, rest string)
+}
+
+// matches reports whether a request is for the endpoint, which the server has,
+// and returns what follows the endpoint's path.
+func (e lmEndpoint) matches(r *http.Request, c LMStudioSettings) (rest string, ok bool) {
+	if r.Method != e.method || c.Old && strings.HasPrefix(e.path, "/api/v1/") || c.NoV0 && strings.HasPrefix(e.path, "/api/v0/") {
+		return "", false
+	}
+	rest, ok = strings.CutPrefix(r.URL.Path, e.path)
+	return rest, ok && (rest == "" || strings.HasSuffix(e.path, "/"))
+}
+
+func (l *LMStudio) endpoints() []lmEndpoint {
+	// list is an endpoint that answers with what it is given.
+	list := func(path string, answer func(LMStudioSettings) map[string]any) lmEndpoint {
+		return lmEndpoint{http.MethodGet, path, func(w http.ResponseWriter, _ *http.Request, c LMStudioSettings, _ []byte, _ string) {
+			writeJSON(w, http.StatusOK, answer(c))
+		}}
+	}
+	return []lmEndpoint{
+		list("/lmstudio-greeting", func(LMStudioSettings) map[string]any { return map[string]any{"lmstudio": true} }),
+		list("/api/v1/models", func(c LMStudioSettings) map[string]any { return map[string]any{"models": l.listV1(c)} }),
+		list("/api/v0/models", func(c LMStudioSettings) map[string]any {
+			return map[string]any{"object": "list", "data": l.listV0(c)}
+		}),
+		list("/v1/models", func(c LMStudioSettings) map[string]any {
+			return map[string]any{"object": "list", "data": l.listOpenAI(c)}
+		}),
+		{http.MethodGet, "/api/v0/models/", func(w http.ResponseWriter, _ *http.Request, c LMStudioSettings, _ []byte, name string) {
+			l.oneV0(w, c, name)
+		}},
+		{http.MethodPost, "/api/v1/models/load", func(w http.ResponseWriter, r *http.Request, c LMStudioSettings, body []byte, _ string) {
+			l.load(w, r, c, body)
+		}},
+		{http.MethodPost, "/api/v1/models/unload", func(w http.ResponseWriter, _ *http.Request, _ LMStudioSettings, body []byte, _ string) {
+			l.unload(w, body)
+		}},
+		{http.MethodPost, "/api/v1/models/download", func(w http.ResponseWriter, _ *http.Request, _ LMStudioSettings, body []byte, _ string) {
+			l.download(w, body)
+		}},
+		{http.MethodGet, "/api/v1/models/download/status/", func(w http.ResponseWriter, _ *http.Request, c LMStudioSettings, _ []byte, job string) {
+			l.downloadStatus(w, c, job)
+		}},
+		{http.MethodPost, "/api/v1/chat", func(w http.ResponseWriter, r *http.Request, c LMStudioSettings, body []byte, _ string) {
+			l.nativeChat(w, r, c, body)
+		}},
+		{http.MethodPost, "/v1/chat/completions", func(w http.ResponseWriter, r *http.Request, c LMStudioSettings, body []byte, _ string) {
+			l.openAIChat(w, r, c, body, false)
+		}},
+		{http.MethodPost, "/api/v0/chat/completions", func(w http.ResponseWriter, r *http.Request, c LMStudioSettings, body []byte, _ string) {
+			l.openAIChat(w, r, c, body, true)
+		}},
 	}
 }
 

@@ -124,22 +124,12 @@ func contextOf(options map[string]any) int {
 // compared with that of a request.
 func (l *Ollama) cutsFirst() bool { return l.runner() != "llama runner" }
 
-// runnerFor returns the loaded model for a request, and loads it, or loads it
-// anew where it runs with other options. done ends the request.
+// runnerFor returns the loaded model for a request. It loads the model first
+// where it is not loaded, or runs with other options. done ends the request.
 func (l *Ollama) runnerFor(r *http.Request, c OllamaSettings, in ollamaRequest, m Model, route Route) (i *instance, done func(), f *ollamaFailure) {
-	ctx := r.Context()
-	if _, on := l.on(SchedulerWedged, route); on && !l.hang(ctx, SchedulerWedged) {
-		return nil, nil, gone
-	}
-	if l.hit(QueueFull, route) {
-		return nil, nil, &ollamaFailure{http.StatusServiceUnavailable, "server busy, please try again.  maximum pending requests exceeded"}
-	}
-	if l.named(c.Corrupt, m) {
-		return nil, nil, &ollamaFailure{http.StatusInternalServerError, ""}
-	}
-	keep, given, ok := keepAlive(in.KeepAlive)
-	if !ok {
-		return nil, nil, &ollamaFailure{http.StatusBadRequest, "invalid keep_alive"}
+	keep, given, f := l.admit(r, c, in, m, route)
+	if f != nil {
+		return nil, nil, f
 	}
 	for {
 		l.mu.Lock()
@@ -147,20 +137,7 @@ func (l *Ollama) runnerFor(r *http.Request, c OllamaSettings, in ollamaRequest, 
 		at := slices.IndexFunc(l.instances, func(i *instance) bool { return i.model.digest() == m.digest() })
 		if at < 0 {
 			l.mu.Unlock()
-			i, f := l.bring(ctx, c, m, in.Model, want)
-			if f != nil {
-				return nil, nil, f
-			}
-			l.mu.Lock()
-			if !given {
-				keep, given = c.KeepAlive, true
-				if keep == 0 {
-					keep = 5 * time.Minute
-				}
-			}
-			done := l.useLocked(i, keep, given)
-			l.mu.Unlock()
-			return i, done, nil
+			return l.bringFor(r.Context(), c, m, in.Model, want, keep, given)
 		}
 		i, changed := l.instances[at], l.changed
 		s := l.state(i)
@@ -170,28 +147,80 @@ func (l *Ollama) runnerFor(r *http.Request, c OllamaSettings, in ollamaRequest, 
 			l.mu.Unlock()
 			return i, done, nil
 		}
-		if s.busy == 0 && !i.loading {
-			if s.gone.IsZero() && !sameOptions(s.options, want) {
-				l.reloads++
-			}
-			if s.gone.IsZero() || !time.Now().Before(s.gone) {
-				l.remove(i)
-				l.mu.Unlock()
-				continue
-			}
-		}
+		removed := l.replace(i, want)
 		l.mu.Unlock()
 		// Requests under way end first, and an unload takes its time.
-		timer := time.NewTimer(20 * time.Millisecond)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !removed && !l.awaitChange(r.Context(), changed) {
 			return nil, nil, gone
-		case <-changed:
-		case <-timer.C:
 		}
-		timer.Stop()
 	}
+}
+
+// admit plays the faults of a request that needs a runner, and returns the
+// keep-alive that it asks for.
+func (l *Ollama) admit(r *http.Request, c OllamaSettings, in ollamaRequest, m Model, route Route) (keep time.Duration, given bool, f *ollamaFailure) {
+	if _, on := l.on(SchedulerWedged, route); on && !l.hang(r.Context(), SchedulerWedged) {
+		return 0, false, gone
+	}
+	if l.hit(QueueFull, route) {
+		return 0, false, &ollamaFailure{http.StatusServiceUnavailable, "server busy, please try again.  maximum pending requests exceeded"}
+	}
+	if l.named(c.Corrupt, m) {
+		return 0, false, &ollamaFailure{http.StatusInternalServerError, ""}
+	}
+	keep, given, ok := keepAlive(in.KeepAlive)
+	if !ok {
+		return 0, false, &ollamaFailure{http.StatusBadRequest, "invalid keep_alive"}
+	}
+	return keep, given, nil
+}
+
+// bringFor loads a model for a request, whose keep-alive it gets.
+func (l *Ollama) bringFor(ctx context.Context, c OllamaSettings, m Model, name string, want map[string]any, keep time.Duration, given bool) (*instance, func(), *ollamaFailure) {
+	i, f := l.bring(ctx, c, m, name, want)
+	if f != nil {
+		return nil, nil, f
+	}
+	if !given {
+		keep = c.KeepAlive
+		if keep == 0 {
+			keep = 5 * time.Minute
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return i, l.useLocked(i, keep, true), nil
+}
+
+// replace removes a model that a request can't use as it is, unless it is at
+// work, loading, or not gone yet. l.mu is held.
+func (l *Ollama) replace(i *instance, want map[string]any) (removed bool) {
+	s := l.state(i)
+	if s.busy > 0 || i.loading {
+		return false
+	}
+	if s.gone.IsZero() && !sameOptions(s.options, want) {
+		l.reloads++
+	}
+	if !s.gone.IsZero() && time.Now().Before(s.gone) {
+		return false
+	}
+	l.remove(i)
+	return true
+}
+
+// awaitChange waits for a change, at most 20 ms; false means that the client
+// went away.
+func (l *Ollama) awaitChange(ctx context.Context, changed <-chan struct{}) bool {
+	timer := time.NewTimer(20 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-timer.C:
+	}
+	return true
 }
 
 // sameOptions: a num_gpu below zero is the same as any.
