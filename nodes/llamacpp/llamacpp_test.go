@@ -61,6 +61,7 @@ func TestConformance(t *testing.T) {
 			nodetest.LlamaCPPSettings{StaleFailure: true, NoAutoload: true, Reasoning: "think"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nodetest.Run(t, func(t *testing.T) nodetest.Subject {
 				fake := test.start(t, nodetest.Options{Key: key, Models: twoModels})
 				fake.Configure(func(s *nodetest.LlamaCPPSettings) { *s = test.settings })

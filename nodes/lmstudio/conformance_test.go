@@ -21,6 +21,7 @@ func TestConformance(t *testing.T) {
 		"0.3 with authentication": {options: nodetest.Options{Version: "0.3.30", Key: secret}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nodetest.Run(t, func(t *testing.T) nodetest.Subject {
 				var change []func(*nodetest.LMStudioSettings)
 				if test.change != nil {

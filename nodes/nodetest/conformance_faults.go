@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,14 +76,6 @@ func (c conformance) faultTests() []faultTest {
 	return list
 }
 
-// deadline ends calls to servers that would never answer.
-func deadline(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // both wants a fault from probes and chats alike. Time-outs are waited for
 // shortly; every other fault must come by itself.
 func both(want ...nodes.Fault) func(*testing.T, subject) {
@@ -91,21 +84,40 @@ func both(want ...nodes.Fault) func(*testing.T, subject) {
 		if slices.Contains(want, nodes.TimedOut) {
 			wait = short
 		}
-		err := s.promptly(t, "probe", wait, func() error {
-			_, err := s.Backend.Probe(deadline(t, wait))
-			return err
-		})
-		s.wantFault(t, "probe", err, want...)
-		for _, stream := range []bool{true, false} {
-			err := s.promptly(t, "chat", wait, func() error {
-				req := s.question(s.Model, stream)
-				req.FirstToken = wait
-				_, err := s.Backend.Chat(within(t, 2*long), req)
-				return err
-			})
-			s.wantFault(t, "chat", err, want...)
-		}
+		together(
+			func() {
+				err := s.promptly(t, "probe", wait, func() error {
+					_, err := s.Backend.Probe(within(t, wait))
+					return err
+				})
+				s.wantFault(t, "probe", err, want...)
+			},
+			func() { s.noFirstToken(t, true, wait, want...) },
+			func() { s.noFirstToken(t, false, wait, want...) },
+		)
 	}
+}
+
+// noFirstToken wants a fault from a question whose first token is waited for
+// that long.
+func (s subject) noFirstToken(t *testing.T, stream bool, wait time.Duration, want ...nodes.Fault) {
+	t.Helper()
+	err := s.promptly(t, "chat", wait, func() error {
+		req := s.question(s.Model, stream)
+		req.FirstToken = wait
+		_, err := s.Backend.Chat(within(t, 2*long), req)
+		return err
+	})
+	s.wantFault(t, "chat", err, want...)
+}
+
+// together makes calls at once, so that their waits cost the time of one.
+func together(calls ...func()) {
+	var all sync.WaitGroup
+	for _, call := range calls {
+		all.Go(call)
+	}
+	all.Wait()
 }
 
 // asked wants a fault from a question as [nodes.Node.Ask] asks it.
@@ -142,15 +154,10 @@ func hangMidAnswer(t *testing.T, s subject) {
 
 func wedged(t *testing.T, s subject) {
 	s.snapshot(t)
-	for _, stream := range []bool{true, false} {
-		err := s.promptly(t, "chat", short, func() error {
-			req := s.question(s.Model, stream)
-			req.FirstToken = short
-			_, err := s.Backend.Chat(within(t, long), req)
-			return err
-		})
-		s.wantFault(t, "chat", err, nodes.TimedOut)
-	}
+	together(
+		func() { s.noFirstToken(t, true, short, nodes.TimedOut) },
+		func() { s.noFirstToken(t, false, short, nodes.TimedOut) },
+	)
 }
 
 func errorFrame(t *testing.T, s subject) {
@@ -204,11 +211,16 @@ func loadHangs(t *testing.T, s subject) {
 }
 
 func unloadStuck(t *testing.T, s subject) {
-	s.node.UnloadTimeout = short
-	err := s.promptly(t, "reload", short, func() error {
-		_, err := s.node.Ensure(within(t, long), nodes.Model{Name: s.Model}, nodes.EnsureOptions{Reload: true})
-		return err
-	})
+	// Within the time-out the model must be seen once more, which takes a slow
+	// machine longer.
+	var err error
+	for limit := short; limit < long && !errors.Is(err, nodes.UnloadStuck); limit *= 4 {
+		s.node.UnloadTimeout = limit
+		err = s.promptly(t, "reload", limit, func() error {
+			_, err := s.node.Ensure(within(t, long), nodes.Model{Name: s.Model}, nodes.EnsureOptions{Reload: true})
+			return err
+		})
+	}
 	s.wantFault(t, "reload", err, nodes.UnloadStuck)
 	s.node.UnloadTimeout = long
 	s.wantLoaded(t, s.Model)
@@ -218,20 +230,23 @@ func (c conformance) canceledUnderWay(t *testing.T) {
 	s := c.subject(t)
 	s.Faulty.BreakWith(Hang, Detail{})
 	defer s.Faulty.Mend()
+	var calls []func()
 	for what, call := range map[string]func(context.Context) error{
 		"probe":  func(ctx context.Context) error { _, err := s.Backend.Probe(ctx); return err },
 		"stream": func(ctx context.Context) error { _, err := s.Backend.Chat(ctx, s.question(s.Model, true)); return err },
 		"chat":   func(ctx context.Context) error { _, err := s.Backend.Chat(ctx, s.question(s.Model, false)); return err },
 	} {
-		ctx, cancel := context.WithCancel(context.Background())
-		timer := time.AfterFunc(short, cancel)
-		err := s.promptly(t, what, short, func() error { return call(ctx) })
-		timer.Stop()
-		cancel()
-		if !errors.Is(err, context.Canceled) || nodes.FaultOf(err) != "" {
-			t.Errorf("%s: got %v, want the cancellation and no fault", what, err)
-		} else {
-			s.fit(t, what, err)
-		}
+		calls = append(calls, func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			defer time.AfterFunc(short, cancel).Stop()
+			err := s.promptly(t, what, short, func() error { return call(ctx) })
+			if !errors.Is(err, context.Canceled) || nodes.FaultOf(err) != "" {
+				t.Errorf("%s: got %v, want the cancellation and no fault", what, err)
+			} else {
+				s.fit(t, what, err)
+			}
+		})
 	}
+	together(calls...)
 }

@@ -16,6 +16,7 @@ func TestConformance(t *testing.T) {
 		{"MLX", "0.32.15", "mlx runner"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			nodetest.Run(t, func(t *testing.T) nodetest.Subject {
 				key := nodes.NewSecret("sk-not-to-be-shown")
 				fake := nodetest.NewOllama(t, nodetest.Options{

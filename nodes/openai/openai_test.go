@@ -37,6 +37,7 @@ func TestConformance(t *testing.T) {
 		"a strict server": {Strict: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nodetest.Run(t, func(t *testing.T) nodetest.Subject {
 				fake := nodetest.NewOpenAI(t, nodetest.Options{Key: key, Models: []nodetest.Model{{Name: "m1", Thinking: "two and two"}}})
 				fake.Configure(func(s *nodetest.OpenAISettings) { *s = settings })
