@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
-	"fmt"
+	"context"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/turbone/jarvis/nodes/gateway"
 )
@@ -29,23 +32,59 @@ func TestTheEndMarkIsAdded(t *testing.T) {
 	}
 }
 
-// TestAStreamKeepsItsDeadline: what isn't whole by then ends in an error of the
-// protocol.
+// TestAStreamKeepsItsDeadline: a stream that is not complete by the client's
+// timeout ends in an error of the client's protocol, by no node's fault.
 func TestAStreamKeepsItsDeadline(t *testing.T) {
-	teller := storyteller("good")
-	teller.TokensPerSecond = 50
-	_, n := onOllama(t, "M1", teller)
-	var observed seen
-	_, address := startGateway(t, serving(n), gateway.Options{Observer: &observed})
-	for protocol, a := range asked {
-		_, answer := request(t, address, protocol, gateway.HeaderTimeout, "1s")
-		if text, whole := a.read(answer); whole || text == "" || !strings.Contains(string(answer), fmt.Sprintf("not whole within %s", gateway.HeaderTimeout)) {
-			t.Errorf("%s: whole %t: %s", protocol, whole, answer)
-		}
+	frames := map[string]string{
+		"OpenAI": `data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"word "},"finish_reason":null}]}` + "\n\n",
+		"Anthropic": "event: content_block_delta\n" +
+			`data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"word "}}` + "\n\n",
+		"Ollama": `{"model":"good","message":{"role":"assistant","content":"word "},"done":false}` + "\n",
 	}
-	for _, o := range observed.all() {
-		if !o.Broken || len(o.Failures) != 0 {
-			t.Errorf("observed %+v, want a stream that broke by nobody's fault", o)
-		}
+	for protocol, a := range asked {
+		t.Run(protocol, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := onTransport(t, "M1", tripper(func(r *http.Request) (*http.Response, error) {
+					return answering(r, http.StatusOK, "text/event-stream", &ticker{r.Context(), frames[protocol], 110 * time.Millisecond}), nil
+				}))
+				var observed seen
+				g, err := gateway.New(serving(n), gateway.Options{Observer: &observed})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := httptest.NewRequest(http.MethodPost, a.path, strings.NewReader(`{"model":"auto","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"x"}]}`))
+				r.Header.Set(gateway.HeaderTimeout, "1s")
+				w := httptest.NewRecorder()
+				began := time.Now()
+				g.ServeHTTP(w, r)
+				if took := time.Since(began); took != time.Second {
+					t.Errorf("it took %s", took)
+				}
+				text, whole := a.read(w.Body.Bytes())
+				if whole || text != strings.Repeat("word ", 9) || !strings.Contains(w.Body.String(), "not whole within "+gateway.HeaderTimeout) {
+					t.Errorf("whole %t: %s", whole, w.Body)
+				}
+				if o := observed.all(); len(o) != 1 || !o[0].Broken || len(o[0].Failures) != 0 {
+					t.Errorf("observed %+v, want one broken stream without a failure of the node", o)
+				}
+			})
+		})
+	}
+}
+
+// ticker is a stream that repeats a frame at an interval, until ctx ends.
+type ticker struct {
+	ctx   context.Context
+	frame string
+	every time.Duration
+}
+
+// Read implements io.Reader.
+func (s *ticker) Read(p []byte) (int, error) {
+	select {
+	case <-s.ctx.Done():
+		return 0, s.ctx.Err()
+	case <-time.After(s.every):
+		return copy(p, s.frame), nil
 	}
 }

@@ -99,10 +99,7 @@ var faults = []struct {
 // TestNoRequestIsLost: two nodes, four clients in a loop, and the first node
 // breaks in the middle of the run.
 func TestNoRequestIsLost(t *testing.T) {
-	requests := 2000
-	if raceDetector {
-		requests = 400
-	}
+	requests := sample(2000, 40)
 	for _, f := range faults {
 		for _, stream := range []bool{false, true} {
 			name := f.name
@@ -110,12 +107,13 @@ func TestNoRequestIsLost(t *testing.T) {
 				name += ", streams"
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				fake, first := onOllama(t, "M1", storyteller("good"))
 				_, second := onOllama(t, "M2", storyteller("good"))
 				_, url := startGateway(t, serving(first, second), gateway.Options{FirstToken: 300 * time.Millisecond, Answer: 300 * time.Millisecond, Between: 300 * time.Millisecond})
 				total := requests
 				if f.fault == nodetest.Slow {
-					total = 200
+					total = sample(200, 16)
 				}
 				var asked, lost atomic.Int64
 				p := pool.New().WithMaxGoroutines(clients)

@@ -140,14 +140,14 @@ func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 	if r.ContentLength >= 0 {
 		body := g.forwarder.buffers.get(int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, body.bytes); err != nil {
-			return nil, badRequest{http.StatusBadRequest, "read the request: " + err.Error()}
+			return nil, badRequest{http.StatusBadRequest, "the request is incomplete: " + err.Error()}
 		}
 		return body, nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	switch {
 	case err != nil:
-		return nil, badRequest{http.StatusBadRequest, "read the request: " + err.Error()}
+		return nil, badRequest{http.StatusBadRequest, "the request is incomplete: " + err.Error()}
 	case int64(len(body)) > most:
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}

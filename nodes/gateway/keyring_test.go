@@ -627,7 +627,7 @@ func TestSlowClients(t *testing.T) {
 		{"a body that doesn't end", func(conn net.Conn, _ *conc.WaitGroup) string {
 			_, _ = io.WriteString(conn, "POST /api/chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{")
 			return read(conn)
-		}, time.Minute, `{"error":"the request is not whole`, false},
+		}, time.Minute, `{"error":"the request is incomplete`, false},
 		{"a body byte by byte", func(conn net.Conn, sends *conc.WaitGroup) string {
 			_, _ = io.WriteString(conn, "POST /api/chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{")
 			sends.Go(func() {
@@ -639,7 +639,7 @@ func TestSlowClients(t *testing.T) {
 				}
 			})
 			return read(conn)
-		}, time.Minute, `{"error":"the request is not whole`, false},
+		}, time.Minute, `{"error":"the request is incomplete`, false},
 		{"a connection on which nothing is asked any more", func(conn net.Conn, _ *conc.WaitGroup) string {
 			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 			return read(conn)

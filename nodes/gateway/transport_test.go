@@ -193,11 +193,7 @@ func TestClientLeaves(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			for deadline := time.Now().Add(10 * time.Second); fake.UnderWay() != 0; time.Sleep(time.Millisecond) {
-				if time.Now().After(deadline) {
-					t.Fatal("the node goes on for nobody")
-				}
-			}
+			await(t, "the node to end its work", func() bool { return fake.UnderWay() == 0 })
 			if n := table.InFlight("M1") + table.InFlight("M2"); n != 0 {
 				t.Errorf("%d requests are still counted", n)
 			}

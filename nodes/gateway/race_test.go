@@ -1,6 +1,0 @@
-//go:build race
-
-package gateway_test
-
-// raceDetector: everything takes ten times as long.
-const raceDetector = true
