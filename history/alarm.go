@@ -9,43 +9,43 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Alarm is something that the runs of a node show: it got worse, or was not
-// there.
+// Alarm is a regression or an outage that the runs of a node show.
 type Alarm struct {
+	// Time is when the run ended that raised the alarm.
 	Time time.Time `json:"time"`
-	// Node is "" for runs that went over several.
+	// Node is the node, "" for runs on several.
 	Node string `json:"node"`
-	// Kind is that of the alarm: a regression or an outage.
+	// Kind is regression or outage.
 	Kind scoring.AlarmKind `json:"kind"`
-	// Model is what was measured.
+	// Model is the measured model.
 	Model string `json:"model"`
 	// From and To are the scores before and after, with two decimals.
 	From float64 `json:"from"`
 	To   float64 `json:"to"`
-	// Text says it in a sentence: "[REGRESSION] M1 score 9.2 → 7.8 (-15%) …".
+	// Text is the alarm as a sentence: "[REGRESSION] M1 score 9.2 → 7.8 (-15%) …".
 	Text string `json:"text"`
-	// RunID is that of the run that raised it, "" where it has none.
+	// RunID is the ID of the run that raised the alarm, "" for none.
 	RunID string `json:"run_id,omitempty"`
-	// Ended is when it was over, zero while it lasts.
+	// Ended is when the alarm ended, zero while it lasts.
 	Ended time.Time `json:"ended,omitzero"`
-	// Major: a tenth or more is missing.
+	// Major is true for a loss of a tenth or more.
 	Major bool `json:"major,omitempty"`
-	// Sureness says in words how sure it is, "" where that can't be told.
+	// Sureness is the certainty of the alarm in words, "" if unknown.
 	Sureness string `json:"sureness,omitempty"`
 }
 
-// Series are runs that compare with each other, oldest first.
+// Series are comparable runs of one model, oldest first.
 type Series struct {
 	Node, Model string
 	Runs        []Run
-	// Report is what they say.
+	// Report holds the alarms that the runs raise.
 	Report scoring.Report
 }
 
-// Judge parts the runs into series that compare, and judges each. Rows that
-// tell of one run are folded first. Runs with single results are judged by
-// them, the others by their sums. The weights are the composite's; the zero
-// value means [scoring.Default].
+// Judge folds the rows (see [Fold]), groups the runs into series of comparable
+// runs and looks for regressions and outages in each. Runs with single results
+// are judged by these, other runs by their counts. The zero value of weights means
+// [scoring.Default].
 func Judge(rows []Run, weights scoring.Composite) []Series {
 	var list []Series
 	places := map[string]int{}
@@ -66,7 +66,7 @@ func Judge(rows []Run, weights scoring.Composite) []Series {
 	return list
 }
 
-// Alarms returns what the series show, oldest first.
+// Alarms returns the alarms of all series, oldest first.
 func Alarms(series []Series) []Alarm {
 	var list []Alarm
 	for _, s := range series {
@@ -81,9 +81,9 @@ func Alarms(series []Series) []Alarm {
 	return list
 }
 
-// seriesKey is the same for runs that compare. Runs of a tournament's two
-// models are made under the same conditions, but a model is compared with
-// itself.
+// seriesKey returns the key of the series that a run belongs to. It contains the
+// model: the two models of a tournament run under equal conditions, but a
+// regression is a change of one model.
 func seriesKey(run Run) string {
 	config, err := json.Marshal(run.Config) // sorted by name
 	if err != nil {
@@ -95,7 +95,7 @@ func seriesKey(run Run) string {
 	return fmt.Sprintf("tests|%s|%s|%s|%s|%s", run.Suite, run.Node, run.Type, run.Model, config)
 }
 
-// nodeOf is the run's node, or the only one that took part in it.
+// nodeOf returns the run's node, or the only node in its counts.
 func nodeOf(run Run) string {
 	if run.Node == "" && len(run.ByNode) == 1 {
 		for name := range run.ByNode {
@@ -105,6 +105,7 @@ func nodeOf(run Run) string {
 	return run.Node
 }
 
+// judge looks for regressions and outages in the runs of one series.
 func judge(runs []Run, weights scoring.Composite) scoring.Report {
 	if len(runs[0].Results) == 0 {
 		rows := make([]scoring.PlainRow, len(runs))

@@ -11,24 +11,22 @@ import (
 )
 
 const (
-	// recognised begins the ID of a run that gave none, and is known by its
-	// figures alone.
-	recognised = "result-"
-	// sameResult is for how long one and the same result is one and the same
-	// run: in an outage two runs may well have the same figures.
+	// generatedPrefix begins the ID of a run whose result has neither RunID nor
+	// Started. Only such a run is recognised by its counts.
+	generatedPrefix = "result-"
+	// sameResult is the longest time between two equal results of one run: in an
+	// outage two runs may have equal counts.
 	sameResult = 24 * time.Hour
 )
 
-// AppendToHistory records what an autotest measured: the one call that an
-// autotest needs at its end, or after each of its cycles. It may be repeated: a
-// run is recorded once, with its last report. It blocks until the run would
-// survive a crash, and may be called from several goroutines and processes.
+// AppendToHistory records the result of an autotest. An autotest calls it at its
+// end, or after each of its cycles: a run that is reported again replaces its last
+// report. AppendToHistory blocks until the run would survive a crash, and may be
+// called from several goroutines and processes.
 //
-// A run is recognised by its RunID, or by its type, model, node and the time
-// that it Started. A result that has neither, such as a file that only counts,
-// is taken for a report of a recorded run where it has the same figures, or
-// where it has grown out of it by just one cycle; if that is not certain it is
-// a run of its own.
+// A run is identified by RunID, or else by its type, model, node and Started. A
+// result with neither is a report of a recorded run if its counts are equal or
+// exceed those of the run by exactly one cycle; otherwise it is a new run.
 func AppendToHistory(ctx context.Context, store HistoryStore, result Result) (Appended, error) {
 	run, err := result.Run()
 	if err != nil {
@@ -50,9 +48,9 @@ func AppendToHistory(ctx context.Context, store HistoryStore, result Result) (Ap
 	return done, nil
 }
 
-// recognise gives the run the ID of the one that it is a report of, or a new
-// one. A run that is there with the same figures keeps its time, unless the
-// result says when it ended.
+// recognise sets the ID of a run by its counts: that of the recorded run it
+// reports, or a new one. With equal counts the recorded time is kept if the result
+// is timeless.
 func recognise(ctx context.Context, store HistoryStore, run *Run, timeless bool) error {
 	rows, err := store.Runs(ctx)
 	if err != nil {
@@ -60,7 +58,7 @@ func recognise(ctx context.Context, store HistoryStore, run *Run, timeless bool)
 	}
 	for i := len(rows) - 1; i >= 0; i-- {
 		known := rows[i]
-		if !strings.HasPrefix(known.ID, recognised) {
+		if !strings.HasPrefix(known.ID, generatedPrefix) {
 			continue
 		}
 		if same(known, *run) && run.Time.Sub(known.Time).Abs() < sameResult {
@@ -79,17 +77,17 @@ func recognise(ctx context.Context, store HistoryStore, run *Run, timeless bool)
 	if err != nil {
 		return fmt.Errorf("name the run: %w", err)
 	}
-	run.ID = recognised + id.String()
+	run.ID = generatedPrefix + id.String()
 	return nil
 }
 
-// same reports whether two runs have the same figures.
+// same reports whether two runs have equal counts.
 func same(a, b Run) bool {
 	return sameKind(a, b) && a.Tests == b.Tests && passed(a) == passed(b) && a.ErrorCount() == b.ErrorCount() &&
 		sameTallies(a.ByNode, b.ByNode) && sameTallies(a.ByDomain, b.ByDomain)
 }
 
-// nextCycle reports whether a run is another one with just one cycle more.
+// nextCycle reports whether run is known with exactly one cycle more.
 func nextCycle(known, run Run) bool {
 	before, after := cycles(known), cycles(run)
 	if before < 1 || after != before+1 || known.Tests*after != run.Tests*before {
@@ -100,6 +98,7 @@ func nextCycle(known, run Run) bool {
 	return grew(known, run) && run.ErrorCount() >= known.ErrorCount()
 }
 
+// cycles returns the number of cycles of a run, 0 if unknown.
 func cycles(run Run) int {
 	n, err := strconv.Atoi(string(run.Extra[cyclesKey]))
 	if err != nil {

@@ -9,43 +9,31 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Champion is the model that serves because it won, with the settings it won
-// with.
+// Champion is the model that won the last tournament, with the settings that it
+// won with.
 type Champion struct {
 	// Model is the model's name on its node.
 	Model string
-	// Score is the composite it was crowned with, 0 to 10.
+	// Score is the composite of the crowning run, 0 to 10.
 	Score float64
-	// Since is when it was crowned; a mere date means its midnight on this
-	// machine.
+	// Since is when the model was crowned. A date without a time in the JSON is
+	// midnight, local time.
 	Since time.Time
-	// Config are its settings.
+	// Config are the settings of the model.
 	Config map[string]any
-	// Node is where it won, RunID the run that crowned it; both may be unknown.
+	// Node is the node of the tournament, RunID the crowning run; "" if unknown.
 	Node, RunID string
-	// Extra are all other members, as they stand.
+	// Extra are all other members of the JSON.
 	Extra map[string]json.RawMessage
 
+	// written is the JSON that the champion was read from, nil for none.
 	written jsontext.Object
 }
 
-// MarshalJSON writes the champion; what was read and not changed as it was read.
+// MarshalJSON returns the JSON of the champion; members that were read and not
+// changed are as they were read.
 func (c Champion) MarshalJSON() ([]byte, error) {
-	is, err := c.members()
-	if err != nil {
-		return nil, err
-	}
-	var was jsontext.Object
-	if c.written != nil {
-		var before Champion
-		if err := before.read(c.written); err != nil {
-			return nil, err
-		}
-		if was, err = before.members(); err != nil {
-			return nil, err
-		}
-	}
-	return jsontext.Merge(c.written, was, is)
+	return marshal(c, c.written, new(Champion))
 }
 
 // UnmarshalJSON reads a champion.

@@ -24,10 +24,9 @@ func Evidence(runs []Run, like Run, since time.Time) []Run {
 }
 
 // ChampionRuns returns the champion's own runs since it was crowned, in their
-// order: its [Evidence] under the conditions of the run that crowned it, where
-// that is among the runs, or else of its latest run with the settings that it
-// was crowned with. Rows that tell of one run should have been folded before,
-// see [Fold].
+// order: its [Evidence] under the conditions of the crowning run or, if that is
+// not among the runs, of its latest run with the champion's settings. The rows have
+// to be folded (see [Fold]).
 func ChampionRuns(runs []Run, c Champion) []Run {
 	var latest *Run
 	for i, run := range slices.Backward(runs) {
@@ -45,10 +44,10 @@ func ChampionRuns(runs []Run, c Champion) []Run {
 	return Evidence(runs, *latest, c.Since)
 }
 
-// Before returns the champion that one took over from: the other model of the
-// tournament that crowned it, with the run that had crowned that one, if it is
-// among the runs, or else with its run in the tournament. ok is false where the
-// tournament isn't among the runs.
+// Before returns the champion before c: the other model of the tournament that
+// crowned c. Its run is the one that had crowned it or, if that is not among the
+// runs, its run in the tournament. ok is false if the tournament is not among the
+// runs.
 func Before(runs []Run, c Champion) (before Champion, ok bool) {
 	crowning := slices.IndexFunc(runs, func(r Run) bool { return r.ID == c.RunID && r.ID != "" && r.Session != "" })
 	if crowning < 0 {
@@ -70,7 +69,7 @@ func Before(runs []Run, c Champion) (before Champion, ok bool) {
 	}, true
 }
 
-// holds reports whether a run was made with these settings, others beside.
+// holds reports whether config contains all of settings.
 func holds(config, settings map[string]any) bool {
 	for name, value := range settings {
 		if now, there := config[name]; !there || !sameValue(now, value) {
@@ -80,19 +79,18 @@ func holds(config, settings map[string]any) bool {
 	return true
 }
 
-// ChampionScore is how good the champion is, by its runs since it was crowned.
+// ChampionScore is the mean score of a champion since it was crowned.
 type ChampionScore struct {
-	// Mean is the mean of the runs' composites, between Low and High with 95 %.
-	// Without runs it is the score that the champion was crowned with, which is
-	// higher than the true one more often than lower; Low and High are then 0
-	// and 10, as they are for a single run.
+	// Mean is the mean composite of the runs, Low and High are its 95 % confidence
+	// interval. Without runs, Mean is the score of the crowning run, which is biased
+	// upwards. The interval of fewer than two runs is 0 to 10.
 	Mean, Low, High float64
-	// Runs is how many there are.
+	// Runs is the number of runs.
 	Runs int
 }
 
-// ScoreChampion returns how good the champion is, by its [ChampionRuns]. The
-// weights are the composite's; the zero value means [scoring.Default].
+// ScoreChampion returns the mean score of the [ChampionRuns]. The zero value of
+// weights means [scoring.Default].
 func ScoreChampion(runs []Run, c Champion, weights scoring.Composite) ChampionScore {
 	var list []float64
 	for _, run := range ChampionRuns(runs, c) {

@@ -6,14 +6,14 @@ import (
 	"reflect"
 )
 
-// Comparable reports whether two runs were made under the same conditions: the
-// same tasks, node, type and settings. Models may differ. Runs whose tasks
-// aren't known are comparable with none.
+// Comparable reports whether two runs were made under the same conditions: equal
+// tasks, node, type and settings. The models may differ. A run of unknown tasks is
+// comparable to none.
 func Comparable(a, b Run) bool {
 	return a.Suite != "" && a.Suite == b.Suite && a.Node == b.Node && a.Type == b.Type && sameConfig(a.Config, b.Config)
 }
 
-// sameConfig compares settings by their JSON values, whatever their Go types.
+// sameConfig reports whether settings are equal as JSON, whatever their Go types.
 func sameConfig(a, b map[string]any) bool {
 	if len(a) != len(b) {
 		return false
@@ -27,6 +27,8 @@ func sameConfig(a, b map[string]any) bool {
 	return true
 }
 
+// sameValue reports whether two settings are equal. Numbers of different types are
+// compared as float64.
 func sameValue(a, b any) bool {
 	x, okX := toFloat(a)
 	y, okY := toFloat(b)
@@ -36,6 +38,7 @@ func sameValue(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// toFloat converts a number of any type that a setting may have.
 func toFloat(value any) (float64, bool) {
 	var number json.Number
 	switch v := value.(type) {

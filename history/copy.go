@@ -6,43 +6,42 @@ import (
 	"encoding/json"
 )
 
-// Content is all that a store holds.
+// Content is the whole content of a store.
 type Content struct {
-	// Runs are all runs, oldest first, those of an archive included.
+	// Runs are all runs, archived ones included, oldest first.
 	Runs []Run
-	// Champion is nil where there is none.
+	// Champion is nil if there is none.
 	Champion *Champion
-	// Extra are the other members of the history, as they stand.
+	// Extra are the members of a history file that are neither runs nor champion.
 	Extra map[string]json.RawMessage
 }
 
-// Movable is a store that hands over all that it holds, and takes over what
-// another one held.
+// Movable is a store that exports and imports its whole content.
 type Movable interface {
 	HistoryStore
-	// Content returns all that the store holds at one moment.
+	// Content returns a consistent snapshot of the whole content.
 	Content(ctx context.Context) (Content, error)
-	// Import takes over what another store held, all of it or nothing, even in
-	// a crash. Runs keep their text; one without an ID gets none. They come
-	// after those that are there already.
+	// Import merges the content of another store into this one, completely or not
+	// at all, also in a crash. New runs are added after the present ones with their
+	// JSON unchanged; a run without an ID is not assigned one.
 	//
-	// What is there already isn't added again, so an import may be repeated: a
-	// run is recognised by [Key]. Of two reports of one run the one with more
-	// tests stays, of two champions the one crowned later, else the imported.
+	// Import may be repeated: runs with the [Key] of a present run are not added.
+	// Of two such runs the one with more tests is kept, of two champions the one
+	// crowned later; if these are equal, the imported one is kept.
 	Import(ctx context.Context, content Content) (Imported, error)
 }
 
-// Imported says what an import changed.
+// Imported is the outcome of [Movable.Import].
 type Imported struct {
-	// Added and Replaced count runs, Total those that the store holds now, with
-	// its archive.
+	// Added and Replaced are numbers of runs. Total is the number of runs in the
+	// store afterwards, archived ones included.
 	Added, Replaced, Total int
-	// Crowned says that the champion was taken over.
+	// Crowned is true if the champion was replaced by the imported one.
 	Crowned bool
 }
 
-// Copy takes over all that from holds into to; see [Movable]. From is read
-// only. It blocks until all is written.
+// Copy imports the content of from into to; see [Movable]. It changes nothing in
+// from and blocks until everything is written.
 func Copy(ctx context.Context, to Movable, from HistoryStore) (Imported, error) {
 	content, err := contentOf(ctx, from)
 	if err != nil {
@@ -70,8 +69,8 @@ func contentOf(ctx context.Context, from HistoryStore) (content Content, err err
 	return content, nil
 }
 
-// Key is what a run is recognised by in another store: its ID, or, where it has
-// none, its text. Runs of one key pair off in their order.
+// Key returns the key that identifies a run across stores: its ID, or its JSON if
+// it has none. Runs with equal keys correspond to each other in their order.
 func Key(run Run) (string, error) {
 	if run.ID != "" {
 		return "id " + run.ID, nil
@@ -80,8 +79,8 @@ func Key(run Run) (string, error) {
 	return "text " + string(text), err
 }
 
-// Text returns the JSON of a [Run] or a [Champion] on one line, what was read
-// as it was read; [json.Marshal] escapes characters in it.
+// Text returns the JSON of a [Run] or a [Champion] on one line. Unlike
+// [json.Marshal] it doesn't escape characters that were read unescaped.
 func Text(value json.Marshaler) ([]byte, error) {
 	text, err := value.MarshalJSON()
 	if err != nil {

@@ -2,6 +2,6 @@ package history
 
 import "errors"
 
-// ErrUnreadable is wrapped by the error of a store that cannot be read: it is
-// damaged, or something else. Nothing is written to it then.
+// ErrUnreadable is wrapped by errors of a store whose content cannot be read
+// because it is damaged or of another kind. The store is not changed.
 var ErrUnreadable = errors.New("the history can't be read")

@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// growthPause is how long a run may take from one report to the next.
+// growthPause is the longest time between two reports of one run.
 const growthPause = time.Hour
 
-// Folded is a run with the rows that told of it.
+// Folded is a run with the rows that report it.
 type Folded struct {
-	// Run is its last report.
+	// Run is the last report.
 	Run
-	// Rows are the places of its reports among the rows, in order.
+	// Rows are the indexes of the reports among the rows, ascending.
 	Rows []int
-	// Duplicates is how many of them repeat the one before.
+	// Duplicates is the number of reports that repeat the one before.
 	Duplicates int
 }
 
-// Fold turns rows into runs, in the order of their first rows.
+// Fold combines the rows that report the same run, and returns the runs in the
+// order of their first rows.
 //
-// A program may append the state of a run after each of its cycles, so that
-// each row holds those before it; two such programs may do so at the same time;
-// and the last row may be there twice. A row belongs to a run where it could
-// have grown out of the run's last row: the same type, model and settings, no
-// count less than it was, on any node or domain, within an hour. Where it could
-// have grown out of several, it belongs to the one that had come furthest.
+// Some programs append a row after each cycle of a run, with the counts so far.
+// Two such programs may run at the same time, and the last row may be repeated. A
+// row continues a run if it can have grown out of the run's last row: the type,
+// model, node, suite and settings are equal, no count of a node or domain
+// decreased, and at most an hour has passed. If it can continue several runs, it
+// continues the one with the most tests.
 //
-// Rows with an ID of their own or with single results are runs as they stand.
+// Rows with an ID belong together if their IDs are equal.
 func Fold(rows []Run) []Folded {
 	var runs []Folded
 	for i, row := range rows {
@@ -52,7 +53,7 @@ func Fold(rows []Run) []Folded {
 	return runs
 }
 
-// grew reports whether a row may be a later report, or a copy, of a run.
+// grew reports whether row can be a later report of run, or a copy.
 func grew(run, row Run) bool {
 	if run.ID != "" || row.ID != "" {
 		return run.ID != "" && run.ID == row.ID
@@ -72,8 +73,8 @@ func grew(run, row Run) bool {
 	return talliesGrew(run.ByNode, row.ByNode) && talliesGrew(run.ByDomain, row.ByDomain)
 }
 
-// talliesGrew reports whether nothing became less: neither what passed nor what
-// didn't.
+// talliesGrew reports whether neither the passed nor the failed tests decreased in
+// any part.
 func talliesGrew(before, after map[string]Tally) bool {
 	for name, was := range before {
 		is, ok := after[name]
@@ -84,13 +85,13 @@ func talliesGrew(before, after map[string]Tally) bool {
 	return true
 }
 
-// longer reports whether the tests of a part can have taken more time, or just
-// as much where there are no new ones.
+// longer reports whether the total latency of a part can have increased, or stayed
+// equal if there are no new tests.
 func longer(was, is Tally) bool {
 	if was.Latency == nil || is.Latency == nil {
 		return true
 	}
-	// Means are recorded in whole milliseconds, rounded or cut.
+	// Means are recorded in whole milliseconds, rounded or truncated.
 	const rounded = time.Millisecond
 	if was.Total == is.Total {
 		return (*was.Latency - *is.Latency).Abs() <= rounded
@@ -100,14 +101,15 @@ func longer(was, is Tally) bool {
 	return most >= least
 }
 
-// sameKind reports whether rows are about the same thing.
+// sameKind reports whether two rows have the same type, model and conditions.
 func sameKind(a, b Run) bool {
 	return a.Type == b.Type && a.Model == b.Model && a.Node == b.Node && a.Suite == b.Suite && sameConfig(a.Config, b.Config)
 }
 
-// passed is how many tests of a run passed.
+// passed returns the number of tests that passed.
 func passed(r Run) int { return int(math.Round(r.PassRate / 100 * float64(r.Tests))) }
 
+// sameTallies reports whether the counts of all parts are equal as recorded.
 func sameTallies(a, b map[string]Tally) bool {
 	return maps.EqualFunc(a, b, func(x, y Tally) bool {
 		if x.Pass != y.Pass || x.Total != y.Total || x.Latency == nil || y.Latency == nil {
@@ -117,7 +119,7 @@ func sameTallies(a, b map[string]Tally) bool {
 	})
 }
 
-// Runs returns the runs alone.
+// Runs returns the runs without their rows, sorted by time.
 func Runs(folded []Folded) []Run {
 	runs := make([]Run, len(folded))
 	for i, f := range folded {

@@ -15,12 +15,42 @@ import (
 	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
-// writer collects the members of an object.
+// record is a value with a JSON object.
+type record interface {
+	// members returns the members of the object.
+	members() (jsontext.Object, error)
+}
+
+// marshal returns the JSON of a value that was read from written (nil for none)
+// and may have been changed since. before is a new value of the same type.
+func marshal(value record, written jsontext.Object, before interface {
+	record
+	read(written jsontext.Object) error
+},
+) ([]byte, error) {
+	is, err := value.members()
+	if err != nil {
+		return nil, err
+	}
+	var was jsontext.Object
+	if written != nil {
+		if err := before.read(written); err != nil {
+			return nil, err
+		}
+		if was, err = before.members(); err != nil {
+			return nil, err
+		}
+	}
+	return jsontext.Merge(written, was, is)
+}
+
+// writer builds the members of a JSON object. It keeps the last error.
 type writer struct {
 	object jsontext.Object
 	err    error
 }
 
+// put adds a member.
 func (w *writer) put(key string, value any) {
 	text, err := jsontext.Encode(value)
 	if err != nil {
@@ -30,12 +60,14 @@ func (w *writer) put(key string, value any) {
 	w.object = append(w.object, jsontext.Member{Key: key, Value: text})
 }
 
+// some adds a member unless it is "".
 func (w *writer) some(key, value string) {
 	if value != "" {
 		w.put(key, value)
 	}
 }
 
+// extra adds unknown members, sorted by key.
 func (w *writer) extra(members map[string]json.RawMessage) {
 	for _, key := range slices.Sorted(maps.Keys(members)) {
 		if _, taken := w.object.Get(key); !taken {
@@ -44,6 +76,7 @@ func (w *writer) extra(members map[string]json.RawMessage) {
 	}
 }
 
+// orEmpty makes a nil map {} in the JSON.
 func orEmpty[V any](values map[string]V) map[string]V {
 	if values == nil {
 		return map[string]V{}
@@ -51,7 +84,8 @@ func orEmpty[V any](values map[string]V) map[string]V {
 	return values
 }
 
-// read hands each member to its reader, and what has none to extra.
+// read calls the reader of each member. Members without one, and those of another
+// program, are kept in extra.
 func read(written jsontext.Object, extra *map[string]json.RawMessage, readers map[string]func(json.RawMessage) error) error {
 	for _, m := range written {
 		reader, known := readers[m.Key]
@@ -74,6 +108,7 @@ func read(written jsontext.Object, extra *map[string]json.RawMessage, readers ma
 	return nil
 }
 
+// keepExtra adds a member to extra.
 func keepExtra(extra *map[string]json.RawMessage, m jsontext.Member) {
 	if *extra == nil {
 		*extra = map[string]json.RawMessage{}
@@ -81,11 +116,12 @@ func keepExtra(extra *map[string]json.RawMessage, m jsontext.Member) {
 	(*extra)[m.Key] = m.Value
 }
 
-// errForeign: another program uses this name for something else.
+// errForeign is returned for a member whose key another program uses for something
+// else.
 var errForeign = errors.New("a member of another program")
 
-// orForeign leaves a value alone that it can't read: names that this program
-// came to use late may have been in use before.
+// orForeign returns errForeign for a value that cannot be parsed. It is for keys
+// that were introduced late and may have been in use before.
 func orForeign[T any](parse func(json.RawMessage) (T, error)) func(json.RawMessage) (T, error) {
 	return func(value json.RawMessage) (T, error) {
 		parsed, err := parse(value)
@@ -101,6 +137,7 @@ func boolean(value json.RawMessage) (parsed bool, err error) {
 	return parsed, err
 }
 
+// into returns a reader that stores the parsed value in target.
 func into[T any](target *T, parse func(json.RawMessage) (T, error)) func(json.RawMessage) error {
 	return func(value json.RawMessage) error {
 		parsed, err := parse(value)
@@ -111,6 +148,7 @@ func into[T any](target *T, parse func(json.RawMessage) (T, error)) func(json.Ra
 	}
 }
 
+// optional returns a parser of pointers.
 func optional[T any](parse func(json.RawMessage) (T, error)) func(json.RawMessage) (*T, error) {
 	return func(value json.RawMessage) (*T, error) {
 		parsed, err := parse(value)
@@ -118,6 +156,7 @@ func optional[T any](parse func(json.RawMessage) (T, error)) func(json.RawMessag
 	}
 }
 
+// text parses a string.
 func text(value json.RawMessage) (parsed string, err error) {
 	if err = json.Unmarshal(value, &parsed); err != nil {
 		err = fmt.Errorf("want a text, found %s", jsontext.Excerpt(value))
@@ -125,6 +164,7 @@ func text(value json.RawMessage) (parsed string, err error) {
 	return parsed, err
 }
 
+// float parses a number.
 func float(value json.RawMessage) (parsed float64, err error) {
 	if err = json.Unmarshal(value, &parsed); err != nil {
 		err = fmt.Errorf("want a number, found %s", jsontext.Excerpt(value))
@@ -132,7 +172,7 @@ func float(value json.RawMessage) (parsed float64, err error) {
 	return parsed, err
 }
 
-// count takes 10.0 for 10, which other languages write.
+// count parses an integer. 10.0 is 10: other languages write integers so.
 func count(value json.RawMessage) (int, error) {
 	parsed, err := float(value)
 	if err == nil && (parsed != math.Trunc(parsed) || math.Abs(parsed) > 1<<53) {
@@ -144,6 +184,7 @@ func count(value json.RawMessage) (int, error) {
 	return int(parsed), nil
 }
 
+// milliseconds parses a duration in milliseconds, which may have a fraction.
 func milliseconds(value json.RawMessage) (time.Duration, error) {
 	parsed, err := float(value)
 	if most := float64(math.MaxInt64/time.Millisecond) / 2; err == nil && math.Abs(parsed) > most {
@@ -155,6 +196,7 @@ func milliseconds(value json.RawMessage) (time.Duration, error) {
 	return time.Duration(math.Round(parsed * float64(time.Millisecond))), nil
 }
 
+// settings parses an object and keeps its numbers as they are written.
 func settings(value json.RawMessage) (parsed map[string]any, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(value))
 	decoder.UseNumber()
@@ -164,6 +206,7 @@ func settings(value json.RawMessage) (parsed map[string]any, err error) {
 	return parsed, err
 }
 
+// tallies parses the counts of nodes or domains.
 func tallies(value json.RawMessage) (parsed map[string]Tally, err error) {
 	list, err := jsontext.ParseObject(value)
 	if err != nil {
@@ -182,7 +225,7 @@ func tallies(value json.RawMessage) (parsed map[string]Tally, err error) {
 	return parsed, nil
 }
 
-// The ways in which programs write a time. Without a zone it is this machine's.
+// layouts are the formats of a time that are read.
 var layouts = []string{
 	time.RFC3339Nano,
 	"2006-01-02T15:04:05.999999999",
@@ -193,6 +236,7 @@ var layouts = []string{
 	time.DateOnly,
 }
 
+// parseTime parses a time; one without a zone is local, "" is zero.
 func parseTime(value json.RawMessage) (time.Time, error) {
 	written, err := text(value)
 	if err != nil || written == "" {
@@ -206,7 +250,7 @@ func parseTime(value json.RawMessage) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("want a time such as 2026-02-25T20:23:57 or 2026-02-25T20:23:57+01:00, found %s", jsontext.Excerpt(value))
 }
 
-// stamp writes a time with its offset in figures: not every reader knows the Z.
+// stamp formats a time with a numeric offset: not every program reads "Z".
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -214,7 +258,7 @@ func stamp(t time.Time) string {
 	return t.Format("2006-01-02T15:04:05.999999999-07:00")
 }
 
-// figure is a number with a fraction: 7 is written 7.0, as the records have it.
+// figure is a number that is written with a fraction: 7 as 7.0.
 type figure float64
 
 func (f figure) MarshalJSON() ([]byte, error) {

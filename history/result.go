@@ -14,47 +14,47 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Result is what an autotest measured. All but the counts is optional.
+// Result is the result of an autotest. Only Tests and Pass, or Results, are
+// required.
 type Result struct {
-	// RunID tells the run from every other; a run that reports several times
-	// gives the same one each time. Without one it is recognised by Started, or
-	// else by its figures: see [AppendToHistory].
+	// RunID identifies the run; see [Run.ID]. Without one the run is identified by
+	// Started, or else by its counts: see [AppendToHistory].
 	RunID string
-	// Started is when the run began, Ended when the result was taken; a zero
-	// Ended means now.
+	// Started is when the run began, Ended when the result was taken. Zero means
+	// unknown for Started, now for Ended.
 	Started, Ended time.Time
-	// Type is "autotest" where it is empty.
+	// Type is the kind of run; "" means "autotest".
 	Type string
-	// Model is what was measured, with which settings, and where, if it was on
-	// one node.
+	// Model, Config and Node are the measured model, its settings and its node, ""
+	// for several nodes.
 	Model  string
 	Config map[string]any
 	Node   string
-	// Suite is the hash of the tasks, the others say what answered them.
+	// Suite is the hash of the tasks. Digest and Quantization describe the model,
+	// Engine and EngineVersion the server.
 	Suite, Digest, Quantization, Engine, EngineVersion string
-	// Cycles is how many rounds were made, 0 where unknown.
+	// Cycles is the number of cycles, 0 if unknown.
 	Cycles int
-	// Tests is how many tests were made. Pass of them passed, Errors got no
-	// answer. All three follow from Results where Tests is 0.
+	// Tests is the number of tests, Pass of those that passed, Errors of those
+	// without an answer. If Tests is 0, all three are counted from Results.
 	Tests, Pass, Errors int
-	// Latency is the mean; 0: it follows from Results, or from the nodes.
+	// Latency is the mean latency; 0 means that of Results, or of ByNode.
 	Latency time.Duration
-	// ByNode and ByDomain are the parts.
+	// ByNode and ByDomain are the counts of each node and domain.
 	ByNode, ByDomain map[string]Tally
-	// Results are the tests one by one.
+	// Results are the single tests.
 	Results []scoring.Test
-	// Scorer makes the score, nil for [scoring.Default].
+	// Scorer computes the score; nil means [scoring.Default].
 	Scorer scoring.Scorer
-	// Extra are all other members of the file, as they stand. They aren't
-	// recorded.
+	// Extra are all other members of the file. They are not recorded.
 	Extra map[string]json.RawMessage
 }
 
-// cyclesKey is the member of a run that says how many rounds it had.
+// cyclesKey is the key of a run's number of cycles.
 const cyclesKey = "cycles"
 
-// Run returns the run that a result is recorded as, with its score. The error
-// names what can't be: "by_node.M1: 5 of 4 tests passed".
+// Run returns the run that the result is recorded as, with its score. The error
+// names the member that is impossible: "by_node.M1: 5 of 4 tests passed".
 func (r Result) Run() (Run, error) {
 	if err := r.check(); err != nil {
 		return Run{}, err
@@ -98,6 +98,7 @@ func (r Result) Run() (Run, error) {
 	return run, nil
 }
 
+// check returns an error for impossible counts.
 func (r Result) check() error {
 	if r.Tests == 0 && len(r.Results) == 0 {
 		return errors.New("total: no test was made, so there is nothing to record")
@@ -137,6 +138,7 @@ func (r Result) check() error {
 	return nil
 }
 
+// check returns an error for impossible counts.
 func (t Tally) check() error {
 	switch {
 	case t.Total < 0:
@@ -164,7 +166,7 @@ func (t Tally) check() error {
 	return nil
 }
 
-// count fills in what the single results say.
+// count fills in what is not set from the single results.
 func (r *Result) count() {
 	sample := scoring.Measure(r.Results)
 	if r.Tests == 0 {
@@ -190,12 +192,13 @@ func (r *Result) count() {
 	}
 }
 
+// tallyOf counts tests.
 func tallyOf(tests []scoring.Test) Tally {
 	sample := scoring.Measure(tests)
 	return Tally{Pass: sample.Passed, Total: sample.Tests, Latency: &sample.Latency}
 }
 
-// meanLatency is that of all nodes' tests.
+// meanLatency returns the mean latency of the tests on all nodes.
 func meanLatency(nodes map[string]Tally) time.Duration {
 	sum, tests := 0.0, 0.0
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
@@ -210,6 +213,8 @@ func meanLatency(nodes map[string]Tally) time.Duration {
 	return time.Duration(sum / tests)
 }
 
+// meanFirstToken returns the mean time to the first token of the tests that have
+// one, 0 if none has.
 func meanFirstToken(tests []scoring.Test) time.Duration {
 	var sum time.Duration
 	n := 0
@@ -222,7 +227,7 @@ func meanFirstToken(tests []scoring.Test) time.Duration {
 	return sum / time.Duration(max(n, 1))
 }
 
-// ErrResult is what every error of [ReadResult] wraps.
+// ErrResult is wrapped by every error of [ReadResult].
 var ErrResult = errors.New("this is no result of an autotest")
 
 // ReadResult reads the result file of an autotest:
@@ -231,9 +236,9 @@ var ErrResult = errors.New("this is no result of an autotest")
 //	 "by_node": {"M1": {"total": 4, "pass": 3, "fail": 0, "error": 1, "avg_latency": 9926}},
 //	 "by_domain": {"math": {"total": 5, "pass": 4, "fail": 1, "error": 0}}}
 //
-// Only the total and pass are needed. The file may also hold run_id, started,
-// timestamp, type, model, config, node, suite_hash, avg_latency_ms, and what
-// else a run in the history has; all other members are kept in Extra. The error
+// Only total and pass are required. The file may also contain run_id, started,
+// timestamp, type, model, config, node, suite_hash, avg_latency_ms and the other
+// members of a run in the history. All other members are kept in Extra. The error
 // names the member that is wrong.
 func ReadResult(text []byte) (Result, error) {
 	r, err := readResult(bytes.TrimPrefix(text, jsontext.ByteOrderMark))
@@ -309,7 +314,7 @@ func readResult(body []byte) (r Result, err error) {
 	return r, nil
 }
 
-// startedID names a run by when it began, and what it is about.
+// startedID returns the ID of a run that is identified by when it began.
 func (r Result) startedID(run Run) string {
 	name := strings.Map(func(c rune) rune {
 		if c == ' ' || c == '/' || c == ':' {

@@ -2,6 +2,7 @@ package history
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,33 +12,33 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// resultsKey is the member of a run that holds its tests.
+// resultsKey is the key of a run's single tests.
 const resultsKey = "results"
 
-// taskResults are one task's tests in the file, one item of each list or one
-// figure of each text a test. Grouped so, a run of 200 tests takes some
-// kilobytes, and stays readable where another program puts each item of a list
-// on a line of its own.
+// taskResults are the tests of one task in the JSON of a run. Each list has an
+// item for each test, Pass and Error a character. Grouped by task, a run of 200
+// tests takes a few kilobytes, and stays readable if another program writes each
+// item of a list on a line of its own.
 type taskResults struct {
 	Task   string `json:"task"`
 	Domain string `json:"domain,omitempty"`
-	// Cycle is left out where the cycles are 0, 1, 2 and so on.
+	// Cycle is omitted if the cycles are 0, 1, 2 and so on.
 	Cycle []int `json:"cycle,omitempty"`
-	// Pass has a 1 for a test that passed.
+	// Pass is 1 for a test that passed, else 0.
 	Pass string `json:"pass"`
-	// Error has an outcome's place in outcomes; it is left out where all tests
-	// were answered.
+	// Error is an index of outcomes. It is omitted if all tests were answered.
 	Error string `json:"error,omitempty"`
-	// Latency and First may have fractions.
+	// Latency and First are in milliseconds and may have fractions.
 	Latency []json.Number `json:"latency_ms"`
 	First   []json.Number `json:"ttft_ms,omitempty"`
 	Tokens  []int         `json:"tokens,omitempty"`
 	Mark    []string      `json:"mark,omitempty"`
 }
 
-// outcomes are what the figures in a task's errors stand for.
+// outcomes are the outcomes by their character in taskResults.Error.
 var outcomes = [...]scoring.Outcome{'0': scoring.Answered, '1': scoring.TimedOut, '2': scoring.Failed}
 
+// outcomeFigure returns the character of an outcome.
 func outcomeFigure(o scoring.Outcome) byte {
 	switch o {
 	case scoring.Answered:
@@ -49,8 +50,8 @@ func outcomeFigure(o scoring.Outcome) byte {
 	}
 }
 
-// groupResults writes tests as the file keeps them. The order of the tests is
-// kept within a task; that of the tasks is the order of their first tests.
+// groupResults groups tests by task. The order of the tests is kept within a task;
+// the tasks are in the order of their first tests.
 func groupResults(tests []scoring.Test) []taskResults {
 	type kind struct{ task, domain string }
 	list := []taskResults{}
@@ -71,6 +72,7 @@ func groupResults(tests []scoring.Test) []taskResults {
 	return list
 }
 
+// add appends a test.
 func (g *taskResults) add(t scoring.Test) {
 	pass := "0"
 	if t.Passed {
@@ -82,7 +84,7 @@ func (g *taskResults) add(t scoring.Test) {
 	g.Tokens, g.Mark = append(g.Tokens, t.Tokens), append(g.Mark, t.Mark)
 }
 
-// shorten leaves out the lists that say nothing.
+// shorten omits lists of default values.
 func (g *taskResults) shorten() {
 	inOrder := true
 	for i, cycle := range g.Cycle {
@@ -105,6 +107,7 @@ func (g *taskResults) shorten() {
 	}
 }
 
+// all reports whether all items of a list are equal to value.
 func all[T comparable](list []T, value T) bool {
 	for _, v := range list {
 		if v != value {
@@ -114,13 +117,13 @@ func all[T comparable](list []T, value T) bool {
 	return true
 }
 
-// toMilliseconds keeps microseconds, which is more than a network leaves sure.
+// toMilliseconds formats a duration, rounded to microseconds.
 func toMilliseconds(d time.Duration) json.Number {
 	micro := max(0, d.Round(time.Microsecond).Microseconds())
 	return json.Number(strconv.FormatFloat(float64(micro)/1000, 'f', -1, 64))
 }
 
-// results reads them.
+// results parses the single tests of a run.
 func results(value json.RawMessage) ([]scoring.Test, error) {
 	var list []taskResults
 	if err := json.Unmarshal(value, &list); err != nil {
@@ -140,52 +143,58 @@ func results(value json.RawMessage) ([]scoring.Test, error) {
 	return tests, nil
 }
 
-// tests adds the task's tests to a list.
+// tests appends the tests of the task to a list.
 func (g *taskResults) tests(list []scoring.Test) ([]scoring.Test, error) {
 	n := len(g.Pass)
 	if len(g.Latency) != n || !fits(len(g.Cycle), n) || !fits(len(g.Error), n) || !fits(len(g.First), n) || !fits(len(g.Tokens), n) || !fits(len(g.Mark), n) {
-		return nil, fmt.Errorf("its lists differ in length")
+		return nil, errors.New("its lists differ in length")
 	}
 	for i := range n {
-		t := scoring.Test{Task: g.Task, Domain: g.Domain, Cycle: i, Outcome: scoring.Answered}
-		switch g.Pass[i] {
-		case '0':
-		case '1':
-			t.Passed = true
-		default:
-			return nil, fmt.Errorf("pass: want 0 or 1 for each test, found %q", g.Pass)
-		}
-		if len(g.Error) > 0 {
-			if int(g.Error[i]) >= len(outcomes) || outcomes[g.Error[i]] == "" {
-				return nil, fmt.Errorf("error: want 0, 1 or 2 for each test, found %q", g.Error)
-			}
-			t.Outcome = outcomes[g.Error[i]]
-		}
-		var err error
-		if t.Latency, err = fromMilliseconds(g.Latency[i]); err != nil {
-			return nil, fmt.Errorf("latency_ms: %w", err)
-		}
-		if len(g.First) > 0 {
-			if t.FirstToken, err = fromMilliseconds(g.First[i]); err != nil {
-				return nil, fmt.Errorf("ttft_ms: %w", err)
-			}
-		}
-		if len(g.Cycle) > 0 {
-			t.Cycle = g.Cycle[i]
-		}
-		if len(g.Tokens) > 0 {
-			t.Tokens = g.Tokens[i]
-		}
-		if len(g.Mark) > 0 {
-			t.Mark = g.Mark[i]
+		t, err := g.test(i)
+		if err != nil {
+			return nil, err
 		}
 		list = append(list, t)
 	}
 	return list, nil
 }
 
+// test returns one test. The lists have the same length or are omitted.
+func (g *taskResults) test(i int) (t scoring.Test, err error) {
+	t = scoring.Test{Task: g.Task, Domain: g.Domain, Cycle: i, Outcome: scoring.Answered, Passed: g.Pass[i] == '1'}
+	if !t.Passed && g.Pass[i] != '0' {
+		return t, fmt.Errorf("pass: want 0 or 1 for each test, found %q", g.Pass)
+	}
+	if len(g.Error) > 0 {
+		if int(g.Error[i]) >= len(outcomes) || outcomes[g.Error[i]] == "" {
+			return t, fmt.Errorf("error: want 0, 1 or 2 for each test, found %q", g.Error)
+		}
+		t.Outcome = outcomes[g.Error[i]]
+	}
+	if t.Latency, err = fromMilliseconds(g.Latency[i]); err != nil {
+		return t, fmt.Errorf("latency_ms: %w", err)
+	}
+	if len(g.First) > 0 {
+		if t.FirstToken, err = fromMilliseconds(g.First[i]); err != nil {
+			return t, fmt.Errorf("ttft_ms: %w", err)
+		}
+	}
+	if len(g.Cycle) > 0 {
+		t.Cycle = g.Cycle[i]
+	}
+	if len(g.Tokens) > 0 {
+		t.Tokens = g.Tokens[i]
+	}
+	if len(g.Mark) > 0 {
+		t.Mark = g.Mark[i]
+	}
+	return t, nil
+}
+
+// fits reports whether a list that may be omitted has the wanted length.
 func fits(length, want int) bool { return length == 0 || length == want }
 
+// fromMilliseconds parses a duration.
 func fromMilliseconds(n json.Number) (time.Duration, error) {
 	figure, err := n.Float64()
 	switch {

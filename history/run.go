@@ -9,81 +9,82 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Run is one measured run: a row of the history.
+// Run is one measured run, a row of the history.
 //
-// Its JSON keeps what was read: a run that was read and not changed is written
-// as it was, with members of other programs and the numbers' own notation.
+// Its JSON is stable: a member that was read and not changed is written as it was
+// read, including unknown members and the notation of numbers.
 type Run struct {
-	// Time is when the run ended. In the file it may stand without a zone,
-	// which means this machine's.
+	// Time is when the run ended. A time without a zone in the JSON is local.
 	Time time.Time
-	// Type is what kind of run it was: "autotest", "arena", ….
+	// Type is the kind of run, such as "autotest" or "arena".
 	Type string
-	// Model is the model that was measured (model_m1 in the file, whatever the
-	// node).
+	// Model is the measured model, in the JSON model_m1 for every node.
 	Model string
-	// Config are its settings, numbers as [json.Number] where they were read.
+	// Config are the settings of the model. Numbers that were read are
+	// [json.Number].
 	Config map[string]any
-	// Score is the composite, 0 to 10, recorded with two decimals.
+	// Score is the composite, 0 to 10. Two decimals are recorded.
 	Score float64
-	// PassRate is the share of tests that passed, 0 to 100.
+	// PassRate is the percentage of tests that passed, 0 to 100.
 	PassRate float64
-	// Latency is the mean, recorded in whole milliseconds.
+	// Latency is the mean latency. Whole milliseconds are recorded.
 	Latency time.Duration
-	// Tests is how many there were.
+	// Tests is the number of tests.
 	Tests int
-	// ByNode and ByDomain are the parts of the run.
+	// ByNode and ByDomain are the counts of each node and domain.
 	ByNode, ByDomain map[string]Tally
 
-	// The rest is optional; readers that don't know it pass over it.
+	// The fields below are optional.
 
-	// ID tells a run from every other. A run that reports several times
-	// carries the same one each time, and each report replaces the one before.
+	// ID identifies the run. A run that is reported several times has the same ID
+	// each time, and each report replaces the one before.
 	ID string
-	// Node is the node that was measured, where it was one.
+	// Node is the measured node, "" for a run on several.
 	Node string
-	// Errors is how many tests got no answer, nil where it isn't recorded; see
+	// Errors is the number of tests without an answer, nil if unknown; see
 	// [Run.ErrorCount].
 	Errors *int
-	// Suite is the hash of the tasks. Runs of different suites don't compare.
+	// Suite is the hash of the tasks. Runs of different suites are not comparable.
 	Suite string
-	// Digest and Quantization are the model's, Engine and EngineVersion the
-	// server's.
+	// Digest and Quantization describe the model, Engine and EngineVersion the
+	// server.
 	Digest, Quantization, Engine, EngineVersion string
-	// P95 is the latency that 95 % of the tests stayed below, 0 if unknown.
+	// P95 is the 95th percentile of the latencies, 0 if unknown.
 	P95 time.Duration
 	// FirstToken is the mean time to the first token, 0 if unknown.
 	FirstToken time.Duration
-	// Results are the tests one by one, nil where they weren't recorded.
+	// Results are the single tests, nil if they were not recorded.
 	Results []scoring.Test
-	// Session is the tournament that the run was a part of, "" for none.
+	// Session is the ID of the tournament that the run belongs to, "" for none.
 	Session string
-	// Crowned says that this run made its model the champion. It doesn't count
-	// as evidence for it later: who is crowned was lucky, too.
+	// Crowned is true for the run that made its model the champion. It is no
+	// evidence about the model later: its score is biased upwards by the selection
+	// (winner's curse).
 	Crowned bool
-	// Unsteady says why the figures are less sure than usual: the warm-up
-	// didn't settle, the machine was busy; "" where nothing was.
+	// Unsteady is the reason why the figures are less certain than usual, such as
+	// a busy machine; "" for none.
 	Unsteady string
-	// Extra are all other members, as they stand.
+	// Extra are all other members of the JSON.
 	Extra map[string]json.RawMessage
 
+	// written is the JSON that the run was read from, nil for none.
 	written jsontext.Object
 }
 
-// Tally is a part of a run: the tests of one node or one domain.
+// Tally counts the tests of one node or one domain in a run.
 type Tally struct {
-	// Pass of Total tests passed.
+	// Pass is the number of tests that passed, out of Total.
 	Pass, Total int
-	// Latency is the mean, nil where it isn't recorded.
+	// Latency is the mean latency, nil if unknown.
 	Latency *time.Duration
-	// Extra are all other members, as they stand.
+	// Extra are all other members of the JSON.
 	Extra map[string]json.RawMessage
 
 	written jsontext.Object
 }
 
-// ErrorCount returns how many tests got no answer. Old rows don't say so; there
-// it follows from the score.
+// ErrorCount returns the number of tests without an answer. For rows that don't
+// record it, it is derived from the score.
 func (r Run) ErrorCount() int {
 	if r.Errors != nil {
 		return *r.Errors
@@ -91,26 +92,14 @@ func (r Run) ErrorCount() int {
 	return scoring.Errors(r.Score, r.PassRate, r.Latency, r.Tests)
 }
 
-// MarshalJSON writes the run; what was read and not changed as it was read.
+// MarshalJSON returns the JSON of the run; members that were read and not changed
+// are as they were read.
 func (r Run) MarshalJSON() ([]byte, error) {
-	is, err := r.members()
-	if err != nil {
-		return nil, err
-	}
-	var was jsontext.Object
-	if r.written != nil {
-		var before Run
-		if err := before.read(r.written); err != nil {
-			return nil, err
-		}
-		if was, err = before.members(); err != nil {
-			return nil, err
-		}
-	}
-	return jsontext.Merge(r.written, was, is)
+	return marshal(r, r.written, new(Run))
 }
 
-// UnmarshalJSON reads a run. A member that is missing or null is zero.
+// UnmarshalJSON reads a run. A member that is missing or null leaves its field
+// zero.
 func (r *Run) UnmarshalJSON(text []byte) error {
 	*r = Run{}
 	written, err := jsontext.ParseObject(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
@@ -190,23 +179,10 @@ func (r Run) members() (jsontext.Object, error) {
 	return w.object, w.err
 }
 
-// MarshalJSON writes the tally; what was read and not changed as it was read.
+// MarshalJSON returns the JSON of the tally; members that were read and not
+// changed are as they were read.
 func (t Tally) MarshalJSON() ([]byte, error) {
-	is, err := t.members()
-	if err != nil {
-		return nil, err
-	}
-	var was jsontext.Object
-	if t.written != nil {
-		var before Tally
-		if err := before.read(t.written); err != nil {
-			return nil, err
-		}
-		if was, err = before.members(); err != nil {
-			return nil, err
-		}
-	}
-	return jsontext.Merge(t.written, was, is)
+	return marshal(t, t.written, new(Tally))
 }
 
 // UnmarshalJSON reads a tally.

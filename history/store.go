@@ -2,28 +2,31 @@ package history
 
 import "context"
 
-// HistoryStore keeps runs and the champion. All methods may be called from any
-// number of goroutines, block until it is done, and stop with the context's
-// error when that ends first; nothing is changed then.
+// HistoryStore stores runs and the champion. An implementation has to pass
+// [github.com/turbone/jarvis/history/historytest.Conformance].
+//
+// The methods block until the operation is complete and may be called from
+// several goroutines. If the context ends before, they return its cause and
+// change nothing.
 type HistoryStore interface {
-	// Append records a run. One with the ID of a recorded run replaces it, in
-	// its place; one without an ID is given one. When Append returns without an
-	// error, the run survives a crash.
+	// Append records a run. A run with the ID of a recorded one replaces it at its
+	// position; a run without an ID is assigned one. When Append returns nil, the
+	// run survives a crash.
 	Append(ctx context.Context, run Run) (Appended, error)
 	// Runs returns the kept runs in the order in which they were recorded.
 	Runs(ctx context.Context) ([]Run, error)
-	// Champion returns the champion, false where there is none.
+	// Champion returns the champion, and false if there is none.
 	Champion(ctx context.Context) (Champion, bool, error)
 	// SetChampion replaces the champion.
 	SetChampion(ctx context.Context, champion Champion) error
 }
 
-// Appended says what became of a run.
+// Appended is the outcome of [HistoryStore.Append].
 type Appended struct {
-	// ID is the run's.
+	// ID is the ID of the run.
 	ID string
-	// Replaced says that a recorded run had this ID.
+	// Replaced is true if a recorded run had this ID.
 	Replaced bool
-	// Total is how many runs are kept now.
+	// Total is the number of runs kept now.
 	Total int
 }
