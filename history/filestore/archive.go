@@ -16,40 +16,43 @@ import (
 	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
-// archivedFrom is a member that each archived row has in addition: a hash of
-// the list that it left. When a crash comes between the archive and the history
-// itself, the next change finds the same list and knows by it what has been
-// archived already.
+// archivedFrom is the key of a member that is added to each archived row: a hash
+// of the list that the row was removed from. If a crash comes between the archive
+// and the history file, the next change finds the same list, and knows by the hash
+// which rows are archived already.
 const archivedFrom = "archived_from"
 
-// archive adds the first rows of after to the archive. When it returns without
-// an error, they survive a crash there, and may be taken out of the history.
-func (f *Store) archive(before, after *document, rows int) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("move old runs to %s: %w", f.ArchivePath(), err)
-		}
-	}()
+// archive appends the first rows of after to the archive. When it returns nil,
+// they survive a crash there and may be removed from the history. before is the
+// document in the file.
+func (s *Store) archive(before, after *document, rows int) error {
 	mark := before.mark()
-	var lines [][]byte
-	for i := range rows {
-		line, err := archiveLine(after.row(i), mark)
-		if err != nil {
-			return err
+	lines := make([][]byte, rows)
+	for i := range lines {
+		var err error
+		if lines[i], err = archiveLine(after.row(i), mark); err != nil {
+			return fmt.Errorf("move old runs to %s: %w", s.ArchivePath(), err)
 		}
-		lines = append(lines, line)
 	}
+	if err := appendArchive(s.ArchivePath(), lines, mark, 1<<20+2*len(after.Text)); err != nil {
+		return fmt.Errorf("move old runs to %s: %w", s.ArchivePath(), err)
+	}
+	return nil
+}
 
-	file, err := os.OpenFile(f.ArchivePath(), os.O_RDWR|os.O_CREATE, 0o644)
+// appendArchive appends lines to an archive, except those that a crash left there
+// with the same mark. It looks for these in the last bytes of the archive, at most
+// this many.
+func appendArchive(path string, lines [][]byte, mark string, most int) (err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	end, marked, err := tail(file, mark, 1<<20+2*len(after.Text))
+	end, marked, err := tail(file, mark, most)
 	if err != nil {
 		return err
 	}
-	// What a crash, or several, left there of this very list isn't added again.
 	there := map[string]int{}
 	for _, line := range marked {
 		there[string(line)]++
@@ -74,10 +77,10 @@ func (f *Store) archive(before, after *document, rows int) (err error) {
 	if err := file.Sync(); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(f.ArchivePath()))
+	return syncFolder(filepath.Dir(path))
 }
 
-// archiveLine is a row on one line, with its mark.
+// archiveLine returns a row on one line, with its mark.
 func archiveLine(row []byte, mark string) ([]byte, error) {
 	var line bytes.Buffer
 	if err := json.Compact(&line, row); err != nil {
@@ -94,17 +97,17 @@ func archiveLine(row []byte, mark string) ([]byte, error) {
 	return append(body, member...), nil
 }
 
-// ending is where an archive goes on.
+// ending is where an archive is continued.
 type ending struct {
-	// keep is how much of it stays: all but a line that a crash cut off, whose
-	// row is still in the history.
+	// keep is the size that is kept: everything but a line that a crash cut off,
+	// whose row is still in the history.
 	keep int64
-	// open says that the last line lacks its end.
+	// open is true if the last line lacks its newline.
 	open bool
 }
 
-// tail looks at the end of an archive: where it goes on, and which lines with
-// this mark are its last.
+// tail returns the end of an archive and its last lines if they have this mark,
+// from the last bytes, at most this many.
 func tail(file *os.File, mark string, most int) (ending, [][]byte, error) {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -132,25 +135,25 @@ func tail(file *os.File, mark string, most int) (ending, [][]byte, error) {
 	return end, lines[from:], nil
 }
 
-// Archived returns the runs that were moved to the archive, oldest first.
-func (f *Store) Archived(ctx context.Context) ([]history.Run, error) {
-	runs, _, err := f.archived(ctx, "")
+// Archived returns the runs in the archive, oldest first.
+func (s *Store) Archived(ctx context.Context) ([]history.Run, error) {
+	runs, _, err := s.archived(ctx, "")
 	return runs, err
 }
 
-// archived returns the archived runs, and how many of the last have this mark.
-func (f *Store) archived(ctx context.Context, mark string) (runs []history.Run, marked int, err error) {
-	if err := ctx.Err(); err != nil {
+// archived returns the runs in the archive, and how many of the last have this
+// mark.
+func (s *Store) archived(ctx context.Context, mark string) (runs []history.Run, marked int, err error) {
+	if ctx.Err() != nil {
 		return nil, 0, context.Cause(ctx)
 	}
-	text, err := os.ReadFile(f.ArchivePath())
+	text, err := os.ReadFile(s.ArchivePath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("read archived runs: %w", err)
 	}
-	own := []byte(`"` + mark + `"`)
 	offset := 0
 	for line := range bytes.Lines(text) {
 		at := offset
@@ -160,28 +163,33 @@ func (f *Store) archived(ctx context.Context, mark string) (runs []history.Run, 
 			continue
 		}
 		if offset == len(text) && text[len(text)-1] != '\n' && !json.Valid(line) {
-			break // cut off by a crash, or being written: it is in the history still
+			break // cut off by a crash, or being written: it is still in the history
 		}
-		run := history.Run{}
-		written, err := jsontext.ParseObject(line)
-		if err == nil {
-			marked++
-			if last := len(written) - 1; last < 0 || written[last].Key != archivedFrom {
-				marked = 0
-			} else {
-				if !bytes.Equal(written[last].Value, own) {
-					marked = 0
-				}
-				written = written[:last]
-			}
-			if line, err = jsontext.Merge(written, nil, nil); err == nil {
-				err = run.UnmarshalJSON(line)
-			}
-		}
+		run, from, err := readArchived(line)
 		if err != nil {
-			return nil, 0, unreadable(f.ArchivePath(), text, at, err)
+			return nil, 0, unreadable(s.ArchivePath(), text, at, err)
 		}
 		runs = append(runs, run)
+		if marked++; from != mark {
+			marked = 0
+		}
 	}
 	return runs, marked, nil
+}
+
+// readArchived parses a line of the archive. mark is "" for none.
+func readArchived(line []byte) (run history.Run, mark string, err error) {
+	members, err := jsontext.ParseObject(line)
+	if err != nil {
+		return history.Run{}, "", err
+	}
+	if last := len(members) - 1; last >= 0 && members[last].Key == archivedFrom {
+		if json.Unmarshal(members[last].Value, &mark) != nil {
+			mark = ""
+		}
+		if line, err = jsontext.Merge(members[:last], nil, nil); err != nil {
+			return history.Run{}, "", err
+		}
+	}
+	return run, mark, run.UnmarshalJSON(line)
 }

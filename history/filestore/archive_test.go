@@ -74,7 +74,7 @@ func TestArchivedRowsKeepTheirText(t *testing.T) {
 func TestACrashWhileArchiving(t *testing.T) {
 	start := func(t *testing.T) (path string) {
 		path = filepath.Join(t.TempDir(), "history.json")
-		file := Open(path, Keep(0))
+		file := Open(path, Keep(KeepAll))
 		for number := range 6 {
 			// Two rows of the same text, as the record has them.
 			if _, err := file.Append(t.Context(), history.Run{ID: fmt.Sprint(number), Extra: map[string]json.RawMessage{"same": []byte("1")}}); err != nil {

@@ -8,130 +8,111 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
 const (
-	// lockPoll is how often a taken lock is tried again.
-	lockPoll = 5 * time.Millisecond
-	// contention is for how long a change insists on being made at once though
-	// somebody else goes on changing the file, deferment for how long the next
-	// ones are put off then without trying.
+	// contention is how long a change is retried while another program keeps
+	// rewriting the file. After that it is deferred to the journal, and so is every
+	// change in the next deferment.
 	contention = 500 * time.Millisecond
 	deferment  = 200 * time.Millisecond
 )
 
 // edit is a change of the file.
 type edit struct {
-	// text makes the new text, nil for none.
+	// text returns the new text; nil for a change that only restores.
 	text func(*document) ([]byte, error)
-	// line is that for the journal, nil for none. It is asked for after the text
-	// was made.
-	line func() entry
-	// done is told what the file holds now, deferred whether the row is there
-	// already and how many rows there will be; both may be nil.
+	// entry returns the change for the journal; nil if it isn't logged. It is called
+	// after text.
+	entry func() entry
+	// done is called with the new document. deferred is called if the change was
+	// deferred, with whether its row is there already and the number of rows that
+	// there will be. Both may be nil.
 	done     func(*document)
 	deferred func(there bool, rows int)
 }
 
-// change changes the file's text. The edit is made again where somebody changed
-// the file meanwhile. Where that goes on, the change stands in the journal, from
-// where the next one to read or change the file takes it.
-func (f *Store) change(ctx context.Context, e edit) (err error) {
-	unlock, err := f.lock(ctx)
+// change applies an edit, again if another program changed the file meanwhile. If
+// that program doesn't rest, the edit is deferred: it is appended to the journal,
+// and the next call that reads or changes the file applies it.
+func (s *Store) change(ctx context.Context, e edit) (err error) {
+	unlock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if err := clearAbandoned(f.target()); err != nil {
+	if err := clearAbandoned(s.target()); err != nil {
 		return err
 	}
-	var inJournal noted
-	defer func() {
-		if err != nil && inJournal.id != "" { // it was not recorded, and must not come back
-			err = errors.Join(err, f.note(f.mode(), entry{At: time.Now(), Dropped: []string{inJournal.id}}))
-		}
-	}()
-	last, _, err := f.left()
+	last, _, err := s.journal().last()
 	if err != nil {
 		return err
 	}
-	// Where the change before this one was put off, this one doesn't insist
-	// either: then all go into the file together.
-	insist, patience := contention, f.patience
-	if e.line != nil && !last.Deferred.IsZero() {
+	insist, patience := contention, s.patience
+	if e.entry != nil && !last.Deferred.IsZero() {
+		// If the previous change was deferred a moment ago, defer this one too:
+		// deferred changes are written together.
 		if since := time.Since(last.Deferred); since >= 0 && since < deferment {
-			return f.putOff(e, last)
+			return s.deferChange(e, last)
 		}
 		insist, patience = 0, min(patience, deferment/4)
 	}
-	for begun := time.Now(); ; {
-		t := turnOf{Store: f, edit: e, noted: &inJournal}
-		finished, err := t.take(ctx, patience)
-		if e.line != nil && errors.Is(err, history.ErrUnreadable) && patience < f.patience && !finished {
-			break // half written, and nobody waits for its end
-		}
+	a := attempt{Store: s, edit: e}
+	defer func() {
 		if err != nil {
-			return err
+			err = errors.Join(err, a.revoke())
 		}
-		if finished {
-			if e.done != nil {
-				e.done(t.after)
-			}
-			return f.tidy(time.Now())
-		}
-		if time.Since(begun) >= insist {
-			break
-		}
-		// Out of step with whoever goes round and round.
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(time.Duration(rand.Int64N(int64(pollLast)))):
-		}
+	}()
+	done, err := a.retry(ctx, insist, patience)
+	switch {
+	case err != nil:
+		return err
+	case !done && e.entry == nil:
+		return fmt.Errorf("another program changes %s again and again while it is being changed here: stop that one, or let it keep a file of its own", s.path)
+	case !done:
+		last.Deferred = time.Now()
+		return s.deferChange(e, last)
 	}
-	if e.line == nil {
-		return fmt.Errorf("another program changes %s again and again while it is being changed here: stop that one, or let it keep a file of its own", f.path)
+	if e.done != nil {
+		e.done(a.after)
 	}
-	last.Deferred = time.Now()
-	return f.putOff(e, last)
+	return s.journal().compact(time.Now())
 }
 
-// putOff notes a change that can't be made now.
-func (f *Store) putOff(e edit, last entry) error {
-	line := e.line()
-	line.At = time.Now()
+// deferChange appends a change to the journal that cannot be made now. last is the
+// last entry of the journal.
+func (s *Store) deferChange(e edit, last entry) error {
+	logged := e.entry()
+	logged.At = time.Now()
 	rows := last.Rows
 	if e.deferred != nil {
-		there, err := f.mentioned(runID(line.Run))
+		there, err := s.mentioned(runID(logged.Run))
 		if err != nil {
 			return err
 		}
 		if !there {
 			rows++
 		}
-		if f.keep > 0 {
-			rows = min(rows, f.keep)
+		if s.keep > 0 {
+			rows = min(rows, s.keep)
 		}
 		e.deferred(there, rows)
 	}
-	return f.note(f.mode(), line, entry{Deferred: last.Deferred, Rows: rows})
+	return s.journal().append(s.mode(), logged, entry{Deferred: last.Deferred, Rows: rows})
 }
 
-// mentioned says whether the file or the journal has a row with this ID, though
-// neither may be whole.
-func (f *Store) mentioned(id string) (bool, error) {
+// mentioned reports whether the file or the journal has a row with this ID. Neither
+// has to be complete.
+func (s *Store) mentioned(id string) (bool, error) {
 	name, err := jsontext.Encode(id)
 	if err != nil {
 		return false, err
 	}
-	for _, path := range []string{f.path, f.journalPath()} {
+	for _, path := range []string{s.path, string(s.journal())} {
 		text, err := os.ReadFile(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, fmt.Errorf("look for run %s: %w", id, err)
@@ -143,55 +124,133 @@ func (f *Store) mentioned(id string) (bool, error) {
 	return false, nil
 }
 
-// turnOf is one try of a change.
-type turnOf struct {
+// attempt is the attempt to apply an edit to the file.
+type attempt struct {
 	*Store
 	edit
-	noted *noted
+	// after is the new document.
 	after *document
+	// logged is true if the edit is in the journal, id is the ID of its row.
+	logged bool
+	id     string
 }
 
-// take makes the change, unless somebody else changed the file meanwhile.
-func (t *turnOf) take(ctx context.Context, patience time.Duration) (finished bool, err error) {
-	before, err := t.read(ctx, patience)
-	if err != nil {
-		return false, err
-	}
-	base, err := t.restore(before)
-	if err != nil {
-		return false, err
-	}
-	text, notes := base.Text, base.notes
-	if t.edit.text != nil {
-		if text, err = t.edit.text(base.document); err != nil {
+// retry tries until the edit is applied or insist is over; done tells which. A
+// half-written file is read again for patience.
+func (a *attempt) retry(ctx context.Context, insist, patience time.Duration) (done bool, err error) {
+	for begun := time.Now(); ; {
+		done, err := a.try(ctx, patience)
+		if a.entry != nil && errors.Is(err, history.ErrUnreadable) && patience < a.patience {
+			return false, nil // half written, and not to be waited for
+		}
+		if done || err != nil || time.Since(begun) >= insist {
+			return done, err
+		}
+		// A random pause, to get out of step with the other program.
+		if err := sleep(ctx, time.Duration(rand.Int64N(int64(pollLast)))); err != nil {
 			return false, err
 		}
 	}
-	if t.after, err = parse(text); err != nil {
-		return false, fmt.Errorf("the changed history would be unreadable, so it isn't written: %w", err)
-	}
-	if bytes.Equal(text, before.Text) && len(notes) == 0 && t.line == nil && !before.absent {
-		return true, nil
-	}
-	if same, err := t.unchanged(before); err != nil || !same {
-		return false, err
-	}
-	moved, err := t.shorten(before)
+}
+
+// try applies the edit. done is false if another program changed the file
+// meanwhile.
+func (a *attempt) try(ctx context.Context, patience time.Duration) (done bool, err error) {
+	before, err := a.read(ctx, patience)
 	if err != nil {
 		return false, err
 	}
-	if err := ctx.Err(); err != nil {
-		return false, context.Cause(ctx)
-	}
-	if err := t.journalise(before, notes, moved); err != nil {
+	base, err := a.restore(before)
+	if err != nil {
 		return false, err
 	}
-	ready, err := prepare(t.target(), t.after.Text, t.mode())
+	text := base.Text
+	if a.text != nil {
+		if text, err = a.text(base.document); err != nil {
+			return false, err
+		}
+	}
+	if a.after, err = parse(text); err != nil {
+		return false, fmt.Errorf("the changed history would be unreadable, so it isn't written: %w", err)
+	}
+	if bytes.Equal(text, before.Text) && len(base.entries) == 0 && a.entry == nil && !before.absent {
+		return true, nil
+	}
+	if same, err := a.unchanged(before); err != nil || !same {
+		return false, err
+	}
+	moved, err := a.shorten(before)
+	if err != nil {
+		return false, err
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err := a.log(before, base.entries, moved); err != nil {
+		return false, err
+	}
+	return a.replace(before)
+}
+
+// shorten moves rows beyond the limit to the archive and returns their IDs.
+func (a *attempt) shorten(before *document) (moved []string, err error) {
+	extra := len(a.after.runs) - a.keep
+	if a.keep < 1 || extra < 1 {
+		return nil, nil
+	}
+	if err := a.archive(before, a.after, extra); err != nil {
+		return nil, err
+	}
+	for i := range extra {
+		if id := runID(a.after.row(i)); id != "" {
+			moved = append(moved, id)
+		}
+	}
+	if a.after, err = parse(a.after.withoutFirst(extra)); err != nil {
+		return nil, fmt.Errorf("the shortened history would be unreadable, so it isn't written: %w", err)
+	}
+	return moved, nil
+}
+
+// log appends the change to the journal, before it is made.
+func (a *attempt) log(before *document, entries []entry, moved []string) error {
+	if before.absent {
+		// A new history begins; the journal belongs to the one before.
+		if err := a.journal().remove(); err != nil {
+			return err
+		}
+		a.logged, a.id = false, ""
+	}
+	if a.entry != nil && !a.logged {
+		logged := a.entry()
+		logged.At = time.Now()
+		a.logged, a.id = true, runID(logged.Run)
+		entries = append(entries, logged)
+	}
+	if len(moved) > 0 {
+		entries = append(entries, entry{At: time.Now(), Moved: moved})
+	}
+	return a.journal().append(a.mode(), append(entries, entry{Left: hash(a.after.Text), Rows: len(a.after.runs)})...)
+}
+
+// revoke drops the row of a failed change from the journal: it must not be
+// restored.
+func (a *attempt) revoke() error {
+	if a.id == "" {
+		return nil
+	}
+	return a.journal().append(a.mode(), entry{At: time.Now(), Dropped: []string{a.id}})
+}
+
+// replace replaces the file. done is false if another program changed it
+// meanwhile.
+func (a *attempt) replace(before *document) (done bool, err error) {
+	ready, err := prepare(a.target(), a.after.Text, a.mode())
 	if err != nil {
 		return false, fmt.Errorf("write the history: %w", err)
 	}
-	// The last look: from here on nothing takes time.
-	if same, err := t.unchanged(before); err != nil || !same {
+	// The last check: renaming the prepared file takes next to no time.
+	if same, err := a.unchanged(before); err != nil || !same {
 		return false, errors.Join(err, ready.discard())
 	}
 	if err := ready.commit(); err != nil {
@@ -200,111 +259,11 @@ func (t *turnOf) take(ctx context.Context, patience time.Duration) (finished boo
 	return true, nil
 }
 
-// shorten moves rows beyond the limit to the archive, and returns their IDs.
-func (t *turnOf) shorten(before *document) (moved []string, err error) {
-	extra := len(t.after.runs) - t.keep
-	if t.keep < 1 || extra < 1 {
-		return nil, nil
-	}
-	if err := t.archive(before, t.after, extra); err != nil {
-		return nil, err
-	}
-	for i := range extra {
-		if id, ok := t.after.runID(i); ok {
-			moved = append(moved, id)
-		}
-	}
-	if t.after, err = parse(t.after.withoutFirst(extra)); err != nil {
-		return nil, fmt.Errorf("the shortened history would be unreadable, so it isn't written: %w", err)
-	}
-	return moved, nil
-}
-
-// journalise notes the change before it is made.
-func (t *turnOf) journalise(before *document, notes []entry, moved []string) error {
-	if before.absent {
-		// A new history begins, and nothing of the one before belongs to it.
-		if err := os.Remove(t.journalPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("begin a new journal: %w", err)
-		}
-		*t.noted = noted{}
-	}
-	if line, new := t.newLine(); new {
-		notes = append(notes, line)
-	}
-	if len(moved) > 0 {
-		notes = append(notes, entry{At: time.Now(), Moved: moved})
-	}
-	return t.note(t.mode(), append(notes, entry{Left: hash(t.after.Text), Rows: len(t.after.runs)})...)
-}
-
-// newLine is the change's line, once.
-func (t *turnOf) newLine() (line entry, new bool) {
-	if t.line == nil || t.noted.done {
-		return entry{}, false
-	}
-	line = t.line()
-	line.At = time.Now()
-	*t.noted = noted{true, runID(line.Run)}
-	return line, true
-}
-
-// noted says that a change stands in the journal, and which row it is about.
-type noted struct {
-	done bool
-	id   string
-}
-
-// mode is who may read the file.
-func (f *Store) mode() fs.FileMode {
-	if info, err := os.Stat(f.target()); err == nil {
-		return info.Mode().Perm()
-	}
-	return 0o644
-}
-
-// unchanged says whether the file still holds this text.
-func (f *Store) unchanged(d *document) (bool, error) {
-	now, err := os.ReadFile(f.path)
+// unchanged reports whether the file still holds the text of a document.
+func (s *Store) unchanged(d *document) (bool, error) {
+	now, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d.absent, nil
 	}
 	return !d.absent && bytes.Equal(now, d.Text), err
-}
-
-// lock waits for this process's turn and then for the lock file.
-func (f *Store) lock(ctx context.Context) (unlock func() error, err error) {
-	select {
-	case f.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	defer func() {
-		if err != nil {
-			<-f.turn
-		}
-	}()
-	if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the history's folder: %w", err)
-	}
-	lock := flock.New(f.target()+".lock", flock.SetPermissions(0o644))
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock the history with %s: %w", lock.Path(), err), lock.Close())
-	}
-	return func() error {
-		defer func() { <-f.turn }()
-		if err := lock.Close(); err != nil { // which unlocks; the lock file stays
-			return fmt.Errorf("unlock the history: %w", err)
-		}
-		return nil
-	}, nil
-}
-
-// target is the file itself where the path is a link: it is replaced, not the
-// link, and who comes by another path meets the same lock.
-func (f *Store) target() string {
-	if resolved, err := filepath.EvalSymlinks(f.path); err == nil {
-		return resolved
-	}
-	return f.path
 }

@@ -7,40 +7,40 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
-// The members of a history file that this package knows.
+// Keys of a history file, and of its rows, that have a layout of their own.
 const (
 	runsKey     = "runs"
 	championKey = "champion"
-	// resultsKey is the member of a run that holds its tests.
-	resultsKey = "results"
+	resultsKey  = "results" // the single tests of a row
 )
 
-// emptyText is a history without runs.
+// emptyText is the text of a new history file.
 const emptyText = "{\n  \"runs\": []\n}"
 
 var errEmpty = errors.New("the file is empty")
 
-// document is the text of a history file with the places of the runs and of the
+// document is the text of a history file with the places of the rows and of the
 // champion.
 type document struct {
 	*jsontext.Document
-	// list is the array of runs, runs are its elements.
+	// list is the array of rows, runs are its elements.
 	list jsontext.Span
 	runs []jsontext.Span
-	// champion is the champion's value, null included.
+	// champion is the place of the champion's value, which may be null.
 	champion    jsontext.Span
 	hasChampion bool
-	// absent says that there was no file; modified is when it was written.
+	// absent is true if there is no file, modified is when it was last written.
 	absent   bool
 	modified time.Time
 }
 
-// parse finds the places in a text. The error is a [*jsontext.Error].
+// parse parses the text of a history file. The error is a [*jsontext.Error].
 func parse(text []byte) (*document, error) {
 	if blank(text) {
 		return nil, &jsontext.Error{Syntax: true, Err: errEmpty}
@@ -62,14 +62,14 @@ func parse(text []byte) (*document, error) {
 	return d, nil
 }
 
-// blank reports whether a file holds nothing, or the zeros of one whose blocks
-// never reached the disk.
+// blank reports whether a text is empty, or consists of zeros, as after a power
+// cut.
 func blank(text []byte) bool {
 	return len(bytes.Trim(bytes.TrimPrefix(text, jsontext.ByteOrderMark), " \t\r\n\x00")) == 0
 }
 
-// formatRun lays out a run for the file, its tests a line for each task: with a
-// line for each figure a run would take hundreds.
+// formatRun lays out a run for the file, with a line for the tests of each task:
+// with a line for each figure a run would take hundreds.
 func (d *document) formatRun(run json.RawMessage) ([]byte, error) {
 	const depth = 2
 	members, err := jsontext.ParseObject(run)
@@ -84,6 +84,7 @@ func (d *document) formatRun(run json.RawMessage) ([]byte, error) {
 	return d.Style.FormatObject(members, depth)
 }
 
+// formatMember lays out a member of a run.
 func (d *document) formatMember(m jsontext.Member, depth int) ([]byte, error) {
 	var tasks []json.RawMessage
 	if m.Key != resultsKey || json.Unmarshal(m.Value, &tasks) != nil || len(tasks) == 0 {
@@ -100,8 +101,8 @@ func (d *document) formatMember(m jsontext.Member, depth int) ([]byte, error) {
 	return d.Style.FormatArray(lines, depth), nil
 }
 
-// withRuns returns the text with some runs replaced, by index, and others added
-// at the end.
+// withRuns returns the text with some rows replaced, by index, and others added at
+// the end.
 func (d *document) withRuns(replaced map[int]json.RawMessage, added ...json.RawMessage) ([]byte, error) {
 	format := map[int][]byte{}
 	for i, run := range replaced {
@@ -121,8 +122,8 @@ func (d *document) withRuns(replaced map[int]json.RawMessage, added ...json.RawM
 	return d.SetElements(runsKey, format, rows)
 }
 
-// withRun returns the text with another run at the end, or in the place of the
-// one with this index.
+// withRun returns the text with the row at an index replaced, or with another row
+// at the end if the index is negative.
 func (d *document) withRun(run json.RawMessage, index int) ([]byte, error) {
 	if index >= 0 {
 		return d.withRuns(map[int]json.RawMessage{index: run})
@@ -144,7 +145,7 @@ func (d *document) with(key string, value json.RawMessage) ([]byte, error) {
 	return d.Set(key, text)
 }
 
-// withoutFirst returns the text without its oldest runs.
+// withoutFirst returns the text without the first rows.
 func (d *document) withoutFirst(runs int) []byte {
 	deleted := map[int]bool{}
 	for i := range runs {
@@ -153,41 +154,28 @@ func (d *document) withoutFirst(runs int) []byte {
 	return d.DeleteElements(runsKey, deleted)
 }
 
-// row is the text of one run.
+// row returns the text of a row.
 func (d *document) row(index int) json.RawMessage { return d.At(d.runs[index]) }
 
-// find returns the row with this ID, the last of several, or -1.
+// find returns the index of the last row with this ID, or -1.
 func (d *document) find(id string) int {
 	for i := len(d.runs) - 1; i >= 0; i-- {
 		if plain(id) && !bytes.Contains(d.row(i), []byte(id)) {
-			continue // quicker than to read it
+			continue // quicker than parsing it
 		}
-		if found, ok := d.runID(i); ok && found == id {
+		if id != "" && runID(d.row(i)) == id {
 			return i
 		}
 	}
 	return -1
 }
 
-// plain says that a text stands in JSON as it is, whoever wrote it.
+// plain reports whether JSON has a text without escapes, whoever wrote it.
 func plain(text string) bool {
-	for _, c := range []byte(text) {
-		switch {
-		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.':
-		default:
-			return false
-		}
-	}
-	return text != ""
+	return text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == ""
 }
 
-// runID returns the ID of one run, false where it has none or is no run.
-func (d *document) runID(index int) (string, bool) {
-	id := runID(d.row(index))
-	return id, id != ""
-}
-
-// mark names a list of rows; see [archivedFrom].
+// mark returns a hash of the list of rows; see [archivedFrom].
 func (d *document) mark() string {
 	sum := sha256.Sum256(d.At(d.list))
 	return hex.EncodeToString(sum[:8])

@@ -82,7 +82,7 @@ func ExampleUnreadableError() {
 		fmt.Println(err)
 		return
 	}
-	_, err = filestore.Open(path, filestore.Patience(0)).Runs(context.Background())
+	_, err = filestore.Open(path, filestore.Patience(filestore.NoPatience)).Runs(context.Background())
 	var broken *filestore.UnreadableError
 	if errors.As(err, &broken) {
 		fmt.Println(filepath.Base(broken.Path), "line", broken.Line)

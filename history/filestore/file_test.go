@@ -22,7 +22,7 @@ import (
 func TestFileConformance(t *testing.T) {
 	historytest.Conformance(t, func(t *testing.T) (history.HistoryStore, func() history.HistoryStore) {
 		path := filepath.Join(t.TempDir(), "new", "history.json")
-		open := func() history.HistoryStore { return filestore.Open(path, filestore.Patience(0)) }
+		open := func() history.HistoryStore { return filestore.Open(path, filestore.Patience(filestore.NoPatience)) }
 		return open(), open
 	})
 }
@@ -53,7 +53,7 @@ func TestFileConformanceInEveryStyle(t *testing.T) {
 						t.Errorf("one line became several: %q", got)
 					}
 				})
-				open := func() history.HistoryStore { return filestore.Open(path, filestore.Patience(0)) }
+				open := func() history.HistoryStore { return filestore.Open(path, filestore.Patience(filestore.NoPatience)) }
 				return open(), open
 			})
 		})
@@ -223,7 +223,7 @@ func TestABrokenFileIsNeverOverwritten(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := written(t, test.text)
-			file := filestore.Open(path, filestore.Patience(0))
+			file := filestore.Open(path, filestore.Patience(filestore.NoPatience))
 			_, appendError := file.Append(t.Context(), historytest.Run(0))
 			_, runsError := file.Runs(t.Context())
 			_, _, championError := file.Champion(t.Context())
@@ -247,7 +247,7 @@ func TestABrokenFileIsNeverOverwritten(t *testing.T) {
 
 func TestARowThatIsNoRunIsNamedAndKept(t *testing.T) {
 	path := written(t, "{\n  \"runs\": [\n    {\"total_tests\": \"ten\"},\n    7\n  ]\n}")
-	file := filestore.Open(path, filestore.Patience(0))
+	file := filestore.Open(path, filestore.Patience(filestore.NoPatience))
 	if _, err := file.Append(t.Context(), historytest.Run(0)); err != nil {
 		t.Fatal(err)
 	}

@@ -9,42 +9,41 @@ import (
 	"slices"
 
 	"github.com/turbone/jarvis/history"
-	"github.com/turbone/jarvis/history/internal/jsontext"
 )
 
-// turnLimit is how often a read starts over because somebody else, who takes no
-// lock, changed the file meanwhile.
-const turnLimit = 20
+// readLimit is how often a read starts over because a program that takes no lock
+// changed the file meanwhile.
+const readLimit = 20
 
-// Content returns all that the file and its archive hold; see [history.Movable].
-func (f *Store) Content(ctx context.Context) (history.Content, error) {
-	for range turnLimit {
-		d, err := f.current(ctx)
+// Content returns the content of the file and its archive; see [history.Movable].
+func (s *Store) Content(ctx context.Context) (history.Content, error) {
+	for range readLimit {
+		d, err := s.current(ctx)
 		if err != nil {
 			return history.Content{}, err
 		}
-		content, err := f.content(ctx, d)
+		content, err := s.content(ctx, d)
 		if err != nil {
 			return history.Content{}, err
 		}
-		// Had a run moved to the archive meanwhile, it would be twice in here.
-		if same, err := f.unchanged(d); err != nil {
+		// A run that was archived meanwhile would be in the content twice.
+		if same, err := s.unchanged(d); err != nil {
 			return history.Content{}, err
 		} else if same {
 			return content, nil
 		}
 	}
-	return history.Content{}, fmt.Errorf("another program changed %s %d times while it was being read: try again when it rests", f.path, turnLimit)
+	return history.Content{}, fmt.Errorf("another program changed %s %d times while it was being read: try again when it rests", s.path, readLimit)
 }
 
-// content is what a document and the archive hold together. A crash can have
-// left rows in the archive that the document has, too; they count once.
-func (f *Store) content(ctx context.Context, d *document) (content history.Content, err error) {
-	archived, marked, err := f.archived(ctx, d.mark())
+// content returns the content of a document and the archive. Rows that a crash
+// left in both are included once.
+func (s *Store) content(ctx context.Context, d *document) (content history.Content, err error) {
+	archived, marked, err := s.archived(ctx, d.mark())
 	if err != nil {
 		return history.Content{}, err
 	}
-	kept, err := f.decode(d)
+	kept, err := s.decode(d)
 	if err != nil {
 		return history.Content{}, err
 	}
@@ -54,54 +53,62 @@ func (f *Store) content(ctx context.Context, d *document) (content history.Conte
 		return history.Content{}, err
 	}
 	content.Runs = slices.Concat(archived[:from], archived[from+twice:], kept)
-	champion, there, err := f.decodeChampion(d)
+	champion, there, err := s.decodeChampion(d)
 	if err != nil {
 		return history.Content{}, err
 	}
 	if there {
 		content.Champion = &champion
 	}
-	members, err := jsontext.ParseObject(d.Text)
-	if err != nil {
-		return history.Content{}, err
-	}
-	for _, m := range members {
-		if m.Key != "runs" && m.Key != "champion" {
-			if content.Extra == nil {
-				content.Extra = map[string]json.RawMessage{}
-			}
-			content.Extra[m.Key] = m.Value
+	for _, key := range d.Keys() {
+		if key == runsKey || key == championKey {
+			continue
 		}
+		if content.Extra == nil {
+			content.Extra = map[string]json.RawMessage{}
+		}
+		value, _, _ := d.Member(key)
+		content.Extra[key] = d.At(value)
 	}
 	return content, nil
 }
 
-// common is how many runs two lists begin with alike.
+// common returns the length of the longest common prefix of two lists of runs.
 func common(one, other []history.Run) (int, error) {
 	for i := range min(len(one), len(other)) {
-		a, err := history.Text(one[i])
+		same, err := equal(one[i], other[i])
 		if err != nil {
 			return 0, err
 		}
-		b, err := history.Text(other[i])
-		if err != nil {
-			return 0, err
-		}
-		if !bytes.Equal(a, b) {
+		if !same {
 			return i, nil
 		}
 	}
 	return min(len(one), len(other)), nil
 }
 
-// Import takes over what another store held; see [history.Movable]. Runs beyond the
-// limit of the file go to the archive, oldest first; what is archived already
-// isn't replaced any more.
-func (f *Store) Import(ctx context.Context, content history.Content) (history.Imported, error) {
+// equal reports whether two values have the same JSON text.
+func equal(one, other json.Marshaler) (bool, error) {
+	a, err := history.Text(one)
+	if err != nil {
+		return false, err
+	}
+	b, err := history.Text(other)
+	return bytes.Equal(a, b), err
+}
+
+// Import merges the content of another store into this one; see [history.Movable].
+// Runs beyond the limit of the file are archived, oldest first. Runs that are
+// archived already are not replaced.
+func (s *Store) Import(ctx context.Context, content history.Content) (history.Imported, error) {
 	var done history.Imported
-	err := f.change(ctx, edit{text: func(d *document) (text []byte, err error) {
-		text, done, err = f.imported(ctx, d, content)
-		return text, err
+	err := s.change(ctx, edit{text: func(d *document) (text []byte, err error) {
+		was, err := s.content(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		done = history.Imported{}
+		return d.merge(was, content, &done)
 	}})
 	if err != nil {
 		return history.Imported{}, fmt.Errorf("import a history: %w", err)
@@ -109,96 +116,102 @@ func (f *Store) Import(ctx context.Context, content history.Content) (history.Im
 	return done, nil
 }
 
-// imported is the text of a document with the content taken over.
-func (f *Store) imported(ctx context.Context, d *document, content history.Content) ([]byte, history.Imported, error) {
-	was, err := f.content(ctx, d)
+// merge returns the text with other content merged in. was is the content of the
+// document and the archive.
+func (d *document) merge(was, content history.Content, done *history.Imported) ([]byte, error) {
+	replaced, added, err := mergeRuns(was.Runs, content.Runs, len(was.Runs)-len(d.runs))
 	if err != nil {
-		return nil, history.Imported{}, err
+		return nil, err
 	}
-	archived := len(was.Runs) - len(d.runs)
-	there := map[string][]int{}
-	for i, run := range was.Runs {
-		key, err := history.Key(run)
-		if err != nil {
-			return nil, history.Imported{}, err
-		}
-		there[key] = append(there[key], i)
-	}
-	done := history.Imported{Total: len(was.Runs)}
-	replaced := map[int]json.RawMessage{}
-	var added []json.RawMessage
-	for i, run := range content.Runs {
-		key, err := history.Key(run)
-		if err != nil {
-			return nil, history.Imported{}, fmt.Errorf("run %d of %d: %w", i+1, len(content.Runs), err)
-		}
-		text, err := history.Text(run)
-		if err != nil {
-			return nil, history.Imported{}, fmt.Errorf("run %d of %d: %w", i+1, len(content.Runs), err)
-		}
-		places := there[key]
-		if len(places) == 0 {
-			added = append(added, text)
-			continue
-		}
-		place := places[0]
-		there[key] = places[1:]
-		if old, err := history.Text(was.Runs[place]); err != nil {
-			return nil, history.Imported{}, err
-		} else if place >= archived && run.Tests >= was.Runs[place].Tests && !bytes.Equal(old, text) {
-			replaced[place-archived] = text
-		}
-	}
-	done.Added, done.Replaced = len(added), len(replaced)
-	done.Total += len(added)
+	done.Added, done.Replaced, done.Total = len(added), len(replaced), len(was.Runs)+len(added)
 	text, err := d.withRuns(replaced, added...)
 	if err != nil {
-		return nil, history.Imported{}, err
+		return nil, err
 	}
-	if text, done.Crowned, err = withMembers(text, was, content); err != nil {
-		return nil, history.Imported{}, err
+	if done.Crowned, err = succeeds(content.Champion, was.Champion); err != nil {
+		return nil, err
 	}
-	return text, done, nil
-}
-
-// withMembers is the text with the content's champion, where it is the later
-// one, and the members that weren't there.
-func withMembers(text []byte, was, content history.Content) ([]byte, bool, error) {
-	d, err := parse(text)
-	if err != nil {
-		return nil, false, err
-	}
-	crowned := false
-	if c := content.Champion; c != nil && (was.Champion == nil || !c.Since.Before(was.Champion.Since)) {
-		value, err := history.Text(*c)
+	if done.Crowned {
+		value, err := history.Text(*content.Champion)
 		if err != nil {
-			return nil, false, fmt.Errorf("champion: %w", err)
+			return nil, fmt.Errorf("champion: %w", err)
 		}
-		if was.Champion != nil {
-			old, err := history.Text(*was.Champion)
-			if err != nil {
-				return nil, false, err
-			}
-			crowned = !bytes.Equal(old, value)
-		} else {
-			crowned = true
-		}
-		if crowned {
-			if text, err = d.withChampion(value); err != nil {
-				return nil, false, err
-			}
+		if text, err = with(text, championKey, value); err != nil {
+			return nil, err
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(content.Extra)) {
-		if _, there := was.Extra[key]; there || key == "runs" || key == "champion" {
+		if _, there := was.Extra[key]; there || key == runsKey || key == championKey {
 			continue
 		}
-		if d, err = parse(text); err != nil {
-			return nil, false, err
-		}
-		if text, err = d.with(key, content.Extra[key]); err != nil {
-			return nil, false, fmt.Errorf("%s: %w", key, err)
+		if text, err = with(text, key, content.Extra[key]); err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	return text, crowned, nil
+	return text, nil
+}
+
+// mergeRuns returns the runs that replace others, by their index in the file, and
+// those that are added. The first of the runs are archived.
+func mergeRuns(was, runs []history.Run, archived int) (replaced map[int]json.RawMessage, added []json.RawMessage, err error) {
+	there := map[string][]int{}
+	for i, run := range was {
+		key, err := history.Key(run)
+		if err != nil {
+			return nil, nil, err
+		}
+		there[key] = append(there[key], i)
+	}
+	replaced = map[int]json.RawMessage{}
+	for i, run := range runs {
+		key, err := history.Key(run)
+		if err != nil {
+			return nil, nil, fmt.Errorf("run %d of %d: %w", i+1, len(runs), err)
+		}
+		text, err := history.Text(run)
+		if err != nil {
+			return nil, nil, fmt.Errorf("run %d of %d: %w", i+1, len(runs), err)
+		}
+		indexes := there[key]
+		if len(indexes) == 0 {
+			added = append(added, text)
+			continue
+		}
+		there[key] = indexes[1:]
+		index := indexes[0]
+		if index < archived || run.Tests < was[index].Tests {
+			continue
+		}
+		same, err := equal(run, was[index])
+		if err != nil {
+			return nil, nil, err
+		}
+		if !same {
+			replaced[index-archived] = text
+		}
+	}
+	return replaced, added, nil
+}
+
+// succeeds reports whether an imported champion replaces the present one.
+func succeeds(imported, present *history.Champion) (bool, error) {
+	switch {
+	case imported == nil:
+		return false, nil
+	case present == nil:
+		return true, nil
+	case imported.Since.Before(present.Since):
+		return false, nil
+	}
+	same, err := equal(*imported, *present)
+	return !same, err
+}
+
+// with returns a text with a member set.
+func with(text []byte, key string, value json.RawMessage) ([]byte, error) {
+	d, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return d.with(key, value)
 }

@@ -13,22 +13,21 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// renameTries is for Windows, where a file that somebody reads can't be replaced
-// until they close it.
+// renameTries is how often a rename is tried on Windows, where a file cannot be
+// replaced while another program has it open.
 const renameTries = 20
 
-// abandoned is how old a prepared text is that nobody will put in its place any
-// more: its writer was killed.
+// abandoned is the age after which a prepared text is removed: its writer was
+// killed.
 const abandoned = time.Minute
 
-// prepared is a text that only has to be put in its file's place. That takes no
-// time, so that next to nothing can happen between a last look at the file and
-// its end.
+// prepared is a durable temporary file that only has to be renamed to replace its
+// target. That takes next to no time, so the target can be checked just before.
 type prepared struct {
 	temporary, target string
 }
 
-// prepare writes the text to the disk, beside its target.
+// prepare writes a text durably to a temporary file beside its target.
 func prepare(target string, text []byte, mode fs.FileMode) (p *prepared, err error) {
 	file, err := os.CreateTemp(filepath.Dir(target), temporaryName(target))
 	if err != nil {
@@ -48,12 +47,13 @@ func prepare(target string, text []byte, mode fs.FileMode) (p *prepared, err err
 	return p, nil
 }
 
+// temporaryName returns the pattern of the names of temporary files.
 func temporaryName(target string) string { return "." + filepath.Base(target) + ".*.tmp" }
 
-// discard forgets the text.
+// discard removes the temporary file.
 func (p *prepared) discard() error { return os.Remove(p.temporary) }
 
-// commit puts the text in its place, durably.
+// commit replaces the target, durably.
 func (p *prepared) commit() error {
 	tries := uint(1)
 	if runtime.GOOS == "windows" {
@@ -70,15 +70,15 @@ func (p *prepared) commit() error {
 	return syncFolder(filepath.Dir(p.target))
 }
 
-// clearAbandoned removes what killed writers left behind.
+// clearAbandoned removes the temporary files of killed writers.
 func clearAbandoned(target string) error {
 	entries, err := os.ReadDir(filepath.Dir(target))
 	if err != nil {
 		return fmt.Errorf("look for what a killed writer left: %w", err)
 	}
 	for _, entry := range entries {
-		// An own name holds no sign that means something in a pattern, or this
-		// matches less.
+		// If the target's name has characters that mean something in a pattern, fewer
+		// files match.
 		if ours, err := filepath.Match(temporaryName(target), entry.Name()); err != nil || !ours {
 			continue
 		}
@@ -93,7 +93,7 @@ func clearAbandoned(target string) error {
 	return nil
 }
 
-// syncFolder makes a rename or a new file in a folder survive a power cut.
+// syncFolder makes renamed and new files in a folder survive a power cut.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil // which has no such call, and journals renames

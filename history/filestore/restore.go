@@ -1,136 +1,164 @@
 package filestore
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"time"
 )
 
-// restored is a document with what another program overwrote put back.
+// A program that takes no lock writes back a copy read at one moment. That copy
+// has every earlier change and no later one. So a change that is missing while a
+// later one is present was deleted on purpose, and is not restored.
+
+// journalDoubt is the time for which a change is restored although nothing else is
+// new in the file: after that a person deleted it.
+const journalDoubt = 10 * time.Minute
+
+// restored is a document with the changes that another program overwrote.
 type restored struct {
 	*document
-	// notes are for the journal.
-	notes []entry
-	// changed says that something was put back, or taken out again.
+	// entries are to be appended to the journal.
+	entries []entry
+	// changed is true if the document differs from the file.
 	changed bool
 }
 
-// restore puts back what the journal knows of and the document lacks.
-func (f *Store) restore(d *document) (restored, error) {
+// restore adds the changes of the journal that a document lacks.
+func (s *Store) restore(d *document) (restored, error) {
 	same := restored{document: d}
 	if d.absent {
-		return same, nil // somebody moved it away, to begin a new one
+		return same, nil // it was moved away to begin a new history
 	}
-	last, there, err := f.left()
+	last, there, err := s.journal().last()
 	if err != nil || !there || last.Left != "" && last.Left == hash(d.Text) {
 		return same, err
 	}
-	list, err := f.journal()
+	list, err := s.journal().entries()
 	if err != nil {
 		return same, err
 	}
-	return remember(list).restore(d, time.Now())
-}
-
-// found is what a document has of what is remembered.
-type found struct {
-	// place is the row's index, version which of its versions it is: -1 where
-	// there is none, or one that nobody knows, which is somebody's edit.
-	place, version int
-}
-
-// restore decides what was lost, and puts it back.
-func (r *remembered) restore(d *document, now time.Time) (restored, error) {
-	rows, returned := r.find(d)
-	champion, known := r.findChampion(d)
-	seen := func(c change) bool {
-		if c.id == "" {
-			return champion >= c.version
-		}
-		return rows[c.id].version >= c.version
+	r := newReplay(list)
+	p := r.compare(d, time.Now())
+	if len(p.dropped.Dropped) > 0 || p.dropped.ChampionDropped {
+		same.entries = append(same.entries, p.dropped)
 	}
-	// The last change that is there: a copy that has it has all before it.
-	last := -1
-	for i, c := range r.changes[:r.pending] {
-		if seen(c) {
-			last = i
-		}
+	if len(p.missing) == 0 && len(p.returned) == 0 {
+		return same, nil
 	}
-
-	var lost []change
-	missing := 0
-	note := entry{At: now}
-	for i, c := range r.changes {
-		if !r.newest(c) || seen(c) || now.Sub(c.at) >= journalMemory {
-			continue
-		}
-		switch {
-		case i >= r.pending:
-			lost = append(lost, c) // or rather, to be done
-		case c.id == "" && !known, c.id != "" && rows[c.id].place >= 0 && rows[c.id].version < 0:
-			// Somebody edited it, and knows better.
-		case i < last && c.id == "":
-			note.ChampionDropped = true
-		case i < last:
-			note.Dropped = append(note.Dropped, c.id)
-		default:
-			lost = append(lost, c)
-			if c.id != "" && rows[c.id].place < 0 {
-				missing++
-			}
-		}
-	}
-	// A program that overwrites has something to say. Where nothing is new,
-	// and the change is not just made, a person took it out.
-	added := len(d.runs) - len(returned) - (r.left.Rows - missing)
-	if r.left.Left != "" && added <= 0 {
-		todo := r.changes[r.pending:]
-		lost = slices.DeleteFunc(lost, func(c change) bool {
-			removed := d.modified.Sub(c.at) > journalDoubt && !slices.Contains(todo, c)
-			switch {
-			case removed && c.id == "":
-				note.ChampionDropped = true
-			case removed:
-				note.Dropped = append(note.Dropped, c.id)
-			}
-			return removed
-		})
-	}
-	out := restored{document: d}
-	if len(note.Dropped) > 0 || note.ChampionDropped {
-		out.notes = append(out.notes, note)
-	}
-	if len(lost) == 0 && len(returned) == 0 {
-		return out, nil
-	}
-	whole, err := r.putBack(d, lost, rows, returned)
+	whole, err := r.apply(d, p)
 	if err != nil {
 		return restored{}, err
 	}
-	out.document, out.changed = whole, true
-	return out, nil
+	return restored{document: whole, entries: same.entries, changed: true}, nil
 }
 
-// newest reports whether a change wasn't followed by another of the same thing.
-func (r *remembered) newest(c change) bool {
+// found is the version of a row in a document.
+type found struct {
+	// index is the row's index, -1 if it is missing.
+	index int
+	// version is its version, -1 if it is missing or was edited.
+	version int
+}
+
+// present is what a document has of a replay.
+type present struct {
+	rows map[string]found
+	// champion is the version of the champion, -1 for none of the replay's. known is
+	// true if it is one of them or the one before the first.
+	champion int
+	known    bool
+}
+
+// has reports whether the document has a change, or a later one of the same row.
+func (p *present) has(c change) bool {
 	if c.id == "" {
-		return c.version == len(r.champions)-1
+		return p.champion >= c.version
 	}
-	return c.version == r.rows[c.id].versions()-1
+	return p.rows[c.id].version >= c.version
 }
 
-// find finds the remembered rows, and those that are in the archive by now.
-func (r *remembered) find(d *document) (rows map[string]found, returned map[int]bool) {
+// edited reports whether a person edited the row or the champion of a change.
+func (p *present) edited(c change) bool {
+	if c.id == "" {
+		return !p.known
+	}
+	return p.rows[c.id].index >= 0 && p.rows[c.id].version < 0
+}
+
+// comparison is the difference between a replay and a document.
+type comparison struct {
+	present
+	// missing are the changes to be made.
+	missing []change
+	// dropped names the changes that were undone on purpose.
+	dropped entry
+	// returned are the indexes of rows that are archived already, and were written
+	// back by another program.
+	returned map[int]bool
+}
+
+// drop marks a change as undone on purpose.
+func (c *comparison) drop(undone change) {
+	if undone.id == "" {
+		c.dropped.ChampionDropped = true
+	} else {
+		c.dropped.Dropped = append(c.dropped.Dropped, undone.id)
+	}
+}
+
+// compare decides which changes of the replay are missing in a document because
+// they were overwritten, and which were undone on purpose.
+func (r *replay) compare(d *document, now time.Time) comparison {
+	p := comparison{dropped: entry{At: now}}
+	p.rows, p.returned = r.find(d)
+	p.champion, p.known = r.findChampion(d)
+	last := -1 // the last change that is present
+	for i, c := range r.changes[:r.pending] {
+		if p.has(c) {
+			last = i
+		}
+	}
+	rows := r.left.Rows // as they would be without the overwritten ones
+	for i, c := range r.changes {
+		switch {
+		case !r.newest(c), p.has(c), now.Sub(c.at) >= journalMemory:
+		case i >= r.pending:
+			p.missing = append(p.missing, c)
+		case p.edited(c):
+		case i < last:
+			p.drop(c)
+		default:
+			p.missing = append(p.missing, c)
+			if c.id != "" && p.rows[c.id].index < 0 {
+				rows--
+			}
+		}
+	}
+	// A program that overwrites the file adds something. If nothing is new and the
+	// change is not recent, a person deleted it.
+	if added := len(d.runs) - len(p.returned) - rows; r.left.Left == "" || added > 0 {
+		return p
+	}
+	pending := r.changes[r.pending:]
+	p.missing = slices.DeleteFunc(p.missing, func(c change) bool {
+		deleted := d.modified.Sub(c.at) > journalDoubt && !slices.Contains(pending, c)
+		if deleted {
+			p.drop(c)
+		}
+		return deleted
+	})
+	return p
+}
+
+// find finds the rows of the replay in a document, and the indexes of those that
+// are archived already.
+func (r *replay) find(d *document) (rows map[string]found, returned map[int]bool) {
 	rows, returned = map[string]found{}, map[int]bool{}
 	for id := range r.rows {
 		rows[id] = found{-1, -1}
 	}
 	for i := range d.runs {
-		id, ok := d.runID(i)
-		if !ok {
-			continue
-		}
+		id := runID(d.row(i))
 		if row := r.rows[id]; row != nil {
 			rows[id] = found{i, row.version(d.row(i))}
 		} else if _, is := r.moved[id]; is {
@@ -140,31 +168,9 @@ func (r *remembered) find(d *document) (rows map[string]found, returned map[int]
 	return rows, returned
 }
 
-// version returns which of the versions a row is, the last of several; -1 for
-// none. A row that was never anything else is the one it was, edited or not.
-func (r *rememberedRow) version(row []byte) int {
-	if len(r.was) == 0 {
-		return 0
-	}
-	var line bytes.Buffer
-	if err := json.Compact(&line, row); err == nil && bytes.Equal(line.Bytes(), r.text) {
-		return len(r.was)
-	}
-	name := canonical(row)
-	if name == canonical(r.text) {
-		return len(r.was)
-	}
-	for i, version := range slices.Backward(r.was) {
-		if version == name {
-			return i
-		}
-	}
-	return -1
-}
-
-// findChampion returns which of the remembered champions the document has, -1
-// for none; known says that it is one, or what was there before one.
-func (r *remembered) findChampion(d *document) (version int, known bool) {
+// findChampion returns which champion of the replay a document has, -1 for none;
+// known is true if it is one of them or the one before the first.
+func (r *replay) findChampion(d *document) (version int, known bool) {
 	value := json.RawMessage("null")
 	if d.hasChampion {
 		value = d.At(d.champion)
@@ -179,38 +185,38 @@ func (r *remembered) findChampion(d *document) (version int, known bool) {
 	return -1, known
 }
 
-// putBack returns the document with what was lost, without what had left.
-func (r *remembered) putBack(d *document, lost []change, rows map[string]found, returned map[int]bool) (*document, error) {
+// apply returns the document with the missing changes, and without the rows that
+// are archived already.
+func (r *replay) apply(d *document, p comparison) (*document, error) {
 	replaced := map[int]json.RawMessage{}
 	var added []json.RawMessage
 	var champion json.RawMessage
-	for _, c := range lost {
+	for _, c := range p.missing {
 		switch {
 		case c.id == "":
 			champion = r.champions[c.version].Champion
-		case rows[c.id].place >= 0:
-			replaced[rows[c.id].place] = r.rows[c.id].text
+		case p.rows[c.id].index >= 0:
+			replaced[p.rows[c.id].index] = c.row.text
 		default:
-			added = append(added, r.rows[c.id].text)
+			added = append(added, c.row.text)
 		}
 	}
 	steps := []func(*document) ([]byte, error){
 		func(d *document) ([]byte, error) { return d.withRuns(replaced) },
-		func(d *document) ([]byte, error) { return d.DeleteElements(runsKey, returned), nil },
+		func(d *document) ([]byte, error) { return d.DeleteElements(runsKey, p.returned), nil },
 		func(d *document) ([]byte, error) { return d.withRuns(nil, added...) },
 	}
 	if champion != nil {
 		steps = append(steps, func(d *document) ([]byte, error) { return d.withChampion(champion) })
 	}
-	whole := d
 	for _, step := range steps {
-		text, err := step(whole)
+		text, err := step(d)
 		if err != nil {
 			return nil, err
 		}
-		if whole, err = parse(text); err != nil {
+		if d, err = parse(text); err != nil {
 			return nil, err
 		}
 	}
-	return whole, nil
+	return d, nil
 }
