@@ -5,83 +5,84 @@ import (
 	"time"
 )
 
-// Backend is one server, spoken to in its engine's protocol. It is what every
-// engine can do. Implementations are safe for concurrent use, keep no
-// goroutine after a call returns, bound what they read, and return errors that
-// wrap a [Fault].
+// Backend is the client of one server, with the operations that every engine
+// has. Implementations are safe for concurrent use, leave no goroutine behind
+// when a call returns, bound what they read, and return errors that wrap a
+// [Fault].
 //
-// [github.com/turbone/jarvis/nodes/nodetest.Run] holds an implementation to
-// this contract.
+// [github.com/turbone/jarvis/nodes/nodetest.Run] is the conformance test of an
+// implementation.
 type Backend interface {
-	// Probe asks what is on disk and what is loaded. It changes nothing on the
-	// server, and tells the engine by the body of the answer, not by its
-	// status: a server of another kind is [WrongEngine]. It blocks until the
-	// answer is in or ctx ends.
+	// Probe returns what is on the server's disk and what is loaded. It changes
+	// nothing on the server. It recognizes the engine by the body of the answer,
+	// not by the status; another kind of server is [WrongEngine]. It blocks
+	// until the answer is complete or ctx ends.
 	Probe(ctx context.Context) (Snapshot, error)
-	// Chat asks one question and blocks until the whole answer is in, a
-	// deadline of the request passes, or ctx ends. See [ChatRequest].
+	// Chat asks one question. It blocks until the answer is complete, a deadline
+	// of the request passes, or ctx ends.
 	Chat(ctx context.Context, req ChatRequest) (ChatReply, error)
 }
 
-// Loader is a backend whose models can be loaded and unloaded.
+// Loader is a [Backend] whose models can be loaded and unloaded.
 //
-// These are the engine's bare verbs. What must hold around them on every
-// engine (list first, unload the others, one at a time) is done by
-// [Node.Ensure]; call that.
+// These are the engine's own operations. [Node.Ensure] calls them in the order
+// that is safe on every engine: list, unload the others, load, one at a time.
 type Loader interface {
-	// Load loads m and returns when the model is ready, also on engines whose
-	// own call returns earlier. Loading what is loaded already may make a
-	// second instance. Settings that the engine doesn't know are an error.
+	// Load loads m and blocks until the model is ready, also on engines whose
+	// own call returns earlier. Loading a loaded model may make a second
+	// instance of it. It is an error if the engine doesn't know a setting.
 	Load(ctx context.Context, m Model) (Instance, error)
-	// Unload asks for the instance to be unloaded. Engines acknowledge before
-	// it is gone: only a probe tells. An instance that isn't there is no error.
+	// Unload asks the server to unload an instance. Engines acknowledge before
+	// the instance is gone; a probe shows when it is. An instance that is not
+	// loaded is no error.
 	Unload(ctx context.Context, instance string) error
 }
 
-// SettingsChecker is a [Loader] that can tell in advance which load settings
-// it would refuse. [Node.Ensure] asks it before anything is unloaded.
+// SettingsChecker is a [Loader] that can check load settings before a load.
+// [Node.Ensure] does so before it unloads anything.
 type SettingsChecker interface {
 	// CheckSettings returns an error that names the first setting that a load
-	// would refuse, nil where there is none. It asks no server.
+	// would refuse. It makes no request.
 	CheckSettings(s Settings) error
 }
 
-// Canonicalizer is a backend with several spellings for one model, such as
+// Canonicalizer is a [Backend] with several spellings of a model's name, such as
 // Ollama's "good" and "good:latest".
 type Canonicalizer interface {
-	// Canonical returns the one spelling that stands for all.
+	// Canonical returns the canonical spelling of a model's name.
 	Canonical(model string) string
 }
 
-// BusyReporter is a backend that tells how many requests are under way on the
-// server, those of other clients included.
+// BusyReporter is a [Backend] whose server reports the requests under way, those
+// of other clients included.
 type BusyReporter interface {
-	// InFlight returns the number of requests being worked on.
+	// InFlight returns the number of requests under way.
 	InFlight(ctx context.Context) (int, error)
 }
 
-// Downloader is a backend that fetches models by itself.
+// Downloader is a [Backend] whose server can download models.
 type Downloader interface {
-	// Download fetches the model to the node's disk and blocks until it is
-	// there. progress, where not nil, is called from the same goroutine.
+	// Download downloads a model to the node's disk and blocks until it is
+	// there. It calls progress, unless nil, from the caller's goroutine.
 	Download(ctx context.Context, model string, progress func(Progress)) error
 }
 
-// Progress is how far a download is. Total is 0 while unknown.
+// Progress is the progress of a download.
 type Progress struct {
-	Status    string
-	Completed int64
-	Total     int64
+	// Status is the server's own text.
+	Status string
+	// Completed and Total are in bytes. Total is 0 while it is unknown.
+	Completed, Total int64
 }
 
-// Restarter restarts a server from outside, by a command for instance.
+// Restarter restarts a server from outside, such as by a command.
 type Restarter interface {
-	// Restart blocks until the command ended, not until the server answers.
-	// It returns what the command printed, bounded.
+	// Restart restarts the server and returns the output of the command,
+	// bounded. It blocks until the command ends, not until the server answers.
 	Restart(ctx context.Context) (output string, err error)
 }
 
-// Role is who said a message.
+// Role is the author of a message.
 type Role string
 
 // The roles.
@@ -98,57 +99,57 @@ type Message struct {
 }
 
 // ChatRequest is one question. The zero value of every field but Model and
-// Messages means "the engine's default".
+// Messages means the engine's default.
 type ChatRequest struct {
-	// Model is a model's name or an instance's id.
+	// Model is a model's name or an instance's ID.
 	Model string
-	// Messages is the conversation, oldest first.
+	// Messages is the conversation, oldest message first.
 	Messages []Message
-	// MaxTokens bounds the answer, thinking included.
+	// MaxTokens is the greatest length of the answer, thinking included.
 	MaxTokens int
-	// Temperature is sent also when it points to 0.
+	// Temperature is the sampling temperature. A pointer to 0 is sent as well.
 	Temperature *float64
-	// Seed is sent where the engine knows it.
+	// Seed is the sampling seed. Engines without one ignore it.
 	Seed *int
-	// Stream asks for the answer in pieces. FirstToken and BetweenTokens can
-	// only be told apart on a stream; without one, FirstToken bounds the
-	// whole answer where it is set.
+	// Stream asks for a streamed answer.
 	Stream bool
-	// FirstToken bounds the wait for the first token, BetweenTokens that for
-	// each later one; 0 is no bound but ctx's. Passing one is [TimedOut].
+	// FirstToken bounds the wait for the first token, and BetweenTokens the wait
+	// for each later one. If one passes, the error wraps [TimedOut]. 0 is no
+	// bound but the context's. Without Stream, FirstToken bounds the whole
+	// answer.
 	FirstToken, BetweenTokens time.Duration
-	// OnlyLoaded asks only a model that is in memory: [NotLoaded] where it
-	// isn't, instead of the load that LM Studio and Ollama do by themselves.
-	// The model's keep-alive and its load settings are left as they were.
+	// OnlyLoaded asks a model only if it is in memory. Otherwise the error wraps
+	// [NotLoaded], where LM Studio and Ollama would load the model. The model's
+	// keep-alive and load settings stay as they are.
 	OnlyLoaded bool
-	// Settings are the load settings in force. Engines that reload a model
-	// for a request with other settings send them along.
+	// Settings are the load settings in force. They are sent to engines that
+	// reload a model for a request with other settings.
 	Settings Settings
-	// NoThinking asks a reasoning model to answer straight away, where the
-	// engine can ask that.
+	// NoThinking asks a reasoning model not to think. Engines that can't ask for
+	// it ignore it.
 	NoThinking bool
-	// OnToken, where not nil, is called for each piece of the answer as it
-	// comes, thinking included, from the goroutine that called Chat.
+	// OnToken, unless nil, is called with each piece of the answer, thinking
+	// included, from the goroutine that called Chat.
 	OnToken func(piece string)
 }
 
 // ChatReply is one answer.
 type ChatReply struct {
-	// Model is the model or instance that answered, as the server names it.
+	// Model is the model or instance that answered, by the server's name.
 	Model string
 	// Text is the answer without its thinking.
 	Text string
-	// Thinking is what came as <think>…</think>, reasoning_content, or a
-	// reasoning item.
+	// Thinking is the reasoning, which engines send as <think>…</think>, as
+	// reasoning_content, or as an item of its own.
 	Thinking string
-	// PromptTokens and Tokens are the server's counts; where it gives none,
-	// Tokens counts the pieces of the stream. Thinking counts.
+	// PromptTokens and Tokens are the server's counts, thinking included. If the
+	// server sends none, Tokens is the number of pieces of the stream.
 	PromptTokens, Tokens int
-	// FirstToken is the time to the first token; without a stream the time to
-	// the answer.
+	// FirstToken is the time from the request to the first token, or to the
+	// whole answer if it was not streamed.
 	FirstToken time.Duration
-	// Duration is from the request to the end of the answer.
+	// Duration is the time from the request to the end of the answer.
 	Duration time.Duration
-	// Finish is the engine's reason for the end: "stop", "length", …
+	// Finish is the engine's finish reason: "stop", "length", …
 	Finish string
 }

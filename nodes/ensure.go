@@ -12,28 +12,27 @@ import (
 // unloadPoll is how often the list is read until an unload shows.
 const unloadPoll = 100 * time.Millisecond
 
-// EnsureOptions change what [Node.Ensure] does.
+// EnsureOptions are the options of [Node.Ensure].
 type EnsureOptions struct {
-	// Reload unloads the model even if it is loaded as wanted: the cure for a
+	// Reload unloads the model even if it is loaded as wanted. It helps against a
 	// runner that is listed and dead.
 	Reload bool
 }
 
-// Ensure makes m the only model in the node's memory, with its settings, and
-// returns its instance. It blocks until the model is ready, at most for
-// LoadTimeout; one load or unload is under way on a node at a time, later
-// callers wait.
+// Ensure makes m, with its settings, the only model in the node's memory, and
+// returns its instance. It blocks until the model is ready, and waits for other
+// loads and unloads of the node to end first. The load may take LoadTimeout.
 //
-// Nothing is unloaded before it is known that m can be loaded: a model that is
-// not on disk ([ModelNotFound]), does not fit the node's memory ([TooLarge]),
-// or has settings that the engine does not know ([BadRequest]) is refused while the old one still serves. After that,
-// everything but m is unloaded and seen to be gone before m is loaded, so that
-// two models never share the memory meant for one. An m that is loaded already
-// is left alone; instances beyond the first are removed, newest first.
+// Before it unloads anything, it refuses a model that can't be loaded: one that
+// is not on disk ([ModelNotFound]), does not fit the node's memory ([TooLarge]),
+// or has settings that the engine doesn't know ([BadRequest]). Then it unloads
+// everything but m, sees that it is gone, and loads m, so that two models never
+// share the memory for one. If m is loaded already, it stays; instances of m
+// beyond the first are unloaded, newest first.
 func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instance, error) {
 	loader, ok := n.Backend.(Loader)
 	if !ok {
-		return Instance{}, n.fail("load", ReadOnly, "this engine has no load", "give the node a restart command")
+		return Instance{}, n.fail("load", ReadOnly, "this engine can't load models", "load the model on the node itself")
 	}
 	if checker, ok := n.Backend.(SettingsChecker); ok {
 		if err := checker.CheckSettings(m.Settings); err != nil {
@@ -79,12 +78,12 @@ func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instanc
 }
 
 // TrimExtras unloads the second and later instances of m, newest first, and
-// returns how many there were. Other models are left alone, and the node is
-// never left without m. Same locking as [Node.Ensure].
+// returns their number. Other models stay, and one instance of m always stays.
+// Like [Node.Ensure], it waits for other loads and unloads of the node.
 func (n *Node) TrimExtras(ctx context.Context, m Model) (removed int, err error) {
 	loader, ok := n.Backend.(Loader)
 	if !ok {
-		return 0, n.fail("unload", ReadOnly, "this engine has no unload", "")
+		return 0, n.fail("unload", ReadOnly, "this engine can't unload models", "")
 	}
 	if err := n.lock(ctx, "unload"); err != nil {
 		return 0, err
@@ -102,8 +101,8 @@ func (n *Node) TrimExtras(ctx context.Context, m Model) (removed int, err error)
 	return len(drop), n.unload(ctx, loader, drop)
 }
 
-// sort parts what is loaded into the instance to keep, nil where there is
-// none, and those to unload, newest first.
+// sort returns the instance to keep, or nil, and the instances to unload, newest
+// first.
 func (n *Node) sort(s Snapshot, m Model, reload bool) (keep *Instance, drop []Instance) {
 	for _, inst := range s.Loaded {
 		if keep == nil && !reload && !inst.Stopping && !inst.Loading && n.serves(inst, m, s) {
@@ -116,8 +115,8 @@ func (n *Node) sort(s Snapshot, m Model, reload bool) (keep *Instance, drop []In
 	return keep, drop
 }
 
-// serves reports whether inst is m with the settings asked for, from the file
-// that is on disk now.
+// serves reports whether inst is m with its settings, loaded from the file that
+// is on disk now.
 func (n *Node) serves(inst Instance, m Model, s Snapshot) bool {
 	if !n.Same(inst.Model, m.Name) || len(m.Settings.Unmet(inst.Settings)) > 0 {
 		return false
@@ -135,13 +134,13 @@ func fileOf(s Snapshot, name string) File {
 	return File{}
 }
 
-// Loadable says by a probe's snapshot why a load of m would fail, nil where
-// nothing speaks against it: the engine can't load ([ReadOnly]), the model isn't
-// on the disk ([ModelNotFound]), or its file is larger than the node's memory
-// ([TooLarge]). It asks nobody.
+// Loadable returns an error if, by the snapshot of a probe, a load of m must
+// fail: the server can't load ([ReadOnly]), the model isn't on disk
+// ([ModelNotFound]), or its file is larger than the node's memory ([TooLarge]).
+// It makes no request.
 func (n *Node) Loadable(s Snapshot, m Model) error {
 	if s.ReadOnly {
-		return n.fail("load", ReadOnly, "this server has no load", "load the model on the node itself, or give it a restart command that does")
+		return n.fail("load", ReadOnly, "this server can't load models", "load the model on the node itself, or by its restart command")
 	}
 	if s.OnDisk == nil {
 		return nil
@@ -178,7 +177,7 @@ func listed(files []File) string {
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
 
-// unload unloads the instances and returns when none is listed any more.
+// unload unloads the instances and blocks until none of them is listed.
 func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error {
 	if len(drop) == 0 {
 		return nil
@@ -192,7 +191,7 @@ func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error
 	}
 	tick := time.NewTicker(unloadPoll)
 	defer tick.Stop()
-	var seen bool // a list was read, and it was still there
+	var seen bool // a list was read, with one of them in it
 	for {
 		s, err := n.Probe(limited)
 		if err == nil {
@@ -207,7 +206,7 @@ func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error
 		case <-limited.Done():
 			switch {
 			case errors.Is(ctx.Err(), context.Canceled):
-				return fmt.Errorf("%s: unload: waiting for it to show: %w", n.Name, ctx.Err())
+				return fmt.Errorf("%s: unload: waiting for the instance to go: %w", n.Name, ctx.Err())
 			case !seen:
 				return err
 			}
@@ -217,7 +216,8 @@ func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error
 	}
 }
 
-// onlyOne sees the loaded model in the list and removes what came with it.
+// onlyOne returns the loaded instance as the server lists it, and unloads every
+// other instance.
 func (n *Node) onlyOne(ctx context.Context, loader Loader, m Model, loaded Instance) (Instance, error) {
 	s, err := n.Probe(ctx)
 	if err != nil {

@@ -7,88 +7,94 @@ import (
 	"time"
 )
 
-// Fault is a kind of failure. Faults are errors themselves, so that callers
-// branch with errors.Is(err, nodes.Busy). Every error that a [Backend]
-// returns, apart from the context's own cancellation, wraps exactly one.
+// Fault is a kind of failure. A fault is an error itself, so that callers branch
+// with errors.Is(err, nodes.Busy). Every error of a [Backend] wraps exactly one,
+// except for the cancellation of the context.
 type Fault string
 
-// The faults, by what a caller does about them.
+// The faults, told apart by what a caller can do about them.
 const (
-	// Refused: nothing listens on the port.
+	// Refused means that nothing listens on the port.
 	Refused Fault = "connection refused"
-	// Unreachable: no connection: no route, no such host, connect time-out.
+	// Unreachable means that no connection came about: no route, no such host,
+	// or a connect time-out.
 	Unreachable Fault = "unreachable"
-	// TimedOut: connected, but no answer, or no next token, in time.
+	// TimedOut means that the server took the connection and did not send its
+	// answer, or the next token, in time.
 	TimedOut Fault = "timed out"
-	// Unauthorized: 401 or 403. A wrong key; no repair can help.
+	// Unauthorized means a missing or wrong key (status 401 or 403). No repair
+	// can help.
 	Unauthorized Fault = "unauthorized"
-	// Busy: 429, or 503 from a server that is loading or has a full queue.
+	// Busy means that the server is loading or its queue is full (status 429 or
+	// 503).
 	Busy Fault = "busy"
-	// ModelNotFound: the model is not on the node's disk.
+	// ModelNotFound means that the model is not on the node's disk.
 	ModelNotFound Fault = "model not found"
-	// NotLoaded: the model is on disk and not in memory.
+	// NotLoaded means that the model is on disk and not in memory.
 	NotLoaded Fault = "model not loaded"
-	// LoadFailed: the engine could not load the model.
+	// LoadFailed means that the engine could not load the model.
 	LoadFailed Fault = "load failed"
-	// OutOfMemory: the engine refused the load for memory.
+	// OutOfMemory means that the engine lacked the memory for a load.
 	OutOfMemory Fault = "not enough memory"
-	// TooLarge: the check before the load refused a model that is larger than
-	// the node's whole memory. Nothing was unloaded for it.
+	// TooLarge means that a model is larger than the node's whole memory. It is
+	// found before a load, and nothing is unloaded.
 	TooLarge Fault = "larger than the node's memory"
-	// UnloadStuck: the unload was acknowledged and the model is still there.
+	// UnloadStuck means that an unload was acknowledged and the model is still
+	// in memory.
 	UnloadStuck Fault = "unload stuck"
-	// Crashed: the server lives, the process that runs the model died.
+	// Crashed means that the process that runs the model died, while the server
+	// lives.
 	Crashed Fault = "model process crashed"
-	// ServerFailed: the server answered with a 5xx of its own.
+	// ServerFailed means an internal error of the server (status 5xx).
 	ServerFailed Fault = "server error"
-	// Protocol: the answer is not what this engine sends: not JSON, another
-	// shape, too large, a redirect.
+	// Protocol means an answer that this engine doesn't send: not JSON, of
+	// another shape, too large, or a redirect.
 	Protocol Fault = "protocol broken"
-	// WrongEngine: the answer is that of another kind of server.
+	// WrongEngine means the answer of another kind of server.
 	WrongEngine Fault = "another engine"
-	// CutOff: the answer ended without its end mark.
+	// CutOff means that the answer ended without its end mark.
 	CutOff Fault = "answer cut off"
-	// Empty: an answer without a single token.
+	// Empty means an answer without a single token.
 	Empty Fault = "empty answer"
-	// WrongModel: another model answered than the one that was asked.
+	// WrongModel means that another model answered than the one asked.
 	WrongModel Fault = "another model answered"
-	// TooLong: the prompt does not fit the model's context. The request's
-	// fault, not the node's.
+	// TooLong means that the prompt does not fit the model's context. It is the
+	// request's fault, not the node's.
 	TooLong Fault = "prompt too long"
-	// BadRequest: the server refused the request itself (another 4xx).
+	// BadRequest means that the server refused the request (any other 4xx).
 	BadRequest Fault = "request refused"
-	// ReadOnly: this server has no way to do what was asked (LM Studio 0.3 has
-	// no load, a llama-server started with one model neither).
+	// ReadOnly means that this server has no such operation: LM Studio 0.3 and a
+	// llama-server started with one model have no load.
 	ReadOnly Fault = "server is read-only"
-	// RestartFailed: the node's restart command failed or ran out of time.
+	// RestartFailed means that the node's restart command failed or ran out of
+	// time.
 	RestartFailed Fault = "restart command failed"
-	// Leased: somebody else holds the node's lease.
+	// Leased means that another party holds the node's lease.
 	Leased Fault = "node is leased"
 )
 
-// Error makes a Fault an error.
+// Error returns the fault's text.
 func (f Fault) Error() string { return string(f) }
 
 // Error is a failure of one action on one node.
 type Error struct {
 	// Node is the node's name.
 	Node string
-	// Action is what was tried: "probe", "chat", "load", …
+	// Action is the operation: "probe", "chat", "load", …
 	Action string
 	// Fault is the kind of failure.
 	Fault Fault
-	// Detail is the server's own words, bounded and without secrets.
+	// Detail is the server's own text, bounded and without secrets.
 	Detail string
-	// Remedy is what a person can do about it; empty where there is nothing
-	// to do.
+	// Remedy is what a person can do about it. It may be empty.
 	Remedy string
-	// RetryAfter is the server's wish, 0 where it named none.
+	// RetryAfter is the pause that the server asked for, 0 if it asked for none.
 	RetryAfter time.Duration
-	// Err is the cause, nil where the server's answer itself is the failure.
+	// Err is the cause. It is nil where the server's answer is the failure.
 	Err error
 }
 
-// Error names node, action, fault, detail and remedy in one line.
+// Error returns node, action, fault, detail and remedy in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s: %s", e.Node, e.Action, e.Fault)
@@ -106,7 +112,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives errors.Is both the fault and the cause.
+// Unwrap returns the fault and the cause.
 func (e *Error) Unwrap() []error {
 	if e.Err == nil {
 		return []error{e.Fault}
@@ -114,8 +120,7 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Fault, e.Err}
 }
 
-// FaultOf returns the fault that err wraps, and "" for nil and for errors that
-// wrap none.
+// FaultOf returns the fault that err wraps, or "" if it wraps none.
 func FaultOf(err error) Fault {
 	var f Fault
 	if errors.As(err, &f) {
@@ -124,8 +129,7 @@ func FaultOf(err error) Fault {
 	return ""
 }
 
-// RetryAfter returns how long the server asked to be left alone, 0 for errors
-// that say nothing about it.
+// RetryAfter returns the pause that the server asked for in err, or 0.
 func RetryAfter(err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) {

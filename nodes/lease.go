@@ -15,45 +15,49 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Leases keep two parties (two healers, a healer and a tournament) from
-// working on one node at once.
+// Leases keep two parties, such as two healers or a healer and a tournament,
+// from working on one node at the same time.
 type Leases interface {
-	// Acquire takes the node's lease without waiting. Where somebody else has
-	// it, the error wraps [Leased] and names the holder.
+	// Acquire acquires the lease of a node without waiting. If another party
+	// holds it, the error wraps [Leased] and names the holder.
 	Acquire(ctx context.Context, node string, holder Holder) (Lease, error)
-	// Holder returns who has the node's lease; ok is false where nobody has.
+	// Holder returns the holder of a node's lease. ok is false if nobody holds
+	// it.
 	Holder(ctx context.Context, node string) (h Holder, ok bool, err error)
 }
 
-// HeldLeases are [Leases] that can tell at once of all that are held.
+// HeldLeases are [Leases] that list all leases that are held.
 type HeldLeases interface {
 	Leases
-	// Held returns the holders by node. It reaches no other machine, and costs
-	// by the leases that are held, not by the nodes there are.
+	// Held returns the holders by node. It asks no other machine, and its cost
+	// grows with the leases held, not with the number of nodes.
 	Held(ctx context.Context) (map[string]Holder, error)
 }
 
-// Lease is held until released, or until the holder's process ends.
+// Lease is held until it is released or the holder's process ends.
 type Lease interface {
-	// Release gives it back. Releasing twice is no error.
+	// Release releases the lease. Releasing it twice is no error.
 	Release() error
 }
 
-// Holder says who has a lease and why.
+// Holder is the holder of a lease.
 type Holder struct {
-	Name  string    `json:"name"`
-	PID   int       `json:"pid"`
+	// Name is the holder's name, PID its process.
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+	// Since is when it acquired the lease.
 	Since time.Time `json:"since"`
-	Why   string    `json:"why,omitempty"`
+	// Why is the purpose, for people.
+	Why string `json:"why,omitempty"`
 }
 
-// DirLeases are leases as locked files in a folder, one for each node, shared
-// by all processes of the machine that name the same folder. The operating
-// system drops the lock with the process, so that a holder killed at any
-// moment holds nothing. Safe for concurrent use.
+// DirLeases are leases as locked files in a folder, one for each node. All
+// processes of a machine that use the same folder share them. The operating
+// system releases a lock with its process, so that a process that was killed
+// holds no lease. It is safe for concurrent use.
 type DirLeases struct{ dir string }
 
-// NewDirLeases makes the folder where it is missing.
+// NewDirLeases returns the leases of a folder, which it makes if it is missing.
 func NewDirLeases(dir string) (*DirLeases, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("leases: make folder: %w", err)
@@ -68,11 +72,11 @@ func (d *DirLeases) path(node string) string {
 // Acquire implements [Leases].
 func (d *DirLeases) Acquire(ctx context.Context, node string, holder Holder) (Lease, error) {
 	lock := flock.New(d.path(node))
-	// Somebody asking for the holder locks for a moment too: try again briefly.
-	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	// A call of Holder locks the file for a moment, too: try again briefly.
+	limited, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
-	ok, err := lock.TryLockContext(ctx, 10*time.Millisecond)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	ok, err := lock.TryLockContext(limited, 10*time.Millisecond)
+	if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
 		return nil, fmt.Errorf("%s: lease %s: %w", node, lock.Path(), err)
 	}
 	if !ok {
@@ -81,7 +85,7 @@ func (d *DirLeases) Acquire(ctx context.Context, node string, holder Holder) (Le
 	}
 	b, err := json.Marshal(holder)
 	if err == nil {
-		// Beside the lock, not in it: Windows lets nobody read a locked file.
+		// Beside the lock, not in it: on Windows a locked file can't be read.
 		err = os.WriteFile(d.path(node)+aboutEnding, b, 0o644)
 	}
 	if err != nil {
@@ -91,9 +95,9 @@ func (d *DirLeases) Acquire(ctx context.Context, node string, holder Holder) (Le
 	return &fileLease{lock: lock, about: d.path(node) + aboutEnding}, nil
 }
 
-// aboutEnding ends the name of the file in which a holder tells of itself. It
-// lies beside the locked one for as long as the lease is held, and after that
-// only where the holder was killed.
+// aboutEnding is the ending of the file that names the holder. The file is
+// beside the locked one while the lease is held. It remains if the holder is
+// killed.
 const aboutEnding = ".json"
 
 // Held implements [HeldLeases].
@@ -140,7 +144,8 @@ func (d *DirLeases) Holder(_ context.Context, node string) (Holder, bool, error)
 	return d.read(node), true, nil
 }
 
-// read returns what the holder wrote about itself, as far as it is readable.
+// read returns the holder as its file names it, or "another process" if the file
+// can't be read.
 func (d *DirLeases) read(node string) Holder {
 	h := Holder{Name: "another process"}
 	if b, err := os.ReadFile(d.path(node) + aboutEnding); err == nil {
@@ -166,8 +171,8 @@ func (l *fileLease) Release() error {
 	return l.err
 }
 
-// MemoryLeases are leases inside one process. The zero value is ready. Safe
-// for concurrent use.
+// MemoryLeases are leases within one process. The zero value is ready to use. It
+// is safe for concurrent use.
 type MemoryLeases struct {
 	mu   sync.Mutex
 	held map[string]*memoryLease

@@ -14,28 +14,28 @@ type Model struct {
 	Name string `json:"model"`
 	// Settings are the engine's load settings; nil means its defaults.
 	Settings Settings `json:"load,omitempty"`
-	// Digest identifies the file where the engine tells it, else empty. Two
-	// models with one name and two digests are two models.
+	// Digest identifies the model's file. It is empty if the engine tells none.
+	// The same name with another digest is another model.
 	Digest string `json:"digest,omitempty"`
 }
 
-// Equal reports whether both have the same name and settings. Digests are
-// compared only where both are known.
+// Equal reports whether m and o have the same name and settings. Digests are
+// compared only if both are known.
 func (m Model) Equal(o Model) bool {
 	return m.Name == o.Name && len(m.Settings.Diff(o.Settings)) == 0 &&
 		(m.Digest == "" || o.Digest == "" || m.Digest == o.Digest)
 }
 
-// Settings are load settings by the engine's own names: context_length,
-// flash_attention, num_ctx, … Values are strings, booleans and numbers.
+// Settings are load settings by the engine's own names, such as context_length
+// or num_ctx. The values are strings, booleans and numbers.
 type Settings map[string]any
 
-// Clone returns a copy that shares nothing with s.
+// Clone returns a copy of s.
 func (s Settings) Clone() Settings { return maps.Clone(s) }
 
-// Diff returns the names, sorted, whose values differ between s and o. A name
-// that one of them lacks differs. Numbers compare by value whatever their Go
-// type.
+// Diff returns the names of the settings that differ between s and o, sorted. A
+// setting that one of them lacks differs. Numbers are compared by value, whatever
+// their Go type.
 func (s Settings) Diff(o Settings) []string {
 	var names []string
 	for k, v := range s {
@@ -52,9 +52,8 @@ func (s Settings) Diff(o Settings) []string {
 	return names
 }
 
-// Unmet returns the names, sorted, of the settings in s that have another
-// value in got. Settings that got doesn't tell are taken as met: engines
-// report only some.
+// Unmet returns the names of the settings in s that have another value in got,
+// sorted. Settings that got lacks count as met: engines report only some.
 func (s Settings) Unmet(got Settings) []string {
 	var names []string
 	for k, v := range s {
@@ -101,52 +100,52 @@ func number(v any) (float64, bool) {
 type File struct {
 	// Name is the engine's identifier.
 	Name string
-	// Size is in bytes, 0 where unknown.
+	// Size is in bytes. 0 is unknown.
 	Size int64
-	// Digest identifies the content, "" where unknown.
+	// Digest identifies the content. "" is unknown.
 	Digest string
-	// Quantization is the engine's own name for it, "" where unknown.
+	// Quantization is the engine's own name of the quantization. "" is unknown.
 	Quantization string
 }
 
 // Instance is a model in a node's memory.
 type Instance struct {
-	// ID is what unload wants. On many engines the model's name; on LM Studio
-	// a second instance of "key" is "key:2".
+	// ID identifies the instance for [Loader.Unload]. On many engines it is the
+	// model's name; on LM Studio the second instance of "key" is "key:2".
 	ID string
-	// Model is the name of the model it is an instance of.
+	// Model is the model's name.
 	Model string
-	// Digest identifies the file it was loaded from, "" where unknown.
+	// Digest identifies the file that was loaded. "" is unknown.
 	Digest string
-	// Settings are the settings it runs with, as far as the engine tells.
+	// Settings are the load settings in force, as far as the engine tells them.
 	Settings Settings
-	// Size and VRAM are bytes in all and on the GPU, 0 where unknown. VRAM
-	// well below Size means that part of the model runs on the CPU.
+	// Size and VRAM are the bytes in all and on the GPU. 0 is unknown. A VRAM well
+	// below Size means that part of the model runs on the CPU.
 	Size, VRAM int64
-	// Loading: named by the engine, and not ready yet.
+	// Loading is set while the instance is listed and not ready yet.
 	Loading bool
-	// Stopping: unloading, and not gone yet.
+	// Stopping is set while the instance is being unloaded.
 	Stopping bool
-	// Expires is when the engine will unload it for idleness; zero: never, or
-	// unknown.
+	// Expires is the time at which the engine will unload the idle instance. The
+	// zero time is never, or unknown.
 	Expires time.Time
 }
 
-// Snapshot is what one probe saw.
+// Snapshot is the result of one probe.
 type Snapshot struct {
-	// Version is the server's, "" where it doesn't tell.
+	// Version is the server's version. "" is unknown.
 	Version string
-	// OnDisk lists what could be loaded. Nil means that the engine doesn't
-	// tell, empty that there is nothing.
+	// OnDisk lists the models that can be loaded. Nil means that the engine has
+	// no such list, and an empty list that there is no model.
 	OnDisk []File
-	// Loaded lists what is in memory, in the engine's order.
+	// Loaded lists the models in memory, in the engine's order.
 	Loaded []Instance
-	// LoadedUnknown: the engine doesn't tell what is loaded (a plain
-	// OpenAI-compatible server); Loaded then holds what it offers.
+	// LoadedUnknown is set if the engine doesn't tell what is loaded, as a plain
+	// OpenAI-compatible server. Loaded then lists the models that it offers.
 	LoadedUnknown bool
-	// ReadOnly: this server has no load and no unload, whatever its engine's
-	// other versions have.
+	// ReadOnly is set if this server can't load and unload models, whatever
+	// other versions of its engine can.
 	ReadOnly bool
-	// Latency is how long the probe took.
+	// Latency is the duration of the probe.
 	Latency time.Duration
 }

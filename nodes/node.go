@@ -6,65 +6,66 @@ import (
 	"time"
 )
 
-// Node is one server of the cluster: a backend with a name, the model it is
-// meant to serve, and the means to restart it. Make one with [New]; the
-// exported fields are not to be changed afterwards. Safe for concurrent use.
+// Node is one server of the cluster: a backend with a name, the model to serve,
+// and the means to restart it. [New] makes one; its fields must not be changed
+// afterwards. It is safe for concurrent use.
 type Node struct {
 	// Name is unique in the cluster.
 	Name string
-	// Engine is the engine's name in the config: "ollama".
+	// Engine is the engine's name, such as "ollama". It is for people.
 	Engine string
-	// Backend speaks to the server.
+	// Backend is the client of the server.
 	Backend Backend
-	// Wanted is the model the config asks for. An empty name means: whatever
-	// is loaded is right.
+	// Wanted is the model to serve. An empty name accepts whatever is loaded.
 	Wanted Model
-	// Memory is what models may take, in bytes; 0 is unknown.
+	// Memory is the memory for models, in bytes. 0 is unknown.
 	Memory int64
-	// Restarter restarts the server; nil where there is no way to.
+	// Restarter restarts the server. Nil means that nothing can.
 	Restarter Restarter
-	// OnDemand: the model is loaded by the first request and unloaded for
-	// idleness, so that nothing loaded is no fault.
+	// OnDemand is set where the first request loads the model and the server
+	// unloads it when it is idle. Then a node without a loaded model is healthy.
 	OnDemand bool
-	// ProbeTimeout bounds one probe; 0 means 5 s.
+	// ProbeTimeout bounds one probe. 0 means 5 s.
 	ProbeTimeout time.Duration
-	// LoadTimeout bounds one load; 0 means [LoadLimit] of the model's size.
+	// LoadTimeout bounds one load. 0 means [LoadLimit] of the model's size.
 	LoadTimeout time.Duration
-	// UnloadTimeout bounds the wait for an acknowledged unload to show; 0 means
-	// 20 s: engines wait for the requests under way first, and kill a runner
-	// after that.
+	// UnloadTimeout bounds the wait for an acknowledged unload to take effect. 0
+	// means 20 s: engines let the requests under way end first, and then kill a
+	// runner.
 	UnloadTimeout time.Duration
 
 	loading chan struct{} // holds a token while a load or unload is under way
 }
 
-// New checks n and makes it usable.
+// New returns a node made of n, with the defaults filled in. It is an error if n
+// lacks its name or backend, or has a negative time-out.
 func New(n Node) (*Node, error) {
 	switch {
 	case n.Name == "":
-		return nil, fmt.Errorf("a node without a name: give each node a name")
+		return nil, fmt.Errorf("a node without a name")
 	case n.Backend == nil:
-		return nil, fmt.Errorf("%s: no backend: choose an engine", n.Name)
+		return nil, fmt.Errorf("%s: a node without a backend", n.Name)
+	case min(n.ProbeTimeout, n.LoadTimeout, n.UnloadTimeout) < 0:
+		return nil, fmt.Errorf("%s: a negative time-out", n.Name)
 	}
-	if n.ProbeTimeout <= 0 {
+	if n.ProbeTimeout == 0 {
 		n.ProbeTimeout = 5 * time.Second
 	}
-	if n.UnloadTimeout <= 0 {
+	if n.UnloadTimeout == 0 {
 		n.UnloadTimeout = 20 * time.Second
 	}
 	n.loading = make(chan struct{}, 1)
 	return &n, nil
 }
 
-// CanLoad reports whether the engine has a load of its own. A particular
-// server may still be read-only: see [Snapshot.ReadOnly].
+// CanLoad reports whether the engine can load models. A particular server may
+// still be read-only, see [Snapshot.ReadOnly].
 func (n *Node) CanLoad() bool {
 	_, ok := n.Backend.(Loader)
 	return ok
 }
 
-// Canonical returns the one spelling that stands for all of a model's names on
-// this node's engine.
+// Canonical returns the canonical spelling of a model's name on this node.
 func (n *Node) Canonical(model string) string {
 	if c, ok := n.Backend.(Canonicalizer); ok {
 		return c.Canonical(model)
@@ -72,11 +73,11 @@ func (n *Node) Canonical(model string) string {
 	return model
 }
 
-// Same reports whether two names mean one model on this node.
+// Same reports whether two names refer to the same model on this node.
 func (n *Node) Same(a, b string) bool { return n.Canonical(a) == n.Canonical(b) }
 
-// Probe asks the server what is on disk and what is loaded, within
-// ProbeTimeout. Names in the snapshot are canonical.
+// Probe returns what is on the server's disk and what is loaded, within
+// ProbeTimeout. The names in the snapshot are canonical.
 func (n *Node) Probe(ctx context.Context) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.ProbeTimeout)
 	defer cancel()
@@ -93,9 +94,9 @@ func (n *Node) Probe(ctx context.Context) (Snapshot, error) {
 	return s, nil
 }
 
-// Ask asks one question and counts only an answer: at least one token, from
-// the model asked. Otherwise the error wraps [Empty] or [WrongModel], beside
-// what the backend returns.
+// Ask asks one question, as [Backend.Chat] does, and makes sure of the answer:
+// without a token the error wraps [Empty], and from another model than the one
+// asked [WrongModel].
 func (n *Node) Ask(ctx context.Context, req ChatRequest) (ChatReply, error) {
 	reply, err := n.Backend.Chat(ctx, req)
 	if err != nil {
@@ -113,14 +114,14 @@ func (n *Node) Ask(ctx context.Context, req ChatRequest) (ChatReply, error) {
 	return reply, nil
 }
 
-// answersFor reports whether an answer signed with got is one from want: the
-// model, or an instance of it ("key:2").
+// answersFor reports whether got, the name in an answer, is the model want or
+// an instance of it ("key:2").
 func (n *Node) answersFor(got, want string) bool {
 	return n.Same(got, want) || n.Same(instanceKey(got), instanceKey(want))
 }
 
-// instanceKey cuts a numeric instance suffix: "key:2" is "key", "llama3:8b"
-// stays.
+// instanceKey removes the number of an instance: "key:2" is "key", and
+// "llama3:8b" stays.
 func instanceKey(id string) string {
 	i := len(id)
 	for i > 0 && id[i-1] >= '0' && id[i-1] <= '9' {
@@ -132,9 +133,9 @@ func instanceKey(id string) string {
 	return id
 }
 
-// LoadLimit is how long a load of size bytes may take: two minutes, and 20 s
-// for each GiB, at most an hour. A fixed limit fails the large model on the
-// slow disk, which is the one that needs it. Unknown size (0): ten minutes.
+// LoadLimit returns the time limit for a load of size bytes: two minutes and 20 s
+// for each GiB, at most an hour, and ten minutes for an unknown size (0). A fixed
+// limit would fail large models on slow disks.
 func LoadLimit(size int64) time.Duration {
 	if size <= 0 {
 		return 10 * time.Minute

@@ -14,19 +14,20 @@ import (
 // last error, small enough for an event.
 const maxOutput = 4 << 10
 
-// Command restarts a server by running a program, without a shell. Safe for
+// Command is a [Restarter] that runs a program, without a shell. It is safe for
 // concurrent use.
 type Command struct {
-	// Args is the program and its arguments.
+	// Args are the program and its arguments.
 	Args []string
-	// Timeout ends the program; 0 means two minutes.
+	// Timeout is how long the program may run. 0 means two minutes.
 	Timeout time.Duration
 	// Node is the node's name, for errors.
 	Node string
 }
 
-// Restart runs the program and blocks until it ended, not until a server that
-// it left behind ends. The error wraps [RestartFailed].
+// Restart runs the program and returns the end of its output, at most 4 KiB. It
+// blocks until the program ends, not until a server that it left behind ends.
+// The error wraps [RestartFailed].
 func (c Command) Restart(ctx context.Context) (string, error) {
 	if len(c.Args) == 0 {
 		return "", c.failed(errors.New("no command given"))

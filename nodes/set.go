@@ -6,14 +6,15 @@ import (
 	"slices"
 )
 
-// Set is the ordered set of a cluster's nodes. It does not change once made,
-// and is safe for concurrent use.
+// Set is the ordered set of a cluster's nodes. It is immutable and safe for
+// concurrent use.
 type Set struct {
 	nodes []*Node
 	index map[string]int
 }
 
-// NewSet makes a set in the order given. Two nodes of one name are an error.
+// NewSet returns a set of nodes in the order given. It is an error if two nodes
+// have the same name.
 func NewSet(list ...*Node) (*Set, error) {
 	s := &Set{nodes: slices.Clone(list), index: make(map[string]int, len(list))}
 	for i, n := range list {
@@ -28,10 +29,10 @@ func NewSet(list ...*Node) (*Set, error) {
 // Len returns the number of nodes.
 func (s *Set) Len() int { return len(s.nodes) }
 
-// At returns the node at i, in order.
+// At returns the node at index i. It panics if i is out of range.
 func (s *Set) At(i int) *Node { return s.nodes[i] }
 
-// Get returns the node of that name, nil where there is none.
+// Get returns the node with that name, or nil.
 func (s *Set) Get(name string) *Node {
 	if i, ok := s.index[name]; ok {
 		return s.nodes[i]
@@ -39,11 +40,11 @@ func (s *Set) Get(name string) *Node {
 	return nil
 }
 
-// Index returns the place of the node of that name.
+// Index returns the index of the node with that name.
 func (s *Set) Index(name string) (int, bool) {
 	i, ok := s.index[name]
 	return i, ok
 }
 
-// All ranges over the nodes in order.
+// All returns an iterator over indexes and nodes, in order.
 func (s *Set) All() iter.Seq2[int, *Node] { return slices.All(s.nodes) }

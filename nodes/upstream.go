@@ -5,35 +5,37 @@ import (
 	"net/url"
 )
 
-// Upstream is a backend whose server takes the requests of users' programs as
-// they are. A route needs it to pass them on.
+// Upstream is a [Backend] whose server can take the requests of other programs.
+// A gateway forwards to such backends only.
 type Upstream interface {
-	// Endpoint says where the server is and what it can be asked.
+	// Endpoint returns the server's address and inference endpoints.
 	Endpoint() Endpoint
 }
 
-// Endpoint is how a server is reached by a route.
+// Endpoint is a server as a gateway sees it.
 type Endpoint struct {
-	// URL is the base address: an API's path is joined to it.
+	// URL is the base address, to which the path of an API is joined.
 	URL *url.URL
-	// Key goes with each request as a bearer token where it is not empty.
+	// Key is sent with each request as a bearer token unless it is empty.
 	Key Secret
-	// Transport carries the requests; nil means the route's own.
+	// Transport carries the requests. Nil means the gateway's own.
 	Transport http.RoundTripper
-	// APIs are the paths of the APIs for asking that the server has, such as
-	// "/v1/chat/completions". An older version may lack some.
+	// APIs lists the inference endpoints that the server offers, as paths such
+	// as "/v1/chat/completions". Older versions of the server may lack some.
 	APIs []string
-	// Continues returns whether the server, asked by a path, carries on the
-	// text of a last message that is the assistant's, and what has to be in
-	// the request for that.
+	// Continues reports whether the server continues a partial answer on the
+	// endpoint api, where the request's last message is the assistant's. fields
+	// are added to such a request.
 	Continues func(api string) (fields map[string]any, ok bool)
-	// Classify names the fault of an answer that is no success: of one with
-	// another status than 200, or of one whose body is an error.
+	// Classify returns the fault of an answer that is not a success: one whose
+	// status is not 200, or whose body is an error.
 	Classify func(status int, header http.Header, body []byte) *Error
 }
 
-// Never is [Endpoint.Continues] of a server that begins anew.
+// Never is the [Endpoint.Continues] of a server that always starts a new
+// answer.
 func Never(string) (map[string]any, bool) { return nil, false }
 
-// Always is [Endpoint.Continues] of a server that carries on unasked.
+// Always is the [Endpoint.Continues] of a server that continues a partial
+// answer without further fields.
 func Always(string) (map[string]any, bool) { return nil, true }
