@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -19,7 +19,7 @@ type attempt struct {
 	upstream *upstream
 	slot     *route.Request // its registration in the table
 	model    string
-	dialect  chat.Dialect // of the request to the node
+	codec    protocol.Codec // of the request to the node; nil if the API has none
 	path     string
 	body     *buffer
 	ctx      context.Context
@@ -137,22 +137,17 @@ func (a *attempt) buildRequest() *failure {
 	if c.continuation != nil {
 		return c.continuation.buildRequest(a)
 	}
-	d, path, ok := a.upstream.codec(c.api)
+	codec, path, ok := a.upstream.codec(c.API)
 	if !ok {
 		return &failure{verdict: tryAnother}
 	}
-	a.dialect, a.path = d, path
-	if path == c.path {
+	a.codec, a.path = codec, path
+	if path == c.Path {
 		a.body = c.withModel(a.model)
 		return nil
 	}
-	neutral, err := c.dialect.ReadRequest(c.body)
-	if err == nil {
-		neutral.Model = a.model
-		var body []byte
-		body, err = d.WriteRequest(neutral)
-		a.body = newBuffer(body)
-	}
+	body, err := c.translate(codec, func(r *protocol.Request) { r.Model = a.model })
+	a.body = newBuffer(body)
 	return translationFailure(err)
 }
 
@@ -165,7 +160,7 @@ func (a *attempt) roundTrip() (*responseHead, *failure) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, a.readError(resp)
 	}
-	if a.exchange.stream && a.dialect != nil {
+	if a.exchange.stream && a.codec != nil {
 		return a.awaitFirstToken(resp)
 	}
 	body, f := a.readWhole(resp)
@@ -175,12 +170,12 @@ func (a *attempt) roundTrip() (*responseHead, *failure) {
 	a.slot.Token()
 	a.recordLatency(false)
 	b := &responseHead{attempt: a, status: resp.StatusCode, header: resp.Header, body: body}
-	if a.path != a.exchange.path {
-		reply, err := a.dialect.ReadReply(body.bytes)
+	if client, ok := a.exchange.Codec.(protocol.ClientCodec); ok && a.path != client.Path() {
+		reply, err := a.codec.ReadReply(body.bytes)
 		if err != nil {
 			return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 		}
-		b.body = newBuffer(a.exchange.dialect.WriteReply(reply))
+		b.body = newBuffer(client.WriteReply(reply))
 		b.header = http.Header{"Content-Type": {"application/json"}}
 	}
 	return b, nil

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 )
 
 // carry is an answer that broke off, to be carried on by another node.
@@ -13,56 +13,44 @@ type continuation struct {
 	deltas         int // that the client has
 }
 
-// prepare makes the request that carries the answer on: the text so far is the
-// beginning of the assistant's turn. Where there was nothing but thinking yet,
-// the question is asked again.
+// buildRequest makes the request that continues the answer: the text so far is
+// the beginning of the assistant's message. If there is no text yet but only
+// reasoning, the question is asked again.
 func (k *continuation) buildRequest(a *attempt) *failure {
 	c := a.exchange
-	d, fields, ok := a.upstream.continues(c.api)
+	codec, fields, ok := a.upstream.continues(c.API)
 	if !ok {
 		return &failure{verdict: tryAnother, status: http.StatusBadGateway, detail: a.upstream.node.Name + " can't carry on an answer"}
 	}
-	r, err := c.dialect.ReadRequest(c.body)
-	if err != nil {
-		return translationFailure(err)
-	}
-	r.Model, r.Stream = a.model, true
-	if r.MaxTokens > 0 {
-		r.MaxTokens = max(r.MaxTokens-k.deltas, 1)
-	}
-	if k.text == "" {
-		fields = nil
+	a.codec, a.path = codec, codec.Path()
+	var body []byte
+	var err error
+	if own, ok := codec.(protocol.Resumer); ok {
+		body, err = own.ResumeRequest(c.body, a.model, k.text, k.deltas)
 	} else {
-		k.prefill(&r, d)
+		body, err = c.translate(codec, func(r *protocol.Request) { k.edit(r, a.model, codec) })
 	}
-	a.dialect, a.path = d, d.Path()
-	body, err := d.WriteRequest(r)
-	if err == nil && len(fields) > 0 {
+	if err == nil && k.text != "" && len(fields) > 0 {
 		body, err = addFields(body, fields)
 	}
 	a.body = newBuffer(body)
 	return translationFailure(err)
 }
 
-// hand puts the text so far where the server carries it on.
-func (k *continuation) prefill(r *chat.Request, d chat.Dialect) {
-	if r.Prompt != "" {
-		r.Prompt += k.text
+// edit changes the client's request so that a server with the given codec
+// continues the answer.
+func (k *continuation) edit(r *protocol.Request, model string, codec protocol.Codec) {
+	r.Model, r.Stream = model, true
+	if r.MaxTokens > 0 {
+		r.MaxTokens = max(r.MaxTokens-k.deltas, 1)
+	}
+	if k.text == "" {
 		return
 	}
-	if r.Thinking == nil && k.thinking == "" {
-		no := false // a server that thinks first would begin anew
-		if _, ollama := d.(chat.Ollama); ollama {
-			r.Thinking = &no
-		}
+	r.AppendPartial(k.text)
+	if p, ok := codec.(protocol.Prefiller); ok && k.thinking == "" {
+		p.Prefill(r)
 	}
-	if n := len(r.Messages); n > 0 && r.Messages[n-1].Role == chat.Assistant { // the client handed a beginning itself
-		last := r.Messages[n-1]
-		last.Parts = append(append([]chat.Part(nil), last.Parts...), chat.Part{Text: k.text})
-		r.Messages = append(append([]chat.Message(nil), r.Messages[:n-1]...), last)
-		return
-	}
-	r.Messages = append(r.Messages, chat.Message{Role: chat.Assistant, Parts: []chat.Part{{Text: k.text}}})
 }
 
 // with adds fields to a JSON object.

@@ -58,7 +58,7 @@ func (c *exchange) replan() {
 	c.demand.Fits = make([]route.Fit, len(c.plan.Fits))
 	for i, e := range c.forwarder.upstreams {
 		if e != nil {
-			if _, _, ok := e.continues(c.api); ok {
+			if _, _, ok := e.continues(c.API); ok {
 				c.demand.Fits[i] = c.plan.Fits[i]
 			}
 		}
@@ -182,7 +182,7 @@ func (c *exchange) refusal(r *route.Refusal) error {
 	wait := max(time.Second, c.retryAfter)
 	switch {
 	case r.Reason == route.NoneFits:
-		return &refusedError{status: http.StatusNotFound, text: fmt.Sprintf("no node answers for model %q by %s; ask for %q, or see /v1/models", c.model, c.path, route.Auto)}
+		return &refusedError{status: http.StatusNotFound, text: fmt.Sprintf("no node answers for model %q by %s; ask for %q, or see /v1/models", c.model, c.Path, route.Auto)}
 	case r.QueueFull, r.Reason == route.AllFull:
 		return &refusedError{status: http.StatusTooManyRequests, text: "all nodes are busy; come again later", wait: wait}
 	case c.lastFailure != nil && c.lastFailure.verdict == tryAnother && !c.lastFailure.missingAPI:

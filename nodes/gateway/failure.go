@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/route"
 )
@@ -152,7 +152,7 @@ func isMissingAPI(status int, body []byte) bool {
 // 501 if no node has it. Any other error is the client's, with status 400. A nil
 // error gives nil.
 func translationFailure(err error) *failure {
-	var u chat.Unsupported
+	var u protocol.UnsupportedError
 	switch {
 	case err == nil:
 		return nil

@@ -7,21 +7,21 @@ import (
 	"net/http"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
 )
 
 // head is the beginning of a stream: what came up to its first token.
 type opening struct {
 	raw    []byte // as it came
-	deltas []chat.Piece
+	deltas []protocol.Delta
 }
 
 // first reads a stream up to its first token. A node that fails before it has
 // shown the client nothing, and can be replaced.
 func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure) {
 	room := a.exchange.forwarder.frameBuffers.Get().(*[]byte)
-	f := newFrameReader(resp.Body, a.dialect.Events(), *room)
+	f := newFrameReader(resp.Body, a.codec.Events(), *room)
 	b := &responseHead{attempt: a, status: resp.StatusCode, header: resp.Header, frames: f}
 	a.release = func() {
 		_ = resp.Body.Close()
@@ -30,7 +30,7 @@ func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure)
 			a.exchange.forwarder.frameBuffers.Put(room)
 		}
 	}
-	if a.dialect.Events() {
+	if a.codec.Events() {
 		if start := f.peek(); len(start) > 0 && start[0] == '{' {
 			return a.streamOfWhole(b, resp)
 		}
@@ -47,17 +47,17 @@ func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure)
 		if len(inside) == 0 {
 			continue
 		}
-		p, err := a.dialect.ReadFrame(inside)
+		p, err := a.codec.ReadFrame(inside)
 		switch {
 		case err != nil:
 			return nil, a.unreadableFrame(resp, b.opening.raw, err)
 		case p.Error != "":
-			f := a.classified(errorStatus(p.Code), resp.Header, errorBody(p.Error))
+			f := a.classified(errorStatus(p.Status), resp.Header, errorBody(p.Error))
 			f.body = nil // the client is told in its own protocol
 			return nil, f
 		}
 		b.opening.deltas = append(b.opening.deltas, p)
-		if p.Token() || (p.Finish != "" || p.Done) && !a.isEmpty(b.opening) {
+		if p.HasToken() || (p.Finish != "" || p.Done) && !a.isEmpty(b.opening) {
 			a.slot.Token()
 			a.recordLatency(true)
 			return b, nil
@@ -76,11 +76,11 @@ func (a *attempt) isEmpty(h opening) bool {
 		return false // it broke off right before its end
 	}
 	for _, p := range h.deltas {
-		if p.Finish == chat.Length || p.Token() {
+		if p.Finish == protocol.FinishLength || p.Loaded || p.HasToken() {
 			return false
 		}
 	}
-	return !bytes.Contains(h.raw, []byte(`"done_reason":"load"`)) && !bytes.Contains(h.raw, []byte(`"done_reason":"unload"`))
+	return true
 }
 
 // emptyStream is the failure of a stream without a token. The client gets it
@@ -100,7 +100,7 @@ func (a *attempt) endedEarly(b *responseHead, err error) *failure {
 	for _, p := range b.opening.deltas {
 		if p.Finish != "" {
 			f := a.emptyStreamFailure(b)
-			if mark := chat.EndMark(a.dialect); mark != nil {
+			if mark := a.codec.EndMark(); mark != nil {
 				f.body = append(append(bytes.TrimRight(f.body, "\r\n"), "\n\n"...), mark...)
 			}
 			return f
@@ -129,21 +129,17 @@ func (a *attempt) streamOfWhole(b *responseHead, resp *http.Response) (*response
 		f.body = nil // who asked for a stream can't read it
 		return nil, f
 	}
-	r, err := a.dialect.ReadReply(body)
-	if _, mute := a.dialect.(chat.Responses); mute && err == nil {
-		err = errors.New("an answer in one piece where a stream was asked for") // nobody here can make one of it
+	r, err := a.codec.ReadReply(body)
+	if _, ok := a.exchange.Codec.(protocol.StreamCodec); !ok && err == nil {
+		err = errors.New("an answer in one piece where a stream was asked for")
 	}
 	if err != nil {
 		return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 	}
-	b.frames = newFrameReader(bytes.NewReader(nil), a.dialect.Events(), nil)
+	b.frames = newFrameReader(bytes.NewReader(nil), a.codec.Events(), nil)
 	b.frames.err = io.EOF
 	b.converted = true
-	p := chat.Piece{ID: r.ID, Model: r.Model, Created: r.Created, Text: r.Text, Thinking: r.Thinking, Finish: r.Finish, Usage: r.Usage, Done: true}
-	for i, c := range r.Calls {
-		p.Calls = append(p.Calls, chat.CallPiece{Index: i, ID: c.ID, Name: c.Name, Arguments: c.Arguments})
-	}
-	b.opening.deltas = []chat.Piece{p}
+	b.opening.deltas = []protocol.Delta{r.Delta()}
 	a.slot.Token()
 	a.recordLatency(true)
 	return b, nil

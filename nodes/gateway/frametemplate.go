@@ -3,7 +3,7 @@ package gateway
 import (
 	"bytes"
 
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 )
 
 // mould is the shape that the frames of a stream have in common: they mostly
@@ -30,9 +30,9 @@ func (m *frameTemplate) match(frame []byte) (text []byte, ok bool) {
 
 // learn makes the mould of a frame that says nothing but a text, which stands
 // in it just once.
-func (m *frameTemplate) learn(frame []byte, p chat.Piece) {
+func (m *frameTemplate) learn(frame []byte, p protocol.Delta) {
 	m.prefix = m.prefix[:0]
-	if p.Text == "" || p.Thinking != "" || len(p.Calls) > 0 || p.Finish != "" || p.Done || p.Usage.Known || p.Error != "" {
+	if !p.TextOnly() {
 		return
 	}
 	quoted := append(append([]byte{'"'}, p.Text...), '"')

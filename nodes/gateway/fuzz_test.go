@@ -17,7 +17,8 @@ import (
 
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/gateway"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
 	"github.com/turbone/jarvis/nodes/openai"
 	"github.com/turbone/jarvis/nodes/route"
@@ -27,15 +28,14 @@ import (
 // real servers give them.
 var spoken = []struct {
 	path          string
-	dialect       chat.Dialect // nil where nothing streams
 	whole, stream string
 }{
-	{"/v1/chat/completions", chat.OpenAI{}, wholeAnswer, streamed},
-	{"/v1/completions", chat.Completions{},
+	{"/v1/chat/completions", wholeAnswer, streamed},
+	{"/v1/completions",
 		`{"id":"cmpl-1","object":"text_completion","created":1,"model":"good","choices":[{"text":"4","index":0,"finish_reason":"stop"}]}`,
 		`data: {"id":"cmpl-1","object":"text_completion","created":1,"model":"good","choices":[{"text":"4","index":0,"finish_reason":null}]}` + "\n\n" +
 			`data: {"id":"cmpl-1","object":"text_completion","created":1,"model":"good","choices":[{"text":"","index":0,"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"},
-	{"/v1/messages", chat.Anthropic{},
+	{"/v1/messages",
 		`{"id":"msg_1","type":"message","role":"assistant","model":"good","content":[{"type":"text","text":"4"}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}`,
 		"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"good\",\"content\":[],\"usage\":{\"input_tokens\":1,\"output_tokens\":0}}}\n\n" +
 			"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n" +
@@ -44,22 +44,22 @@ var spoken = []struct {
 			"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n" +
 			"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}\n\n" +
 			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"},
-	{"/api/chat", chat.Ollama{},
+	{"/api/chat",
 		`{"model":"good","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"4"},"done_reason":"stop","done":true}`,
 		`{"model":"good","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":"4"},"done":false}` + "\n" +
 			`{"model":"good","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant","content":""},"done_reason":"stop","done":true,"eval_count":1}` + "\n"},
-	{"/api/generate", chat.Generate{},
+	{"/api/generate",
 		`{"model":"good","created_at":"2026-01-01T00:00:00Z","response":"4","done_reason":"stop","done":true}`,
 		`{"model":"good","created_at":"2026-01-01T00:00:00Z","response":"4","done":false}` + "\n" +
 			`{"model":"good","created_at":"2026-01-01T00:00:00Z","response":"","done_reason":"stop","done":true}` + "\n"},
-	{"/v1/responses", chat.Responses{},
+	{"/v1/responses",
 		`{"id":"resp_1","object":"response","status":"completed","model":"good","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"4"}]}]}`,
 		"event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"status\":\"in_progress\"}}\n\n" +
 			"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"4\"}\n\n" +
 			"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"status\":\"completed\"}}\n\n"},
-	{"/v1/embeddings", nil, `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"good"}`, ""},
-	{"/api/embed", nil, `{"model":"good","embeddings":[[0.5]]}`, ""},
-	{"/api/show", nil, `{"details":{"family":"llama"},"model_info":{}}`, ""},
+	{"/v1/embeddings", `{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5]}],"model":"good"}`, ""},
+	{"/api/embed", `{"model":"good","embeddings":[[0.5]]}`, ""},
+	{"/api/show", `{"details":{"family":"llama"},"model_info":{}}`, ""},
 }
 
 // words are what servers say that is no answer, by status.
@@ -162,7 +162,7 @@ func FuzzRequest(f *testing.F) {
 					}
 					return true
 				})
-				if stream && s.dialect != nil {
+				if stream && registry.Lookup(s.path).Codec != nil {
 					return answering(r, http.StatusOK, "text/event-stream", strings.NewReader(s.stream)), nil
 				}
 				return answering(r, http.StatusOK, "application/json", strings.NewReader(s.whole)), nil
@@ -275,8 +275,8 @@ func FuzzNode(f *testing.F) {
 			if errorShape(string(got)) != shapeAt(s.path) && !bytes.Equal(got, said) {
 				t.Errorf("%d %q: neither an error nor the node's own words %q", w.Code, got, said)
 			}
-		case stream && s.dialect != nil:
-			if !ends(s.dialect, got) {
+		case stream && registry.Lookup(s.path).Codec != nil:
+			if !ends(registry.Lookup(s.path).Codec, got) {
 				t.Errorf("the stream ends as if that were all: %q, of %q", got, said)
 			}
 		default:
@@ -288,7 +288,7 @@ func FuzzNode(f *testing.F) {
 }
 
 // ends reports whether a stream comes to its protocol's end, or to an error.
-func ends(d chat.Dialect, stream []byte) bool {
+func ends(d protocol.Codec, stream []byte) bool {
 	end := false
 	var event []byte
 	for line := range bytes.Lines(stream) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -63,8 +64,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer l.release()
 		client = name
 	}
-	a := &request{api: apis[r.URL.Path], query: r.URL.RawQuery, header: r.Header, client: client, keyName: name}
-	if r.Method != http.MethodPost || a.api == nil {
+	a := &request{API: registry.Lookup(r.URL.Path), query: r.URL.RawQuery, header: r.Header, client: client, keyName: name}
+	if r.Method != http.MethodPost || a.API == nil {
 		_ = g.writeWhole(w, g.forwarder.serveList(r))
 		return
 	}
@@ -97,8 +98,8 @@ func (g *Gateway) reject(w http.ResponseWriter, r *http.Request, o *response, na
 		return
 	}
 	v := Observation{API: "other", Client: name, Status: o.status}
-	if a := apis[r.URL.Path]; a != nil {
-		v.API = a.path
+	if a := registry.Lookup(r.URL.Path); a != nil {
+		v.API = a.Path
 	}
 	g.forwarder.options.Observer.Observe(v)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/sourcegraph/conc/pool"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -24,7 +24,7 @@ func (f *forwarder) serveList(req *http.Request) *response {
 	path := strings.TrimSuffix(req.URL.Path, "/")
 	get := req.Method == http.MethodGet || req.Method == http.MethodHead
 	switch {
-	case apis[path] != nil && req.Method != http.MethodPost:
+	case registry.Lookup(path) != nil && req.Method != http.MethodPost:
 		return errorResponse(http.StatusMethodNotAllowed, path, path+" takes POST requests")
 	case !get && isList(path):
 		return errorResponse(http.StatusMethodNotAllowed, path, path+" takes GET requests")
@@ -63,15 +63,8 @@ func isList(path string) bool {
 
 // errorResponse returns an error response in the protocol of a path.
 func errorResponse(status int, path, text string) *response {
-	var d chat.Dialect = chat.OpenAI{}
-	if a := apis[path]; a != nil {
-		d = a.errors
-	} else if strings.HasPrefix(path, "/api/") {
-		d = chat.Ollama{}
-	} else if strings.HasPrefix(path, "/v1/messages/") {
-		d = chat.Anthropic{}
-	}
-	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: d.Error(status, text)}
+	body := registry.ErrorsFor(path).Error(status, text)
+	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: body}
 }
 
 // badRequestResponse is the response to a malformed request.
@@ -80,7 +73,7 @@ func badRequestResponse(a *request, err error) *response {
 	if b, ok := err.(badRequest); ok {
 		status = b.status
 	}
-	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: a.errors.Error(status, err.Error())}
+	return &response{status: status, header: http.Header{"Content-Type": {"application/json"}}, body: a.Errors.Error(status, err.Error())}
 }
 
 // jsonResponse returns v as a response of status 200.
@@ -228,7 +221,7 @@ func ollamaLoaded(l modelList) []map[string]any {
 // noNodeHasAPI reports whether no node has the API of the request, while a
 // serving node can answer for its model by chat.
 func (c *exchange) noNodeHasAPI() bool {
-	chats := c.forwarder.plan(&request{api: apis["/api/chat"], model: c.model})
+	chats := c.forwarder.plan(&request{API: registry.Lookup(c.About), model: c.model})
 	for i := range chats.Fits {
 		if c.plan.Fits[i] != route.Unfit {
 			return false

@@ -46,14 +46,14 @@ func (c *planCache) get(key planKey, version planVersion, make func() route.Plan
 // plan returns the plan of a request.
 func (f *forwarder) plan(a *request) route.Plan {
 	version := planVersion{f.table.Version(), f.missingAPIs.Load()}
-	return f.plans.get(planKey{a.path, a.model}, version, func() route.Plan {
+	return f.plans.get(planKey{a.Path, a.model}, version, func() route.Plan {
 		served := f.table.Served()
 		for i, e := range f.upstreams {
 			served[i].Askable = false
 			if e != nil {
-				_, _, served[i].Askable = e.codec(a.api)
+				_, _, served[i].Askable = e.codec(a.API)
 			}
 		}
-		return route.PlanFor(a.model, served, f.options.Roles, f.options.Strict || a.strict)
+		return route.PlanFor(a.model, served, f.options.Roles, f.options.Strict || a.Strict)
 	})
 }

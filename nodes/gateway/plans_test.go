@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/ollama"
 	"github.com/turbone/jarvis/nodes/openai"
 	"github.com/turbone/jarvis/nodes/route"
@@ -55,14 +56,14 @@ func TestPlans(t *testing.T) {
 	} {
 		t.Run(tt.path+" "+tt.model, func(t *testing.T) {
 			for range 2 { // the second comes from memory
-				if got := f.plan(&request{api: apis[tt.path], model: tt.model}); !cmp.Equal(tt.want, got.Fits) {
+				if got := f.plan(&request{API: registry.Lookup(tt.path), model: tt.model}); !cmp.Equal(tt.want, got.Fits) {
 					t.Errorf("%v, want %v", got.Fits, tt.want)
 				}
 			}
 		})
 	}
 
-	question := &request{api: apis["/v1/chat/completions"], model: "other"}
+	question := &request{API: registry.Lookup("/v1/chat/completions"), model: "other"}
 	f.plan(question)
 	table.SetModel("M1", "Other")
 	if got := f.plan(question); !cmp.Equal([]route.Fit{route.Exact, route.Exact}, got.Fits) {
@@ -70,11 +71,11 @@ func TestPlans(t *testing.T) {
 	}
 	f.upstreams[1].markMissing("/v1/embeddings")
 	f.missingAPIs.Add(1)
-	if got := f.plan(&request{api: apis["/v1/embeddings"], model: route.Auto}); !cmp.Equal([]route.Fit{route.Exact, route.Unfit}, got.Fits) {
+	if got := f.plan(&request{API: registry.Lookup("/v1/embeddings"), model: route.Auto}); !cmp.Equal([]route.Fit{route.Exact, route.Unfit}, got.Fits) {
 		t.Errorf("after M2 was seen to lack it: %v", got.Fits)
 	}
 	for i := range 2 * maxPlans {
-		f.plan(&request{api: apis["/v1/chat/completions"], model: string(rune('a' + i))})
+		f.plan(&request{API: registry.Lookup("/v1/chat/completions"), model: string(rune('a' + i))})
 	}
 	if n := len(f.plans.plans); n > maxPlans {
 		t.Errorf("%d plans are remembered", n)

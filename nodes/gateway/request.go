@@ -8,7 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
 )
 
@@ -30,44 +31,9 @@ const (
 	HeaderTimeout = "X-Jarvis-Timeout"
 )
 
-// api is one way to ask.
-type api struct {
-	path string
-	// dialect reads its streams, and translates where it can.
-	dialect chat.Dialect
-	// errors is the dialect whose errors its clients understand.
-	errors chat.Dialect
-	// streams: an answer comes in pieces unless the client says otherwise.
-	streams bool
-	// strict: no other model may stand in.
-	strict bool
-	// passive: it says nothing about the model's health.
-	passive bool
-}
-
-// apis are all ways to ask, by their paths.
-var apis = func() map[string]*api {
-	list := map[string]*api{}
-	for _, a := range []api{
-		{path: "/v1/chat/completions", dialect: chat.OpenAI{}, errors: chat.OpenAI{}},
-		{path: "/v1/completions", dialect: chat.Completions{}, errors: chat.OpenAI{}},
-		{path: "/v1/responses", dialect: chat.Responses{}, errors: chat.Responses{}},
-		{path: "/v1/embeddings", errors: chat.OpenAI{}, strict: true},
-		{path: "/v1/messages", dialect: chat.Anthropic{}, errors: chat.Anthropic{}},
-		{path: "/api/chat", dialect: chat.Ollama{}, errors: chat.Ollama{}, streams: true},
-		{path: "/api/generate", dialect: chat.Generate{}, errors: chat.Ollama{}, streams: true},
-		{path: "/api/embed", errors: chat.Ollama{}, strict: true},
-		{path: "/api/embeddings", errors: chat.Ollama{}, strict: true},
-		{path: "/api/show", errors: chat.Ollama{}, passive: true},
-	} {
-		list[a.path] = &a
-	}
-	return list
-}()
-
 // ask is a client's request, read as far as the route must know it.
 type request struct {
-	*api
+	*registry.API
 	query  string
 	header http.Header // without what is between two machines only
 	buffer *buffer     // that the body is in
@@ -94,7 +60,7 @@ func (b badRequest) Error() string { return b.text }
 
 // read takes what the route must know from a body.
 func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
-	a.stream = a.streams
+	a.stream = a.StreamsByDefault
 	var session maphash.Hash
 	session.SetSeed(seed)
 	err := scan.Object(a.body, func(key, value []byte) bool {
@@ -102,7 +68,7 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 		case "model", "name":
 			if s, ok := scan.String(value); (ok || string(value) == "null") && (a.model == "" || string(key) == "model") {
 				a.model = s
-				a.modelStart = cap(a.body) - cap(value)
+				a.modelStart = scan.Offset(a.body, value)
 				a.modelEnd = a.modelStart + len(value)
 			}
 		case "stream":
@@ -169,6 +135,22 @@ func (a *request) withModel(model string) *buffer {
 	out := make([]byte, 0, len(a.body)+len(quoted))
 	out = append(append(out, a.body[:a.modelStart]...), quoted...)
 	return newBuffer(append(out, a.body[a.modelEnd:]...))
+}
+
+// translate returns the request in another API, after edit has changed it. The
+// error is an [protocol.UnsupportedError] if that can't be done.
+func (a *request) translate(to protocol.Codec, edit func(*protocol.Request)) ([]byte, error) {
+	client, readable := a.Codec.(protocol.ClientCodec)
+	server, writable := to.(protocol.ServerCodec)
+	if !readable || !writable {
+		return nil, protocol.UnsupportedError{Feature: "a request to " + a.Path}
+	}
+	r, err := client.ReadRequest(a.body)
+	if err != nil {
+		return nil, err
+	}
+	edit(&r)
+	return server.WriteRequest(r)
 }
 
 // hopByHop are the headers that are between two machines only (RFC 9110,

@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 )
 
 // asking reads a body as the gateway does.
 func asking(t *testing.T, path, body string, header http.Header) *request {
 	t.Helper()
-	a := &request{api: apis[path], header: header, buffer: newBuffer([]byte(body)), body: []byte(body)}
+	a := &request{API: registry.Lookup(path), header: header, buffer: newBuffer([]byte(body)), body: []byte(body)}
 	a.buffer = newBuffer(a.body)
 	if err := a.parseBody(false, maphash.MakeSeed()); err != nil {
 		t.Fatalf("%s: %v", body, err)
@@ -90,7 +92,7 @@ func TestAskIsRead(t *testing.T) {
 		})
 	}
 	for _, body := range []string{``, ` `, `[]`, `"x"`, `{`, `{"model"`, `{"model":"a"`, `{"model":"a"} x`, `{model:"a"}`, "\xff\xfe", `null`, `<html>`} {
-		a := &request{api: apis["/api/chat"], body: []byte(body)}
+		a := &request{API: registry.Lookup("/api/chat"), body: []byte(body)}
 		if err := a.parseBody(true, maphash.MakeSeed()); err == nil {
 			t.Errorf("%q is taken for a request", body)
 		} else if b, ok := err.(badRequest); !ok || b.status != http.StatusBadRequest {
@@ -104,7 +106,7 @@ func TestAskIsRead(t *testing.T) {
 func TestConversation(t *testing.T) {
 	seed := maphash.MakeSeed()
 	number := func(path, client, session, body string) uint64 {
-		a := &request{api: apis[path], client: client, header: http.Header{}, body: []byte(body)}
+		a := &request{API: registry.Lookup(path), client: client, header: http.Header{}, body: []byte(body)}
 		if session != "" {
 			a.header.Set(HeaderSession, session)
 		}

@@ -45,7 +45,7 @@ func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Durati
 	}
 	out.ctx = ctx
 	b, err := c.dispatch(ctx, false)
-	if err != nil && a.passive && c.noNodeHasAPI() {
+	if err != nil && a.About != "" && c.noNodeHasAPI() {
 		shown := showResponse(a.model)
 		out.status, out.header, out.body = shown.status, shown.header, shown.body
 		return out, nil
@@ -65,7 +65,7 @@ func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Durati
 	}
 	out.stream = c.newStream(ctx, b)
 	if out.stream.writer != nil {
-		out.header["Content-Type"] = []string{contentType(c.dialect.Events())}
+		out.header["Content-Type"] = []string{contentType(c.Codec.Events())}
 	}
 	return out, nil
 }
@@ -127,7 +127,7 @@ func (o *response) refuse(err error) error {
 		o.body = own.body
 		o.setHeader(own.header)
 	} else {
-		o.body = o.exchange.errors.Error(o.status, wire.Brief(r.text))
+		o.body = o.exchange.Errors.Error(o.status, wire.Brief(r.text))
 		o.setHeader(http.Header{"Content-Type": {"application/json"}})
 	}
 	if r.wait > 0 {
@@ -137,7 +137,7 @@ func (o *response) refuse(err error) error {
 }
 
 // speaks reports whether a node's response is in the client's protocol.
-func (c *exchange) speaks(f *failure) bool { return f.path == c.path }
+func (c *exchange) speaks(f *failure) bool { return f.path == c.Path }
 
 // statusClientClosed is the status of a request whose client went away, the
 // same as in nginx's logs.
@@ -170,7 +170,7 @@ func (o *response) close(left bool) {
 func (o *response) observation(left bool) Observation {
 	c := o.exchange
 	v := Observation{
-		API: c.path, Client: c.keyName, Moves: c.moves, Status: o.status, Stream: o.stream != nil, Left: left, Attempts: c.attempts,
+		API: c.Path, Client: c.keyName, Moves: c.moves, Status: o.status, Stream: o.stream != nil, Left: left, Attempts: c.attempts,
 		Failures: c.failures, Queued: c.queued, FirstToken: o.firstToken, Total: time.Since(c.began),
 	}
 	if o.head != nil {
@@ -180,8 +180,8 @@ func (o *response) observation(left bool) Observation {
 		v.Node, v.Model = s.head.upstream.node.Name, s.head.model
 		v.Broken, v.Resumed, v.Restarted = s.brokenBy != nil, s.resumed, s.restarted
 		v.PromptTokens, v.Tokens = s.usage.Prompt, max(s.usage.Completion, s.deltas)
-	} else if o.head != nil && c.dialect != nil && len(o.body) <= maxCounted {
-		if r, err := c.dialect.ReadReply(o.body); err == nil {
+	} else if o.head != nil && c.Codec != nil && len(o.body) <= maxCounted {
+		if r, err := c.Codec.ReadReply(o.body); err == nil {
 			v.PromptTokens, v.Tokens = r.Usage.Prompt, r.Usage.Completion
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -59,9 +59,9 @@ func (s *stream) finish() []byte {
 	}
 	s.done = true
 	if s.writer == nil {
-		return chat.EndMark(s.exchange.dialect)
+		return s.exchange.Codec.EndMark()
 	}
-	return s.writer.Piece(chat.Piece{Done: true})
+	return s.writer.Write(protocol.Delta{Done: true})
 }
 
 // goOn finds another node for the rest of the answer: one that carries it on,
@@ -117,7 +117,7 @@ func (s *stream) resume() error {
 	s.resumed++
 	s.attach(b)
 	s.echo = newEchoFilter(c.continuation.text)
-	s.writer = c.dialect.NewWriter(s.start(true))
+	s.writer = s.newWriter(true)
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (s *stream) resume() error {
 func (s *stream) fail(err error) []byte {
 	s.ended = true
 	s.brokenBy = err
-	return s.exchange.errors.ErrorFrame(http.StatusBadGateway, "the answer broke off: "+err.Error())
+	return s.exchange.Errors.ErrorFrame(http.StatusBadGateway, "the answer broke off: "+err.Error())
 }
 
 // drop gives the node's stream up.

@@ -2,13 +2,14 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -19,7 +20,7 @@ type stream struct {
 	head     *responseHead
 	// writer writes for the client what can't go as it came; nil where frames
 	// pass untouched.
-	writer chat.Writer
+	writer protocol.StreamWriter
 	echo   *echoFilter // of a stream that is carried on
 
 	text, thinking strings.Builder
@@ -28,7 +29,7 @@ type stream struct {
 	finished, done bool
 	id, model      string
 	created        int64
-	usage          chat.Usage
+	usage          protocol.Usage
 
 	template   frameTemplate
 	stallTimer *time.Timer
@@ -60,13 +61,13 @@ func (s *stream) attach(b *responseHead) {
 	for _, p := range b.opening.deltas {
 		s.noteIdentity(p)
 	}
-	if b.path != s.exchange.path || b.converted {
-		s.writer = s.exchange.dialect.NewWriter(s.start(false))
+	if b.path != s.exchange.Path || b.converted {
+		s.writer = s.newWriter(false)
 	}
 }
 
 // known takes what all frames have in common from the first that names it.
-func (s *stream) noteIdentity(p chat.Piece) {
+func (s *stream) noteIdentity(p protocol.Delta) {
 	if s.id == "" {
 		s.id = p.ID
 	}
@@ -78,22 +79,17 @@ func (s *stream) noteIdentity(p chat.Piece) {
 	}
 }
 
-// start is what the frames of the client's stream have in common.
-func (s *stream) start(begun bool) chat.Start {
-	st := chat.Start{
-		ID: s.id, Model: s.model, Created: s.created, Begun: begun, Text: s.text.String(), Thinking: s.thinking.String(),
-		Usage: s.exchange.wantsUsage(),
+// newWriter returns what writes the client's stream; nil if its API allows none.
+// resumed means that the client has the beginning.
+func (s *stream) newWriter(resumed bool) protocol.StreamWriter {
+	codec, ok := s.exchange.Codec.(protocol.StreamCodec)
+	if !ok {
+		return nil
 	}
-	if st.Model == "" {
-		st.Model = s.head.model
-	}
-	return st
-}
-
-// wantsUsage reports whether the client asked for the counts.
-func (c *exchange) wantsUsage() bool {
-	r, err := c.dialect.ReadRequest(c.body)
-	return err == nil && r.Usage
+	return codec.NewWriter(protocol.StreamInfo{
+		ID: s.id, Model: cmp.Or(s.model, s.head.model), Created: s.created, IncludeUsage: codec.WantsUsage(s.exchange.body),
+		Resumed: resumed, SentText: s.text.String(), SentThinking: s.thinking.String(),
+	})
 }
 
 // next returns the next part of the stream, valid until the next call, and
@@ -130,7 +126,7 @@ func (s *stream) join(out []byte) []byte {
 	if s.seam && len(out) > 0 {
 		s.seam = false
 		lines := 1
-		if s.exchange.dialect.Events() {
+		if s.exchange.Codec.Events() {
 			lines = 2
 		}
 		if lines > s.lineEnds {
@@ -222,7 +218,7 @@ func (s *stream) acceptFrame(inside []byte) error {
 			return nil
 		}
 	}
-	p, err := s.head.dialect.ReadFrame(inside)
+	p, err := s.head.codec.ReadFrame(inside)
 	if err != nil {
 		return &nodes.Error{Fault: nodes.Protocol, Detail: err.Error()}
 	}
@@ -257,14 +253,14 @@ func (s *stream) onStall(b *responseHead) {
 
 // piece takes in what a frame says, and writes it where it doesn't go as it
 // came. The error is the node's.
-func (s *stream) accept(p chat.Piece) error {
+func (s *stream) accept(p protocol.Delta) error {
 	if p.Error != "" {
-		e := s.head.upstream.endpoint.Classify(errorStatus(p.Code), nil, errorBody(p.Error))
-		if classify(e, errorStatus(p.Code)).verdict == clientFault && e.Fault != nodes.BadRequest {
+		e := s.head.upstream.endpoint.Classify(errorStatus(p.Status), nil, errorBody(p.Error))
+		if classify(e, errorStatus(p.Status)).verdict == clientFault && e.Fault != nodes.BadRequest {
 			s.finished, s.done = true, true // it is the client's affair
 			s.brokenBy = e
 			if s.writer != nil {
-				s.out = append(s.out, s.exchange.errors.ErrorFrame(errorStatus(p.Code), p.Error)...)
+				s.out = append(s.out, s.exchange.Errors.ErrorFrame(errorStatus(p.Status), p.Error)...)
 			}
 			return nil
 		}
@@ -276,26 +272,26 @@ func (s *stream) accept(p chat.Piece) error {
 			return err
 		}
 	}
-	if p.Token() {
+	if p.HasToken() {
 		s.deltas++
 	}
 	s.text.WriteString(p.Text)
 	s.thinking.WriteString(p.Thinking)
-	s.inToolCall = s.inToolCall || len(p.Calls) > 0
+	s.inToolCall = s.inToolCall || len(p.ToolCalls) > 0
 	s.finished = s.finished || p.Finish != "" || p.Done
 	s.done = s.done || p.Done
 	if p.Usage.Known {
 		s.usage = p.Usage
 	}
 	if s.writer != nil {
-		s.out = append(s.out, s.writer.Piece(p)...)
+		s.out = append(s.out, s.writer.Write(p)...)
 	}
 	return nil
 }
 
 // carried makes a piece of another node's stream one of the client's: what the
 // client has is not said again, and what is counted is the whole answer.
-func (s *stream) adapt(p *chat.Piece) error {
+func (s *stream) adapt(p *protocol.Delta) error {
 	p.ID, p.Model, p.Created = "", "", 0
 	if s.thinking.Len() > 0 {
 		p.Thinking = "" // it was thought already

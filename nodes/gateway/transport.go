@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -48,8 +49,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodPost {
 		return httpResponse(req, f.serveList(req)), nil
 	}
-	a := &request{api: apis[req.URL.Path], query: req.URL.RawQuery, header: header, buffer: newBuffer(body), body: body}
-	if a.api == nil {
+	a := &request{API: registry.Lookup(req.URL.Path), query: req.URL.RawQuery, header: header, buffer: newBuffer(body), body: body}
+	if a.API == nil {
 		return nil, fmt.Errorf("gateway: unknown API %s", req.URL.Path)
 	}
 	timeout, err := f.parse(a)

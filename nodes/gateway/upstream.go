@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 )
 
 // end is a node as the route sends requests to it.
@@ -96,39 +97,41 @@ func (e *upstream) markMissing(path string) bool {
 	return !known || time.Since(seen) > missingAPITTL
 }
 
-// dialect returns how the node is asked for what a client asked by an API; ok
-// is false where it can't be.
-func (e *upstream) codec(a *api) (d chat.Dialect, path string, ok bool) {
-	if e.offers(a.path) {
-		return a.dialect, a.path, true
+// codec returns how the node is asked for what a client asked of an API: by the
+// same one, or by one that the request can be translated to. The codec is nil if
+// the API has none.
+func (e *upstream) codec(a *registry.API) (c protocol.Codec, path string, ok bool) {
+	if e.offers(a.Path) {
+		return a.Codec, a.Path, true
 	}
-	if a.dialect == nil || !chat.Translates(a.dialect) {
+	if _, ok := a.Codec.(protocol.ClientCodec); !ok {
 		return nil, "", false
 	}
-	for _, d := range chat.Dialects() {
-		if e.offers(d.Path()) {
-			return d, d.Path(), true
+	for _, c := range registry.ServerCodecs() {
+		if e.offers(c.Path()) {
+			return c, c.Path(), true
 		}
 	}
 	return nil, "", false
 }
 
-// carries returns how the node can carry on an answer to a client that asked
-// by an API, and what the request has to say for it.
-func (e *upstream) continues(a *api) (d chat.Dialect, fields map[string]any, ok bool) {
-	if a.dialect == nil {
+// continues returns how the node can continue an answer to a client of an API,
+// and which fields the request needs for that.
+func (e *upstream) continues(a *registry.API) (c protocol.Codec, fields map[string]any, ok bool) {
+	if _, ok := a.Codec.(protocol.Resumer); ok {
+		return a.Codec, nil, e.offers(a.Path)
+	}
+	if _, ok := a.Codec.(protocol.ClientCodec); !ok {
 		return nil, nil, false
 	}
-	if a.dialect.Path() == "/v1/completions" { // a text is carried on by any server
-		return a.dialect, nil, e.offers(a.path)
+	codecs := registry.ServerCodecs()
+	if own, ok := a.Codec.(protocol.ServerCodec); ok {
+		codecs = append([]protocol.ServerCodec{own}, codecs...)
 	}
-	if !chat.Translates(a.dialect) {
-		return nil, nil, false
-	}
-	for _, d := range append([]chat.Dialect{a.dialect}, chat.Dialects()...) {
-		if e.offers(d.Path()) && d != chat.Dialect(chat.Generate{}) { // which has no turn to leave open
-			if fields, ok := e.endpoint.Continues(d.Path()); ok {
-				return d, fields, true
+	for _, c := range codecs {
+		if e.offers(c.Path()) {
+			if fields, ok := e.endpoint.Continues(c.Path()); ok {
+				return c, fields, true
 			}
 		}
 	}

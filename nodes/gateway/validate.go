@@ -7,7 +7,7 @@ import (
 	"net/http"
 
 	"github.com/turbone/jarvis/nodes"
-	chat "github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
 )
 
@@ -52,20 +52,19 @@ func (a *attempt) validate(resp *http.Response, body []byte) *failure {
 			isError = string(value) != "null"
 		case "object", "type":
 			isError = isError || string(value) == `"error"`
-		case "choices", "data", "message", "response", "content", "output", "embeddings", "embedding":
-			content = true
 		}
+		content = content || registry.HasContent(string(key))
 		return true
 	})
 	switch {
 	case err != nil:
 		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
-	case isError && (!content || a.path == "/v1/chat/completions"):
+	case isError && (!content || registry.Lookup(a.path).ErrorOverContent):
 		if f := a.classified(resp.StatusCode, resp.Header, body); f.missingAPI || f.verdict != nodeFault {
 			return f
 		}
 		return &failure{verdict: nodeFault, fault: nodes.ServerFailed, detail: "an error with status 200"}
-	case !content && !a.exchange.passive:
+	case !content && a.exchange.About == "":
 		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "an answer without content"}
 	case a.hasNoToken(body):
 		return &failure{verdict: nodeFault, fault: nodes.Empty, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
@@ -79,9 +78,9 @@ const maxEmptyResponse = 2 << 10
 
 // hasNoToken reports whether an answer is empty.
 func (a *attempt) hasNoToken(body []byte) bool {
-	if a.dialect == nil || len(body) > maxEmptyResponse || !bytes.Contains(body, []byte(`""`)) {
+	if a.codec == nil || len(body) > maxEmptyResponse || !bytes.Contains(body, []byte(`""`)) {
 		return false
 	}
-	r, err := a.dialect.ReadReply(body)
-	return err == nil && r.Text == "" && r.Thinking == "" && len(r.Calls) == 0 && r.Usage.Completion <= 1 && r.Finish != chat.Length
+	r, err := a.codec.ReadReply(body)
+	return err == nil && r.Empty()
 }

@@ -20,7 +20,7 @@ func TestObject(t *testing.T) {
 		want []member
 	}{
 		"empty":   {` {} `, nil},
-		"values":  {`{"a":1,"b":"x","c":null,"d":true,"e":-1.5e+3}`, []member{{"a", "1"}, {"b", `"x"`}, {"c", "null"}, {"d", "true"}, {"e", "-1.5e+3"}}},
+		"values":  {`{"a":1,"b":"x","c":null,"d":true,"e":-1.5e+3,"f":0}`, []member{{"a", "1"}, {"b", `"x"`}, {"c", "null"}, {"d", "true"}, {"e", "-1.5e+3"}, {"f", "0"}}},
 		"spaces":  {"\n{ \"a\" :\t1 ,\r\n\"b\": [ ] }\n", []member{{"a", "1"}, {"b", "[ ]"}}},
 		"nested":  {`{"a":{"b":[{"c":"}]"}]},"d":[[],{}]}`, []member{{"a", `{"b":[{"c":"}]"}]}`}, {"d", `[[],{}]`}}},
 		"escapes": {`{"a\"b":"\\","\u0063":"\"}"}`, []member{{`a"b`, `"\\"`}, {"c", `"\"}"`}}},
@@ -53,6 +53,20 @@ func TestObjectStopsWhenTold(t *testing.T) {
 	}
 }
 
+func TestOffset(t *testing.T) {
+	text := []byte(` {"a" : 1, "b":"x"}`)
+	var got []int
+	if err := scan.Object(text, func(_, value []byte) bool {
+		got = append(got, scan.Offset(text, value))
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{8, 15}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWhatIsNoObject(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -81,6 +95,9 @@ func TestWhatIsNoObject(t *testing.T) {
 		"no quotes":         {`{a:1}`, false},
 		"no value":          {`{"a":,"b":1}`, false},
 		"no number":         {`{"a":01}`, false},
+		"no fraction":       {`{"a":1.}`, false},
+		"no exponent":       {`{"a":1e}`, false},
+		"only a sign":       {`{"a":-}`, false},
 		"no word":           {`{"a":nil}`, false},
 		"bad escape in key": {`{"\x":1}`, false},
 	} {
@@ -147,6 +164,9 @@ func TestString(t *testing.T) {
 		`"\ud83d!"`:               "\uFFFD!",
 		`"\ud83d\u0041"`:          "\uFFFDA",
 		"\"\xff\xfe é\"":          "\uFFFD\uFFFD é",
+		"\"a\nb\"":                "a\nb", // should have been escaped
+		"\"a\tb\\n\"":             "a\tb\n",
+		"\"\x00\xff\\u0041\"":     "\x00\uFFFDA",
 		`"日本語 \u65e5"`:            "日本語 日",
 		`"ends in a backslash\\"`: `ends in a backslash\`,
 	} {
