@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -93,10 +94,10 @@ func (k *keeper) Promote(_ context.Context, node *nodes.Node, p nodes.Promotion)
 	return nil
 }
 
-// stage is a node on a fake with all that a tournament needs.
+// stage is a node with all that a tournament needs.
 type stage struct {
 	t       *testing.T
-	fake    *nodetest.Server
+	engine  *engine // nil on a server that speaks HTTP
 	node    *nodes.Node
 	store   *filestore.Store
 	keeper  *keeper
@@ -105,6 +106,7 @@ type stage struct {
 	figures arena.Figures
 	weights scoring.Composite
 	tasks   *suite.Suite
+	drain   func(context.Context, string) error
 
 	mu     sync.Mutex
 	events []arena.Event
@@ -119,7 +121,7 @@ func onOllama(t *testing.T, models ...nodetest.Model) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return onStage(t, fake.Server, "ollama", backend, models[0].Name)
+	return onStage(t, "ollama", backend, models[0].Name)
 }
 
 // onLMStudio sets it on a fake LM Studio.
@@ -130,10 +132,26 @@ func onLMStudio(t *testing.T, models ...nodetest.Model) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return onStage(t, fake.Server, "lmstudio", backend, models[0].Name)
+	return onStage(t, "lmstudio", backend, models[0].Name)
 }
 
-func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.Backend, champion string) *stage {
+// onEngine sets it on an engine in memory.
+func onEngine(t *testing.T, models ...engineModel) *stage {
+	t.Helper()
+	e := newEngine(models...)
+	s := onStage(t, "memory", e, models[0].name)
+	s.engine = e
+	s.figures = arena.Figures{Warmup: 3} // time costs nothing here
+	return s
+}
+
+// knows is a model of an engine in memory that knows a share of the quiz.
+func knows(name string, share float64) engineModel {
+	return engineModel{name: name, know: knowing(share), pace: time.Second, size: 1 << 30, digest: "sha256:" + name}
+}
+
+func onStage(t *testing.T, engine string, backend nodes.Backend, champion string) *stage {
+	t.Helper()
 	node, err := nodes.New(nodes.Node{Name: "M1", Engine: engine, Backend: backend, Wanted: nodes.Model{Name: champion}, Memory: 8 << 30})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +159,7 @@ func onStage(t *testing.T, fake *nodetest.Server, engine string, backend nodes.B
 	dir := t.TempDir()
 	return &stage{
 		tasks: quiz(t),
-		t:     t, fake: fake, node: node, store: filestore.Open(filepath.Join(dir, "history.json")), keeper: newKeeper(),
+		t:     t, node: node, store: filestore.Open(filepath.Join(dir, "history.json")), keeper: newKeeper(),
 		leases: &nodes.MemoryLeases{}, journal: filepath.Join(dir, "sessions"),
 		figures: arena.Figures{Warmup: 1, Timeout: 30 * time.Second, Patience: 2 * time.Second, Grace: time.Second},
 		// How fast a fake answers tells of the machine, which may be busy.
@@ -153,6 +171,7 @@ func (s *stage) arena() arena.Arena {
 	s.t.Helper()
 	a, err := arena.New(arena.Config{
 		History: s.store, Suite: s.tasks, Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Figures: s.figures, Weights: s.weights,
+		Drain: s.drain,
 		Sinks: []arena.Sink{arena.SinkFunc(s.emit)},
 	})
 	if err != nil {
@@ -169,6 +188,18 @@ func (s *stage) emit(e arena.Event) {
 	if heard != nil {
 		heard(e)
 	}
+}
+
+// last returns the latest event of a type, the zero event if there is none.
+func (s *stage) last(t arena.EventType) arena.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range slices.Backward(s.events) {
+		if e.Type == t {
+			return e
+		}
+	}
+	return arena.Event{}
 }
 
 // count counts the events of a type.

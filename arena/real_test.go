@@ -34,7 +34,7 @@ func onRealOllama(t *testing.T, champion string, shares map[string]float64) (*st
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := onStage(t, nil, "ollama", backend, champion)
+	s := onStage(t, "ollama", backend, champion)
 	s.tasks = tasks
 	s.figures.Timeout, s.weights = 20*time.Second, scoring.Default()
 	server.LoadBehindBack(champion, nil, -1)
@@ -64,7 +64,7 @@ func TestRealTournaments(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s, _ := onRealOllama(t, "old:latest", map[string]float64{"old:latest": test.champion, "new:latest": test.candidate})
 			began := time.Now()
-			r, err := s.arena().Hold(t.Context(), hold(s, "new:latest"))
+			r, err := s.arena().Hold(t.Context(), challenge(s, "new:latest"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +109,7 @@ func TestRealBestOfFour(t *testing.T) {
 func TestRealCandidateThatNeverLoads(t *testing.T) {
 	s, server := onRealOllama(t, "old:latest", map[string]float64{"old:latest": 0.7})
 	server.Add(realollama.Model{Name: "broken:latest", Spec: realollama.Right(), Broken: true})
-	r, err := s.arena().Hold(t.Context(), hold(s, "broken:latest"))
+	r, err := s.arena().Hold(t.Context(), challenge(s, "broken:latest"))
 	if err == nil && r.Verdict != arena.VerdictFailed {
 		t.Errorf("%s without an error", r.Verdict)
 	}
@@ -134,7 +134,7 @@ func TestRealServerKilledInATournament(t *testing.T) {
 			}
 		}
 	}
-	r, err := s.arena().Hold(t.Context(), hold(s, "new:latest"))
+	r, err := s.arena().Hold(t.Context(), challenge(s, "new:latest"))
 	t.Log(r.Verdict, r.Reason, err)
 	if !killed {
 		t.Fatal("the candidate was never asked")
