@@ -10,8 +10,8 @@ import (
 	"github.com/turbone/jarvis/history/historytest"
 )
 
-// full returns a file of 500 runs with 200 tests each.
-func full(b *testing.B) *filestore.Store {
+// fullFile returns a file of 500 runs with 200 tests each.
+func fullFile(b *testing.B) *filestore.Store {
 	b.Helper()
 	file := filestore.Open(filepath.Join(b.TempDir(), "history.json"))
 	var content history.Content
@@ -34,7 +34,7 @@ func full(b *testing.B) *filestore.Store {
 // BenchmarkAppend records a run with 200 tests in a full file; one moves to the
 // archive each time.
 func BenchmarkAppend(b *testing.B) {
-	file := full(b)
+	file := fullFile(b)
 	number := filestore.DefaultKeep
 	for b.Loop() {
 		run := historytest.Run(number)
@@ -48,7 +48,7 @@ func BenchmarkAppend(b *testing.B) {
 
 // BenchmarkRuns reads a full file.
 func BenchmarkRuns(b *testing.B) {
-	file := full(b)
+	file := fullFile(b)
 	for b.Loop() {
 		runs, err := file.Runs(b.Context())
 		if err != nil || len(runs) != filestore.DefaultKeep {

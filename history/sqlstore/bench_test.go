@@ -10,9 +10,9 @@ import (
 	"github.com/turbone/jarvis/history/sqlstore"
 )
 
-// BenchmarkLast10AndTrend reads what the history's page shows from 100,000 runs,
+// BenchmarkLastAndScores reads what the history's page shows from 100,000 runs,
 // the last 500 of them with 200 tests each.
-func BenchmarkLast10AndTrend(b *testing.B) {
+func BenchmarkLastAndScores(b *testing.B) {
 	const all, full = 100_000, 500
 	store := opened(b, filepath.Join(b.TempDir(), "history.db"))
 	start := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -33,7 +33,7 @@ func BenchmarkLast10AndTrend(b *testing.B) {
 		if err != nil || len(runs) != 10 {
 			b.Fatal(len(runs), err)
 		}
-		if _, err := store.Trend(b.Context(), sqlstore.Filter{Model: "m3"}, 100); err != nil {
+		if _, err := store.Scores(b.Context(), sqlstore.Filter{Model: "m3"}, 100); err != nil {
 			b.Fatal(err)
 		}
 	}

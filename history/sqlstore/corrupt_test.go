@@ -45,7 +45,7 @@ func TestWhatIsNoHistoryIsLeftAsItIs(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "history.db")
 			test.make(t, path)
 			before := read(t, path)
-			store, err := sqlstore.Open(t.Context(), path, sqlstore.Patience(0))
+			store, err := sqlstore.Open(t.Context(), path, sqlstore.Patience(sqlstore.NoPatience))
 			if err == nil {
 				t.Fatal(errors.Join(errors.New("it was opened"), store.Close()))
 			}
@@ -121,7 +121,7 @@ func TestLockedByAnotherProgram(t *testing.T) {
 		}
 	}()
 	other.SetMaxOpenConns(1)
-	impatient, patient := opened(t, path, sqlstore.Patience(0)), opened(t, path)
+	impatient, patient := opened(t, path, sqlstore.Patience(sqlstore.NoPatience)), opened(t, path)
 	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
 		t.Fatal(err)
 	}

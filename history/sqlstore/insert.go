@@ -9,7 +9,7 @@ import (
 	"github.com/turbone/jarvis/history"
 )
 
-// inserter writes runs within one transaction.
+// inserter inserts runs in one transaction.
 type inserter struct {
 	remove, run, text, test, part *sql.Stmt
 }
@@ -47,8 +47,8 @@ func (in *inserter) close() error {
 	return errors.Join(errs...)
 }
 
-// put writes a run in the place of another one, or after all others. The text
-// is its JSON.
+// put writes a run at a position, replacing the one there, or after all others if
+// the position is null. text is its JSON.
 func (in *inserter) put(ctx context.Context, place sql.NullInt64, r history.Run, text []byte) error {
 	if place.Valid {
 		if _, err := in.remove.ExecContext(ctx, place.Int64); err != nil {
@@ -105,7 +105,7 @@ func (in *inserter) put(ctx context.Context, place sql.NullInt64, r history.Run,
 	return nil
 }
 
-// some is NULL for what isn't known.
+// some returns NULL for "".
 func some(text string) any {
 	if text == "" {
 		return nil
@@ -113,6 +113,7 @@ func some(text string) any {
 	return text
 }
 
+// known returns NULL for zero, else milliseconds.
 func known(d time.Duration) any {
 	if d == 0 {
 		return nil
@@ -122,10 +123,11 @@ func known(d time.Duration) any {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// timeLayout is as long for every time, so that its text sorts, and one that
-// SQLite's date functions read.
+// timeLayout has a fixed length, so that the text sorts, and is read by the date
+// functions of SQLite.
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
+// stamp returns a time as text, NULL for the zero time.
 func stamp(t time.Time) any {
 	if t.IsZero() {
 		return nil

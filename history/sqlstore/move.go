@@ -13,7 +13,7 @@ import (
 	"github.com/turbone/jarvis/history"
 )
 
-// Content returns all that the database holds, archived runs included; see
+// Content returns the content of the database, archived runs included; see
 // [history.Movable].
 func (s *Store) Content(ctx context.Context) (content history.Content, err error) {
 	err = s.view(ctx, func(q queryer) (err error) {
@@ -37,6 +37,7 @@ func (s *Store) Content(ctx context.Context) (content history.Content, err error
 	return content, nil
 }
 
+// members returns the other members of the history.
 func members(ctx context.Context, q queryer) (extra map[string]json.RawMessage, err error) {
 	rows, err := q.QueryContext(ctx, "SELECT key, json FROM members")
 	if err != nil {
@@ -57,7 +58,7 @@ func members(ctx context.Context, q queryer) (extra map[string]json.RawMessage, 
 	return extra, rows.Err()
 }
 
-// Import takes over what another store held, in one transaction; see
+// Import merges the content of another store into this one, in one transaction; see
 // [history.Movable].
 func (s *Store) Import(ctx context.Context, content history.Content) (done history.Imported, err error) {
 	err = s.change(ctx, func(tx *sql.Tx) error {
@@ -101,13 +102,14 @@ func (s *Store) Import(ctx context.Context, content history.Content) (done histo
 	return done, nil
 }
 
-// place is a run that is there already.
+// place is a run in the database.
 type place struct {
 	position int64
 	tests    int
 	text     string
 }
 
+// importRuns merges runs into the database.
 func importRuns(ctx context.Context, tx *sql.Tx, runs []history.Run, done *history.Imported) (err error) {
 	there, err := places(ctx, tx)
 	if err != nil {
@@ -146,7 +148,7 @@ func importRuns(ctx context.Context, tx *sql.Tx, runs []history.Run, done *histo
 	return nil
 }
 
-// places finds the runs by their [history.Key].
+// places returns the runs in the database by their [history.Key].
 func places(ctx context.Context, tx *sql.Tx) (there map[string][]place, err error) {
 	rows, err := tx.QueryContext(ctx, "SELECT position, coalesce(id, ''), tests, json FROM runs JOIN run_json ON run = position ORDER BY position")
 	if err != nil {

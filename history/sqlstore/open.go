@@ -23,44 +23,58 @@ import (
 )
 
 const (
-	// DefaultPatience is how long a database that another program has locked is
-	// waited for.
-	DefaultPatience = 30 * time.Second
+	// KeepAll is the default of [Keep]: [Store.Runs] returns all runs.
+	KeepAll = -1
 
-	// readers is how many queries run at once in one process.
+	// DefaultPatience is the time for which a call waits for a database that another
+	// program has locked.
+	DefaultPatience = 30 * time.Second
+	// NoPatience, for [Patience], doesn't wait.
+	NoPatience time.Duration = -1
+
+	// readers is the number of concurrent queries of one process.
 	readers = 4
-	// magic is how every SQLite file begins.
+	// magic begins every SQLite file.
 	magic = "SQLite format 3\x00"
 )
 
-// Store is a history in an SQL database. Make it with [Open].
+// Store is a history in an SQLite database; see the package's comment. Open it with
+// [Open].
 type Store struct {
 	path     string
 	keep     int
 	patience time.Duration
-	// write is one connection: SQLite has one writer at a time, and waiting here
-	// is fairer than there. read can't change anything.
+	// write is a single connection: SQLite has one writer at a time, and waiting for
+	// a connection is fairer than waiting for a lock. read is read-only.
 	write, read *sql.DB
 }
 
 var _ history.Movable = (*Store)(nil)
 
-// Option is a setting of [Open].
+// Option configures a [Store].
 type Option func(*Store)
 
-// Keep sets how many runs [Store.Runs] returns at most, the last ones. Older
-// ones stay in the database, for [Store.Archived] and for queries. Below 1, the
-// default, it returns all.
-func Keep(runs int) Option { return func(s *Store) { s.keep = runs } }
+// Keep sets the number of runs that [Store.Runs] returns: the last ones. Older runs
+// stay in the database, for [Store.Archived] and for queries. 0, [KeepAll] or any
+// negative number means all.
+func Keep(runs int) Option { return func(s *Store) { s.keep = max(0, runs) } }
 
-// Patience sets how long a database that another program has locked is waited
-// for, [DefaultPatience] if unset. Zero or less: not at all.
-func Patience(limit time.Duration) Option { return func(s *Store) { s.patience = limit } }
+// Patience sets the time for which a call waits for a database that another program
+// has locked. 0 means [DefaultPatience], [NoPatience] or any negative duration that
+// it doesn't wait.
+func Patience(limit time.Duration) Option {
+	return func(s *Store) {
+		if limit == 0 {
+			limit = DefaultPatience
+		}
+		s.patience = max(0, limit)
+	}
+}
 
-// Open opens the history in a database; one that isn't there is made, with its
-// folder. An older layout is brought up to date. A file that is no database, or
-// another program's, is left as it is; the error then wraps
-// [history.ErrUnreadable]. [Store.Close] has to be called.
+// Open opens the database at path. A missing one is created, with its folder; an
+// older layout is migrated. A file that is no database, or belongs to another
+// program, is left unchanged and the error wraps [history.ErrUnreadable]. The caller
+// has to call [Store.Close].
 func Open(ctx context.Context, path string, options ...Option) (*Store, error) {
 	s := &Store{path: path, patience: DefaultPatience}
 	for _, option := range options {
@@ -88,8 +102,7 @@ func Open(ctx context.Context, path string, options ...Option) (*Store, error) {
 	return s, nil
 }
 
-// Close ends the connections; what runs is waited for. The store can't be used
-// afterwards.
+// Close waits for running calls and closes the database.
 func (s *Store) Close() error {
 	if err := errors.Join(s.read.Close(), s.write.Close()); err != nil {
 		return fmt.Errorf("close the history %s: %w", s.path, err)
@@ -97,11 +110,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Path returns the database's path as it was given.
+// Path returns the path that the store was opened with.
 func (s *Store) Path() string { return s.path }
 
-// recognise looks at the file before the engine does: a JSON history given by
-// mistake is the likely case, and deserves an error of its own.
+// recognise checks the file before the engine opens it: a JSON history given by
+// mistake is likely, and deserves an error of its own.
 func (s *Store) recognise() error {
 	file, err := os.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -126,6 +139,7 @@ func (s *Store) recognise() error {
 	return s.unreadable(fmt.Errorf("it is no SQLite database, it starts with %q: give the history a file of its own", start))
 }
 
+// ignoreEnd removes the error of a file that is shorter than what was read.
 func ignoreEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil
@@ -133,6 +147,7 @@ func ignoreEnd(err error) error {
 	return err
 }
 
+// connect opens the database with a number of connections.
 func (s *Store) connect(settings string, connections int) (*sql.DB, error) {
 	path, err := filepath.Abs(s.path)
 	if err != nil {
@@ -142,7 +157,7 @@ func (s *Store) connect(settings string, connections int) (*sql.DB, error) {
 	if runtime.GOOS == "windows" && !strings.HasPrefix(path, "/") {
 		path = "/" + path // file:///C:/…
 	}
-	// A short wait inside the engine; the long one is in patiently.
+	// A short wait inside the engine; the long one is in retry.
 	name := "file://" + (&url.URL{Path: path}).EscapedPath() + "?_busy_timeout=200" + settings
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
@@ -153,9 +168,10 @@ func (s *Store) connect(settings string, connections int) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepare checks that the database is ours before anything is changed in it.
+// prepare checks that the database belongs to this package before it changes
+// anything, and creates or migrates the tables.
 func (s *Store) prepare(ctx context.Context) error {
-	err := s.patiently(ctx, func() error {
+	err := s.retry(ctx, func() error {
 		l, err := look(ctx, s.write)
 		if err == nil {
 			if err := l.ours(len(schema)); err != nil {
@@ -175,9 +191,10 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// change makes a change as a whole; it survives a crash when there is no error.
+// change runs a change in a transaction. When it returns nil, the change survives a
+// crash.
 func (s *Store) change(ctx context.Context, change func(*sql.Tx) error) error {
-	return s.patiently(ctx, func() (err error) {
+	return s.retry(ctx, func() (err error) {
 		tx, err := s.write.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -189,9 +206,9 @@ func (s *Store) change(ctx context.Context, change func(*sql.Tx) error) error {
 	})
 }
 
-// view reads at one moment.
+// view runs queries in a transaction: they see the database at one moment.
 func (s *Store) view(ctx context.Context, view func(queryer) error) error {
-	return s.patiently(ctx, func() error {
+	return s.retry(ctx, func() error {
 		tx, err := s.read.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -200,6 +217,7 @@ func (s *Store) view(ctx context.Context, view func(queryer) error) error {
 	})
 }
 
+// ignoreDone removes the error of a transaction that ended by itself.
 func ignoreDone(err error) error {
 	if errors.Is(err, sql.ErrTxDone) {
 		return nil
@@ -207,9 +225,9 @@ func ignoreDone(err error) error {
 	return err
 }
 
-// patiently tries again while another program has the database locked, and says
-// what an error of the engine means.
-func (s *Store) patiently(ctx context.Context, try func() error) error {
+// retry calls try again while another program has the database locked, and explains
+// errors of the engine.
+func (s *Store) retry(ctx context.Context, try func() error) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
@@ -242,17 +260,18 @@ func (s *Store) patiently(ctx context.Context, try func() error) error {
 	return fmt.Errorf("%s: %w", s.path, err)
 }
 
-// unreadable is an error about a database that is left as it is.
+// unreadable returns the error of a database that is left unchanged.
 func (s *Store) unreadable(err error) error {
 	return fmt.Errorf("%s: %w; it is left as it is: %w", s.path, history.ErrUnreadable, err)
 }
 
+// busy reports whether another program has the database locked.
 func busy(err error) bool {
 	code := primary(err)
 	return code == engine.SQLITE_BUSY || code == engine.SQLITE_LOCKED
 }
 
-// primary is the engine's code without its details, 0 for another error.
+// primary returns the primary result code of SQLite, 0 for other errors.
 func primary(err error) int {
 	var failed *sqlite.Error
 	if !errors.As(err, &failed) {

@@ -118,13 +118,18 @@ func TestProcessesLoseNothing(t *testing.T) {
 	whole(t, path)
 }
 
-// Writers are killed at random, two at a time: what they said is recorded is
-// there, and at most one run more of each.
+// Writers are killed at random, two at a time: every run that they reported as
+// recorded is there, and at most one more of each writer. With JARVIS_FULL=1 there
+// are 50 kills.
 func TestKilledWriters(t *testing.T) {
+	rounds := 3
+	if os.Getenv("JARVIS_FULL") == "1" {
+		rounds = 25
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	path := filepath.Join(t.TempDir(), "history.db")
 	recorded := map[string]bool{}
-	for round := range 8 {
+	for round := range rounds {
 		type said struct{ ids []string }
 		group := pool.NewWithResults[said]().WithContext(t.Context())
 		for writer := range 2 {
@@ -153,8 +158,8 @@ func TestKilledWriters(t *testing.T) {
 			t.Errorf("%s was recorded, and is there %d times", id, there[id])
 		}
 	}
-	if more := len(there) - len(recorded); more > 2*8 {
-		t.Errorf("%d runs more than the 16 writers said", more)
+	if more := len(there) - len(recorded); more > 2*rounds {
+		t.Errorf("%d runs more than the %d writers reported", more, 2*rounds)
 	}
 	whole(t, path)
 }

@@ -7,37 +7,36 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/turbone/jarvis/scoring"
 )
 
-// Filter picks runs; an empty field picks all.
+// Filter selects runs by their columns. A zero field selects all.
 type Filter struct {
 	Type, Model, Node, Digest, Suite, Session string
-	// Since and Until bound when a run ended; Until itself is out.
+	// Since and Until select runs by when they ended: at Since or later, before
+	// Until.
 	Since, Until time.Time
 }
 
-// Point is what the columns say about a run.
+// Point is a run as its columns have it; see [history.Run].
 type Point struct {
-	// Position orders runs as they were recorded.
+	// Position is the run's position in the order of recording.
 	Position int64
-	// ID, Node and Session are "" where unknown.
+	// ID, Node and Session are "" if unknown.
 	ID, Type, Model, Node, Session string
-	// Time is when it ended, in UTC, to the microsecond; zero where unknown.
+	// Time is when the run ended, in UTC, to the microsecond; zero if unknown.
 	Time time.Time
-	// Score is the composite, 0 to 10; PassRate 0 to 100.
+	// Score is the composite, 0 to 10; PassRate is a percentage.
 	Score, PassRate float64
-	// Latency is the mean.
+	// Latency is the mean latency.
 	Latency time.Duration
-	// Errors of Tests got no answer.
+	// Tests is the number of tests, Errors of those without an answer.
 	Tests, Errors int
-	// Crowned says that the run made its model the champion.
+	// Crowned is true for a run that made its model the champion.
 	Crowned bool
 }
 
-// Scores returns the last n runs that the filter picks, oldest first, without
-// what only their JSON says; n below 1 takes all.
+// Scores returns the last n runs that the filter selects, oldest first; all if n is
+// 0 or negative. It reads only columns, which is much faster than [Store.Runs].
 func (s *Store) Scores(ctx context.Context, filter Filter, n int) (points []Point, err error) {
 	if n < 1 {
 		n = -1
@@ -52,6 +51,7 @@ func (s *Store) Scores(ctx context.Context, filter Filter, n int) (points []Poin
 	return points, wrap("read the scores", err)
 }
 
+// scores runs a query of points.
 func scores(ctx context.Context, q queryer, query string, args ...any) (points []Point, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -77,32 +77,17 @@ func scores(ctx context.Context, q queryer, query string, args ...any) (points [
 	return points, rows.Err()
 }
 
-// Trend returns by how much the score changes from run to run, in the last n
-// runs that the filter picks; see [scoring.Trend]. It is 0 for fewer than two
-// runs.
-func (s *Store) Trend(ctx context.Context, filter Filter, n int) (float64, error) {
-	points, err := s.Scores(ctx, filter, n)
-	if err != nil {
-		return 0, err
-	}
-	list := make([]float64, len(points))
-	for i, p := range points {
-		list[i] = p.Score
-	}
-	slope, _, _ := scoring.Trend(list)
-	return slope, nil
-}
-
-// Query runs a query of the caller's own; see the package's comment for the
-// tables. It can't change anything. The rows have to be closed.
+// Query runs a query; see the package's comment for the tables. A statement that
+// changes something fails. The caller has to close the rows.
 func (s *Store) Query(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
-	err = s.patiently(ctx, func() error {
+	err = s.retry(ctx, func() error {
 		rows, err = s.read.QueryContext(ctx, query, args...)
 		return err
 	})
 	return rows, wrap("query the history", err)
 }
 
+// where returns the filter as SQL.
 func (f Filter) where() (string, []any) {
 	var conditions []string
 	var args []any

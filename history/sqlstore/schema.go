@@ -6,12 +6,13 @@ import (
 	"fmt"
 )
 
-// application marks a database as ours ("JRVS"), so that another program's is
-// never taken for an empty history.
+// application is the application ID of the database ("JRVS"). It tells an empty
+// history from a database of another program.
 const application = 0x4a525653
 
-// schema are the steps from nothing to the newest layout. The number of steps
-// taken is the database's user_version; a released step is never changed.
+// schema are the migrations from an empty database to the newest layout. The number
+// of migrations done is the database's user_version. A released migration is never
+// changed.
 var schema = []string{`
 CREATE TABLE runs (
 	position INTEGER PRIMARY KEY,
@@ -97,17 +98,19 @@ CREATE TABLE members (
 );
 `}
 
-// layout is what a database says about itself.
+// layout is the application, version and number of tables of a database.
 type layout struct {
 	application, version, tables int
 }
 
+// look reads the layout.
 func look(ctx context.Context, q queryer) (l layout, err error) {
 	row := q.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`)
 	return l, row.Scan(&l.application, &l.version, &l.tables)
 }
 
-// ours says why a database is none that these steps can be taken on.
+// ours returns an error if the database belongs to another program, or to a newer
+// version of this one.
 func (l layout) ours(steps int) error {
 	switch {
 	case l.application != application && l.tables > 0:
@@ -118,7 +121,7 @@ func (l layout) ours(steps int) error {
 	return nil
 }
 
-// migrate takes the steps that a database lacks, all or none.
+// migrate runs the migrations that a database lacks, all or none.
 func migrate(ctx context.Context, tx *sql.Tx, steps []string) error {
 	l, err := look(ctx, tx)
 	if err != nil {

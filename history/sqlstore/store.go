@@ -13,8 +13,8 @@ import (
 	"github.com/turbone/jarvis/history"
 )
 
-// Append records a run; see [history.HistoryStore]. One whose ID is archived is
-// replaced there.
+// Append records a run; see [history.HistoryStore]. A run that [Store.Runs] no
+// longer returns is replaced, too.
 func (s *Store) Append(ctx context.Context, run history.Run) (history.Appended, error) {
 	if run.ID == "" {
 		id, err := uuid.NewV7()
@@ -31,7 +31,7 @@ func (s *Store) Append(ctx context.Context, run history.Run) (history.Appended, 
 	err = s.change(ctx, func(tx *sql.Tx) error {
 		done = history.Appended{ID: run.ID}
 		var position sql.NullInt64
-		// Of several rows with this ID the last, as in a file.
+		// Of several rows with this ID the last is replaced, as in a file.
 		if err := tx.QueryRowContext(ctx, "SELECT max(position) FROM runs WHERE id = ?", run.ID).Scan(&position); err != nil {
 			return err
 		}
@@ -57,8 +57,8 @@ func (s *Store) Append(ctx context.Context, run history.Run) (history.Appended, 
 	return done, nil
 }
 
-// Runs returns the runs, oldest first, no more than [Keep] says. Where only the
-// latest are wanted, [Store.Last] is quicker.
+// Runs returns the runs, oldest first, as many as [Keep] allows. [Store.Last] is
+// faster if only the latest are needed.
 func (s *Store) Runs(ctx context.Context) ([]history.Run, error) {
 	limit := -1
 	if s.keep > 0 {
@@ -67,19 +67,15 @@ func (s *Store) Runs(ctx context.Context) ([]history.Run, error) {
 	return s.last(ctx, "json", limit)
 }
 
-// Last returns the last n runs in the order in which they were recorded; fewer
-// where there are fewer, none for n below 1. Their Results are left out, which
-// makes it quick: appended again, such a run would lose them.
+// Last returns the last n runs, or fewer, in the order in which they were recorded;
+// none if n is 0 or negative. Their Results are omitted, which makes it fast: such a
+// run must not be appended again.
 func (s *Store) Last(ctx context.Context, n int) ([]history.Run, error) {
 	return s.last(ctx, "coalesce(summary, json)", max(n, 0))
 }
 
-// LastWithResults is [Store.Last] with each run whole.
-func (s *Store) LastWithResults(ctx context.Context, n int) ([]history.Run, error) {
-	return s.last(ctx, "json", max(n, 0))
-}
-
-// last takes a negative limit for none.
+// last returns the last runs, all if the limit is negative. column is what they are
+// read from.
 func (s *Store) last(ctx context.Context, column string, limit int) (runs []history.Run, err error) {
 	err = s.view(ctx, func(q queryer) (err error) {
 		runs, err = s.decode(ctx, q, "SELECT run, "+column+" FROM run_json ORDER BY run DESC LIMIT ?", limit)
@@ -89,8 +85,7 @@ func (s *Store) last(ctx context.Context, column string, limit int) (runs []hist
 	return runs, wrap("read the runs", err)
 }
 
-// Archived returns the runs that [Store.Runs] leaves out because of [Keep],
-// oldest first.
+// Archived returns the runs that [Store.Runs] omits because of [Keep], oldest first.
 func (s *Store) Archived(ctx context.Context) (runs []history.Run, err error) {
 	if s.keep < 1 {
 		return nil, nil
@@ -103,6 +98,7 @@ func (s *Store) Archived(ctx context.Context) (runs []history.Run, err error) {
 	return runs, wrap("read archived runs", err)
 }
 
+// decode runs a query of positions and runs.
 func (s *Store) decode(ctx context.Context, q queryer, query string, args ...any) (runs []history.Run, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -124,7 +120,7 @@ func (s *Store) decode(ctx context.Context, q queryer, query string, args ...any
 	return runs, rows.Err()
 }
 
-// Champion returns the champion, false where there is none.
+// Champion returns the champion, and false if there is none.
 func (s *Store) Champion(ctx context.Context) (champion history.Champion, there bool, err error) {
 	err = s.view(ctx, func(q queryer) (err error) {
 		champion, there, err = s.champion(ctx, q)
@@ -136,6 +132,7 @@ func (s *Store) Champion(ctx context.Context) (champion history.Champion, there 
 	return champion, there, nil
 }
 
+// champion reads the last champion.
 func (s *Store) champion(ctx context.Context, q queryer) (champion history.Champion, there bool, err error) {
 	var position int64
 	var text []byte
@@ -152,8 +149,7 @@ func (s *Store) champion(ctx context.Context, q queryer) (champion history.Champ
 	return champion, champion.Model != "", nil
 }
 
-// SetChampion replaces the champion. The one before stays in the table
-// champions.
+// SetChampion replaces the champion. The one before remains in the table champions.
 func (s *Store) SetChampion(ctx context.Context, champion history.Champion) error {
 	text, err := history.Text(champion)
 	if err == nil {
@@ -162,12 +158,14 @@ func (s *Store) SetChampion(ctx context.Context, champion history.Champion) erro
 	return wrap("record the champion", err)
 }
 
+// crown inserts a champion.
 func crown(ctx context.Context, tx *sql.Tx, c history.Champion, text []byte) error {
 	_, err := tx.ExecContext(ctx, "INSERT INTO champions (since, model, score, node, run_id, json) VALUES (?, ?, ?, ?, ?, ?)",
 		stamp(c.Since), c.Model, c.Score, some(c.Node), some(c.RunID), string(text))
 	return err
 }
 
+// wrap says what failed.
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil
