@@ -90,7 +90,7 @@ func (a asker) chat(ctx context.Context, s slot) (reply nodes.ChatReply, err err
 			OnlyLoaded:  true,
 			Settings:    a.model.Settings,
 		})
-		if !errors.Is(err, nodes.Busy) || !sleep(ctx, max(nodes.RetryAfter(err), busyPause)) {
+		if !errors.Is(err, nodes.Busy) || !nodes.Sleep(ctx, max(nodes.RetryAfter(err), busyPause)) {
 			return reply, err
 		}
 	}
@@ -144,16 +144,4 @@ func steady(rates []float64) bool {
 		low, high = min(low, r), max(high, r)
 	}
 	return high-low < steadyWithin*high
-}
-
-// sleep waits for d. It reports false if ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

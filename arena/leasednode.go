@@ -88,7 +88,7 @@ func (a *Organizer) awaitLease(ctx context.Context, node *nodes.Node, why string
 			a.emit(Event{Node: node.Name, Type: EventWaiting, Cause: cause, Limit: leaseWait})
 			told = true
 		}
-		if !sleep(ctx, idlePoll) {
+		if !nodes.Sleep(ctx, idlePoll) {
 			return nil, fmt.Errorf("%s: %w while waiting for the node (%w)", node.Name, ErrInterrupted, context.Cause(ctx))
 		}
 	}
@@ -200,7 +200,7 @@ func (n *leasedNode) drain(ctx context.Context) {
 			n.emit(Event{Type: EventBusy, Count: count})
 			return
 		}
-		if !sleep(ctx, idlePoll) {
+		if !nodes.Sleep(ctx, idlePoll) {
 			return
 		}
 	}

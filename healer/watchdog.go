@@ -248,17 +248,7 @@ func (h *Watchdog) watch(ctx context.Context, i int, delay time.Duration) {
 
 // pause waits, and returns false when ctx ended meanwhile or before.
 func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return nodes.Sleep(ctx, d)
 }
 
 func (h *Watchdog) underRepair(i int) bool {

@@ -143,12 +143,16 @@ func (b *bench) drain(ctx context.Context, node string) error {
 	if listen == "" {
 		return nil
 	}
+	running, err := remote.New(remote.Config{Address: listen, Token: b.config.Healer.Token})
+	if err != nil {
+		return err
+	}
 	grace := b.config.Healer.Policy.Grace
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	for {
-		s, err := remote.Fetch(ctx, listen, b.config.Healer.Token)
-		if errors.Is(err, remote.ErrNotRunning) {
+		s, err := running.Status(ctx)
+		if errors.Is(err, healer.ErrNotRunning) {
 			return nil
 		}
 		if err == nil {
@@ -157,14 +161,13 @@ func (b *bench) drain(ctx context.Context, node string) error {
 				return nil
 			}
 		}
-		select {
-		case <-ctx.Done():
-			if err == nil {
-				err = fmt.Errorf("the healer still routes to it after %s", grace)
-			}
-			return err
-		case <-time.After(drainPoll):
+		if nodes.Sleep(ctx, drainPoll) {
+			continue
 		}
+		if err == nil {
+			err = fmt.Errorf("the healer still routes to it after %s", grace)
+		}
+		return err
 	}
 }
 

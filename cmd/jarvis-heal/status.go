@@ -23,8 +23,9 @@ func newStatusCommand(file *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Tell which node serves and how all of them are",
-		Long: `status asks the healer that runs. Where none does, it looks at every node once
-by itself: a probe and a question of one token, changing nothing.
+		Long: `status asks the healer that runs. If none runs, it looks at every node once by
+itself: a probe and a question of one token, changing nothing. If one runs and
+does not answer, or refuses the token, it can't tell.
 
 Exit code 0: all nodes serve; 1: some don't; 2: can't tell.`,
 		Example: `  jarvis-heal status
@@ -66,12 +67,15 @@ func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source str
 		c = config.Default("")
 	}
 	if c.Healer.Listen != "" {
-		s, err = remote.Fetch(ctx, c.Healer.Listen, c.Healer.Token)
-		if err == nil {
+		s, err = askHealer(ctx, c.Healer)
+		switch {
+		case err == nil:
 			return s, fmt.Sprintf("says the healer on %s", c.Healer.Listen), nil
-		}
-		if !errors.Is(err, remote.ErrNotRunning) {
+		case errors.Is(err, healer.ErrNotRunning):
+		case errors.Is(err, remote.ErrNotHealer):
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v; looking once instead\n", err)
+		default:
+			return s, "", err
 		}
 	}
 	if none {
@@ -87,6 +91,19 @@ func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source str
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the champion is not known: %v\n", err)
 	}
 	return s, "no healer is running; looked once", nil
+}
+
+// askHealer asks the healer that runs for its status.
+func askHealer(ctx context.Context, c config.Healer) (healer.Status, error) {
+	running, err := remote.New(remote.Config{Address: c.Listen, Token: c.Token})
+	if err != nil {
+		return healer.Status{}, err
+	}
+	s, err := running.Status(ctx)
+	if errors.Is(err, remote.ErrUnauthorized) {
+		return s, fmt.Errorf("%w; set healer.listen_token to the token that this healer was started with", err)
+	}
+	return s, err
 }
 
 func lookOnce(ctx context.Context, c *config.Config) (healer.Status, error) {

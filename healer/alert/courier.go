@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/nodes"
 )
 
 // late is the age from which on an alert is delivered with its time.
@@ -149,7 +150,7 @@ func (c *courier) run(ctx context.Context) {
 			continue
 		}
 		if pause := c.deliver(work, text); pause > 0 {
-			sleep(ctx, pause)
+			nodes.Sleep(ctx, pause)
 		}
 	}
 	c.flush(ctx)
@@ -167,15 +168,6 @@ func (c *courier) wait(ctx context.Context, next time.Time) {
 	case <-ctx.Done():
 	case <-c.wake:
 	case <-timer:
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }
 

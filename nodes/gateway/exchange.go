@@ -112,7 +112,7 @@ func (c *exchange) dispatch(ctx context.Context, once bool) (*responseHead, erro
 			return nil, c.refusal(refused)
 		default:
 			pause = max(pause, min(c.retryAfter, maxPause))
-			if !sleep(ctx, min(pause, time.Until(c.searchUntil))) {
+			if !nodes.Sleep(ctx, min(pause, time.Until(c.searchUntil))) {
 				return nil, context.Cause(ctx)
 			}
 			pause = min(2*pause, maxPause)
@@ -195,15 +195,4 @@ func (c *exchange) refusal(r *route.Refusal) error {
 		text += fmt.Sprintf(", the last one by: %s", c.failures[n-1].Fault)
 	}
 	return &refusedError{status: http.StatusBadGateway, text: text, wait: wait}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
