@@ -47,7 +47,7 @@ func (a asker) ask(ctx context.Context, s slot) (scoring.Test, error) {
 		t.Outcome, t.Latency = scoring.TimedOut, a.figures.Timeout
 		return t, nil
 	case errors.Is(err, nodes.Empty):
-		t.Latency, t.Mark = took, scoring.MarkEmpty
+		t.Latency, t.Anomaly = took, scoring.AnomalyEmpty
 		return t, nil
 	default:
 		t.Outcome = scoring.Failed
@@ -59,9 +59,9 @@ func (a asker) ask(ctx context.Context, s slot) (scoring.Test, error) {
 	}
 	switch {
 	case reply.Finish == "length":
-		t.Mark = scoring.MarkCut
+		t.Anomaly = scoring.AnomalyCut
 	case strings.TrimSpace(reply.Text) == "":
-		t.Mark = scoring.MarkEmpty
+		t.Anomaly = scoring.AnomalyEmpty
 	default:
 		t.Passed = s.task.Grader.Grade(s.task.Prompt, reply.Text)
 	}

@@ -81,7 +81,7 @@ func (g *taskResults) add(t scoring.Test) {
 	g.Cycle, g.Pass = append(g.Cycle, t.Cycle), g.Pass+pass
 	g.Error += string(outcomeFigure(t.Outcome))
 	g.Latency, g.First = append(g.Latency, toMilliseconds(t.Latency)), append(g.First, toMilliseconds(t.FirstToken))
-	g.Tokens, g.Mark = append(g.Tokens, t.Tokens), append(g.Mark, t.Mark)
+	g.Tokens, g.Mark = append(g.Tokens, t.Tokens), append(g.Mark, string(t.Anomaly))
 }
 
 // shorten omits lists of default values.
@@ -186,7 +186,7 @@ func (g *taskResults) test(i int) (t scoring.Test, err error) {
 		t.Tokens = g.Tokens[i]
 	}
 	if len(g.Mark) > 0 {
-		t.Mark = g.Mark[i]
+		t.Anomaly = scoring.Anomaly(g.Mark[i])
 	}
 	return t, nil
 }

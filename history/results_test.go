@@ -14,7 +14,7 @@ func TestResultsComeBack(t *testing.T) {
 	tests := []scoring.Test{
 		{Task: "a", Domain: "math", Cycle: 0, Passed: true, Outcome: scoring.Answered, Latency: 1234567 * time.Microsecond, FirstToken: 250 * time.Microsecond, Tokens: 7},
 		{Task: "a", Domain: "math", Cycle: 3, Outcome: scoring.TimedOut, Latency: time.Minute},
-		{Task: "b", Domain: "web", Cycle: 1, Outcome: scoring.Answered, Latency: time.Millisecond, Mark: scoring.MarkCut, Tokens: 4},
+		{Task: "b", Domain: "web", Cycle: 1, Outcome: scoring.Answered, Latency: time.Millisecond, Anomaly: scoring.AnomalyCut, Tokens: 4},
 		{Task: "b", Domain: "web", Cycle: 2, Outcome: scoring.Failed},
 	}
 	for name, want := range map[string][]scoring.Test{"all kinds": tests, "answered only": tests[:1], "none": nil} {

@@ -95,9 +95,9 @@ type Alarm struct {
 // raise makes an alarm of the aspects that this run confirmed, unless it is one
 // of the alarms that last: of the same cause, and not graver.
 func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
-	runs, against, slow := []*measured{w.looks[confirmed[0]].first, run}, base, true
+	runs, against, slow := []*measured{w.states[confirmed[0]].first, run}, base, true
 	for _, a := range confirmed {
-		l := &w.looks[a]
+		l := &w.states[a]
 		if l.quick {
 			runs, against, slow = []*measured{l.first, run}, base, false
 			break
@@ -108,8 +108,8 @@ func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 	alarm.Slow = slow
 
 	number := -1
-	for i := range w.looks {
-		if open := w.looks[i].alarm; open >= 0 && w.alarms[open].Cause == alarm.Cause && (w.alarms[open].Major || !alarm.Major) {
+	for i := range w.states {
+		if open := w.states[i].alarm; open >= 0 && w.alarms[open].Cause == alarm.Cause && (w.alarms[open].Major || !alarm.Major) {
 			number = open
 		}
 	}
@@ -118,11 +118,11 @@ func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 		w.alarms = append(w.alarms, alarm)
 	}
 	for _, a := range confirmed {
-		l := &w.looks[a]
-		if point := &w.points[l.point]; point.Mark == MarkSuspect {
-			point.Mark = MarkRegressed
+		l := &w.states[a]
+		if point := &w.points[l.point]; point.Mark == RunSuspect {
+			point.Mark = RunRegressed
 		}
-		*l = look{state: Regressed, alarm: number}
+		*l = aspectState{state: Regressed, alarm: number}
 	}
 	if slow {
 		w.clean = slices.Clone(against) // the runs after it are part of the decline
@@ -132,8 +132,8 @@ func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 
 // endAlarms ends what lasts, because the baseline starts anew with a run.
 func (w *watch) endAlarms(o *Observation) {
-	for i := range w.looks {
-		if open := w.looks[i].alarm; open >= 0 {
+	for i := range w.states {
+		if open := w.states[i].alarm; open >= 0 {
 			w.alarms[open].Ended = o.Time
 		}
 	}

@@ -70,24 +70,24 @@ type Baseline struct {
 	Mean, Low, High float64
 }
 
-// Mark says what a run was taken for.
-type Mark string
+// RunMark is the judgement of one run.
+type RunMark string
 
 // The marks.
 const (
-	// MarkLearning: too few runs before it to judge it.
-	MarkLearning Mark = "learning"
-	// MarkUnjudged: too few tests in common with the runs before it.
-	MarkUnjudged Mark = "unjudged"
-	// MarkNormal: as the runs before it.
-	MarkNormal Mark = "normal"
-	// MarkSuspect: worse than chance explains; where a later run is normal, that
+	// RunLearning: too few runs before it to judge it.
+	RunLearning RunMark = "learning"
+	// RunUnjudged: too few tests in common with the runs before it.
+	RunUnjudged RunMark = "unjudged"
+	// RunNormal: as the runs before it.
+	RunNormal RunMark = "normal"
+	// RunSuspect: worse than chance explains; where a later run is normal, that
 	// one did not confirm it.
-	MarkSuspect Mark = "suspect"
-	// MarkRegressed: part of a confirmed regression.
-	MarkRegressed Mark = "regressed"
-	// MarkOutage: too many of its tests got no answer.
-	MarkOutage Mark = "outage"
+	RunSuspect RunMark = "suspect"
+	// RunRegressed: part of a confirmed regression.
+	RunRegressed RunMark = "regressed"
+	// RunOutage: too many of its tests got no answer.
+	RunOutage RunMark = "outage"
 )
 
 // Point is one run with its judgement.
@@ -98,7 +98,7 @@ type Point struct {
 	// Score is the run's composite, 0 to 10, unrounded.
 	Score float64
 	// Mark says what the run was taken for.
-	Mark Mark
+	Mark RunMark
 	// Fresh says that the baseline starts anew here.
 	Fresh bool
 	// Z is how far the run lies from its baseline, in standard errors, negative

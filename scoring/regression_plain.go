@@ -93,7 +93,7 @@ func PlainRegressions(rows []PlainRow) Report {
 func newPlainWatch() *plainWatch { return &plainWatch{alarm: -1, outage: -1} }
 
 func (w *plainWatch) add(row PlainRow) {
-	point := Point{ID: row.ID, Time: row.Time, Score: row.Score, Mark: MarkNormal}
+	point := Point{ID: row.ID, Time: row.Time, Score: row.Score, Mark: RunNormal}
 	if row.Model != "" {
 		if w.model != "" && row.Model != w.model {
 			w.end(row)
@@ -108,9 +108,9 @@ func (w *plainWatch) add(row PlainRow) {
 	judged := finite(row.Score) && finite(row.PassRate) && (row.Tests <= 0 || row.answers() >= leastTests)
 	switch {
 	case !judged:
-		point.Mark = MarkUnjudged
+		point.Mark = RunUnjudged
 	case point.Baseline.Runs < enoughRuns:
-		point.Mark = MarkLearning
+		point.Mark = RunLearning
 		if !broken {
 			w.before = append(w.before, row)
 		}
@@ -126,7 +126,7 @@ func (w *plainWatch) add(row PlainRow) {
 	}
 	w.tellOutage(row, broken)
 	if broken {
-		point.Mark = MarkOutage
+		point.Mark = RunOutage
 	}
 	w.report.Points = append(w.report.Points, point)
 }
@@ -165,28 +165,28 @@ func (w *plainWatch) below(row PlainRow, b Baseline) bool {
 }
 
 // fell takes in a row below the median.
-func (w *plainWatch) fell(row PlainRow, b Baseline) Mark {
+func (w *plainWatch) fell(row PlainRow, b Baseline) RunMark {
 	w.low = append(w.low, row)
 	if w.alarm >= 0 {
 		w.report.Alarms[w.alarm].Runs++
 		// What lasts becomes the new normal: the median moves on.
 		w.before = append(w.before, w.low[0])
 		w.low = w.low[1:]
-		return MarkRegressed
+		return RunRegressed
 	}
 	if len(w.low) < 2 {
-		return MarkSuspect
+		return RunSuspect
 	}
 	first := w.low[0]
 	for i := len(w.report.Points) - 1; i >= 0; i-- {
-		if w.report.Points[i].Mark == MarkSuspect {
-			w.report.Points[i].Mark = MarkRegressed
+		if w.report.Points[i].Mark == RunSuspect {
+			w.report.Points[i].Mark = RunRegressed
 			break
 		}
 	}
 	w.alarm = len(w.report.Alarms)
 	w.report.Alarms = append(w.report.Alarms, w.describe(first, row, b))
-	return MarkRegressed
+	return RunRegressed
 }
 
 // describe says what two rows show.

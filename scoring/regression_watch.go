@@ -47,7 +47,7 @@ func (a aspect) limits() limits {
 }
 
 // look is what is known of one aspect.
-type look struct {
+type aspectState struct {
 	// state is Normal, Suspect or Regressed.
 	state State
 	// decline is the sum of slow declines.
@@ -76,7 +76,7 @@ type watch struct {
 	// clean are the last unsuspicious runs, pending those whose suspicion is
 	// not decided yet.
 	clean, pending []*measured
-	looks          [aspects]look
+	states         [aspects]aspectState
 	// rise is a run that was better than chance explains, riseBase what it was
 	// compared with; risen says that the improvement was told.
 	rise     *measured
@@ -99,8 +99,8 @@ func newWatch(weights Composite) *watch {
 // restart forgets all that the baseline rests on.
 func (w *watch) restart() {
 	w.clean, w.pending, w.rise, w.riseBase, w.risen = nil, nil, nil, nil, false
-	for i := range w.looks {
-		w.looks[i] = look{state: Normal, alarm: -1}
+	for i := range w.states {
+		w.states[i] = aspectState{state: Normal, alarm: -1}
 	}
 }
 
@@ -110,7 +110,7 @@ func tail(runs []*measured, n int) []*measured { return runs[max(0, len(runs)-n)
 // add judges the next run.
 func (w *watch) add(o *Observation) {
 	run := w.measure(o)
-	point := Point{ID: o.ID, Time: o.Time, Score: run.score, Mark: MarkLearning}
+	point := Point{ID: o.ID, Time: o.Time, Score: run.score, Mark: RunLearning}
 	if w.changed(o) {
 		w.endAlarms(o)
 		w.restart()
@@ -122,7 +122,7 @@ func (w *watch) add(o *Observation) {
 	if len(base) < enoughRuns {
 		point.Baseline = Baseline{Runs: len(base)}
 		if run.sample.Tests < leastTests {
-			point.Mark = MarkUnjudged
+			point.Mark = RunUnjudged
 		}
 		if !broken && !o.Crowned && run.sample.Tests >= leastTests {
 			w.clean = append(w.clean, run)
@@ -138,10 +138,10 @@ func (w *watch) add(o *Observation) {
 	point.Baseline = w.baseline(base, now[wholeAspect])
 	point.Z = now[wholeAspect].z
 	point.Mark = w.judge(run, base, now)
-	if point.Mark == MarkUnjudged && !broken && run.sample.Tests >= leastTests {
+	if point.Mark == RunUnjudged && !broken && run.sample.Tests >= leastTests {
 		w.clean = append(w.clean, run) // other tasks: the baseline of theirs begins here
 	}
-	point.Decline = w.looks[wholeAspect].decline.sum
+	point.Decline = w.states[wholeAspect].decline.sum
 	w.note(point, run, broken, now)
 }
 
@@ -162,7 +162,7 @@ func (w *watch) changed(o *Observation) bool {
 // note records a run's point, and the outage where it is one.
 func (w *watch) note(point Point, run *measured, broken bool, now contrasts) {
 	if broken {
-		point.Mark = MarkOutage
+		point.Mark = RunOutage
 		w.tellOutage(run, now[qualityAspect])
 	} else if w.outage >= 0 {
 		w.alarms[w.outage].Ended = run.from.Time
@@ -175,13 +175,13 @@ func (w *watch) note(point Point, run *measured, broken bool, now contrasts) {
 }
 
 // judge takes a run through all aspects, and says what it is taken for.
-func (w *watch) judge(run *measured, base []*measured, now contrasts) Mark {
+func (w *watch) judge(run *measured, base []*measured, now contrasts) RunMark {
 	judged := false
 	for _, c := range now {
 		judged = judged || c.known
 	}
 	if !judged {
-		return MarkUnjudged
+		return RunUnjudged
 	}
 
 	// The runs before the last five, of which this one is the last.
@@ -194,7 +194,7 @@ func (w *watch) judge(run *measured, base []*measured, now contrasts) Mark {
 
 	var confirmed []aspect
 	for a := range aspects {
-		l := &w.looks[a]
+		l := &w.states[a]
 		if !now[a].known {
 			continue
 		}
@@ -225,7 +225,7 @@ func (w *watch) judge(run *measured, base []*measured, now contrasts) Mark {
 
 // suspect holds a run against the limits that make it suspect.
 func (w *watch) suspect(a aspect, run *measured, now, slow contrast, slowBase []*measured) {
-	l := &w.looks[a]
+	l := &w.states[a]
 	if slow.known {
 		l.decline.add(run, slow.z)
 	}
@@ -238,7 +238,7 @@ func (w *watch) suspect(a aspect, run *measured, now, slow contrast, slowBase []
 
 // confirm reports whether the run confirms the suspicion.
 func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast) bool {
-	l := &w.looks[a]
+	l := &w.states[a]
 	if l.quick {
 		both := w.contrast([]*measured{l.first, run}, base)[a]
 		if both.z < a.limits().together && both.fall >= a.limits().confirmFall-tiny && now.z < a.limits().alone {
@@ -254,7 +254,7 @@ func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast)
 // clear takes a suspicion back. The run that cleared it isn't suspicious in its
 // turn, or a model that is worse by too little for an alarm would be run again
 // and again; but it counts as part of a decline.
-func (w *watch) clear(l *look, run *measured, slow contrast) {
+func (w *watch) clear(l *aspectState, run *measured, slow contrast) {
 	if l.slow {
 		l.decline.restart(sumKept)
 	} else if slow.known {
@@ -265,7 +265,7 @@ func (w *watch) clear(l *look, run *measured, slow contrast) {
 
 // recovers ends a regression when the last two runs together don't show it.
 func (w *watch) recovers(a aspect, run *measured, base []*measured) {
-	l := &w.looks[a]
+	l := &w.states[a]
 	l.after = tail(append(l.after, run), 2)
 	if len(l.after) < 2 {
 		return
@@ -274,7 +274,7 @@ func (w *watch) recovers(a aspect, run *measured, base []*measured) {
 		return
 	}
 	alarm := l.alarm
-	*l = look{state: Normal, alarm: -1}
+	*l = aspectState{state: Normal, alarm: -1}
 	if !w.open(alarm) {
 		w.alarms[alarm].Ended = run.from.Time
 	}
@@ -282,8 +282,8 @@ func (w *watch) recovers(a aspect, run *measured, base []*measured) {
 
 // open reports whether an aspect still shows the alarm of that number.
 func (w *watch) open(number int) bool {
-	for i := range w.looks {
-		if w.looks[i].alarm == number {
+	for i := range w.states {
+		if w.states[i].alarm == number {
 			return true
 		}
 	}
@@ -292,7 +292,7 @@ func (w *watch) open(number int) bool {
 
 // settle takes the run into the baseline, unless anything is suspicious, and
 // says what it is taken for.
-func (w *watch) settle(run *measured) Mark {
+func (w *watch) settle(run *measured) RunMark {
 	state := w.state()
 	if !isOutage(run, tail(w.clean, baselineRuns)) {
 		w.pending = append(w.pending, run)
@@ -300,20 +300,20 @@ func (w *watch) settle(run *measured) Mark {
 	switch state {
 	case Regressed:
 		w.pending = tail(w.pending, 1) // if the next one ends it, both are good
-		return MarkRegressed
+		return RunRegressed
 	case Suspect:
-		return MarkSuspect
+		return RunSuspect
 	}
 	w.clean = append(w.clean, w.pending...)
 	w.pending = nil
-	return MarkNormal
+	return RunNormal
 }
 
 // state is that of all aspects together.
 func (w *watch) state() State {
 	state := Normal
-	for i := range w.looks {
-		switch w.looks[i].state {
+	for i := range w.states {
+		switch w.states[i].state {
 		case Regressed:
 			return Regressed
 		case Suspect:
@@ -385,8 +385,8 @@ func (w *watch) rerun() bool {
 	if w.outage >= 0 {
 		return false
 	}
-	for i := range w.looks {
-		if w.looks[i].state == Suspect {
+	for i := range w.states {
+		if w.states[i].state == Suspect {
 			return true
 		}
 	}

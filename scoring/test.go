@@ -36,17 +36,21 @@ type Test struct {
 	FirstToken time.Duration
 	// Tokens is how many the answer had, thinking included; 0 where unknown.
 	Tokens int
-	// Mark says what was odd about the answer: see the Mark constants; ""
-	// where nothing was.
-	Mark string
+	// Anomaly tells what was wrong with the form of the answer, "" for nothing.
+	// Its JSON name is that of older records.
+	Anomaly Anomaly `json:"Mark"`
 }
 
-// What can be odd about an answer. Such a test has not passed.
+// Anomaly is what can be wrong with the form of an answer. A test with one has
+// not passed.
+type Anomaly string
+
+// The anomalies.
 const (
-	// MarkCut: cut by the limit of its tokens.
-	MarkCut = "cut"
-	// MarkEmpty: no text, whatever the tokens.
-	MarkEmpty = "empty"
+	// AnomalyCut: the answer was cut off by the token limit.
+	AnomalyCut Anomaly = "cut"
+	// AnomalyEmpty: the answer has no text, whatever tokens were counted.
+	AnomalyEmpty Anomaly = "empty"
 )
 
 // Error reports whether the test got no answer.

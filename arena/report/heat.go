@@ -197,8 +197,8 @@ func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task strin
 			rank, k, g, w = 3, "late", "t", "timed out"
 		case t.Error():
 			rank, k, g, w = 4, "error", "!", "no answer"
-		case !t.Passed && t.Mark != "":
-			rank, k, g, w = 2, "odd", "–", clean(t.Mark)
+		case !t.Passed && t.Anomaly != "":
+			rank, k, g, w = 2, "odd", "–", clean(string(t.Anomaly))
 		case !t.Passed:
 			rank, k, g, w = 1, "fail", "×", "wrong"
 		}

@@ -86,7 +86,7 @@ func Results(number, tests int) []scoring.Test {
 		case 33:
 			t = scoring.Test{Task: t.Task, Domain: t.Domain, Cycle: t.Cycle, Outcome: scoring.Failed}
 		case 44:
-			t.Passed, t.Mark, t.Latency = false, scoring.MarkCut, 250*time.Microsecond
+			t.Passed, t.Anomaly, t.Latency = false, scoring.AnomalyCut, 250*time.Microsecond
 		}
 		list = append(list, t)
 	}

@@ -98,7 +98,7 @@ func (in *inserter) put(ctx context.Context, place sql.NullInt64, r history.Run,
 			tokens = t.Tokens
 		}
 		if _, err := in.test.ExecContext(ctx, position, number, t.Task, t.Domain, t.Cycle, t.Passed, string(t.Outcome),
-			t.Latency.Microseconds(), first, tokens, some(t.Mark)); err != nil {
+			t.Latency.Microseconds(), first, tokens, some(string(t.Anomaly))); err != nil {
 			return err
 		}
 	}

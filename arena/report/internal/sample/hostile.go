@@ -34,7 +34,7 @@ func Hostile() report.Data {
 	tests := func() []scoring.Test {
 		list := Tests(5, 24, 2, 0.6, time.Second)
 		for i := range list {
-			list[i].Task, list[i].Domain, list[i].Mark = Evil[i%len(Evil)], Evil[i%len(Evil)], Evil[(i+1)%len(Evil)]
+			list[i].Task, list[i].Domain, list[i].Anomaly = Evil[i%len(Evil)], Evil[i%len(Evil)], scoring.Anomaly(Evil[(i+1)%len(Evil)])
 			list[i].Outcome = []scoring.Outcome{scoring.Answered, scoring.TimedOut, scoring.Outcome(evil())}[i%3]
 		}
 		return list

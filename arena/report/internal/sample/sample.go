@@ -40,7 +40,7 @@ func Tests(seed uint64, tasks, cycles int, knows float64, latency time.Duration)
 			case 1:
 				t.Outcome, t.Passed, t.Latency, t.FirstToken = scoring.Failed, false, 0, 0
 			case 2:
-				t.Passed, t.Mark = false, scoring.MarkCut
+				t.Passed, t.Anomaly = false, scoring.AnomalyCut
 			}
 			list = append(list, t)
 		}
