@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ import (
 
 // TestNext runs the transcripts in testdata: each command adds to a session what
 // happened in it, and the answer is all that next says about it. "go test -run
-// TestNext ./arena -rewrite" writes the answers anew.
+// TestNext ./arena -rewrite" rewrites the answers.
 //
 //	session tasks=10 cap=40 before=10 after=10 …   begin a session
 //	evidence runs=4 pass=70                        runs of the champion's own that count
@@ -115,13 +116,14 @@ func (w *world) session(t *testing.T, d *datadriven.TestData) string {
 	return w.say(w.next())
 }
 
-// runs are runs of the champion's own, two cycles each.
+// runs are runs of the champion's own, two cycles each, one slower than the
+// other.
 func (w *world) runs(count, pass int) [][]scoring.Test {
 	var list [][]scoring.Test
 	for run := range count {
 		var tests []scoring.Test
 		for place := range 2 * w.Tasks {
-			tests = append(tests, w.test(place, run, pass, time.Second))
+			tests = append(tests, w.test(place, run, pass, time.Second+time.Duration(run)*150*time.Millisecond))
 		}
 		list = append(list, tests)
 	}
@@ -331,4 +333,13 @@ func judgement(l scoring.Look) string {
 		text += ", but " + strings.Join(l.Guards, " and ")
 	}
 	return text
+}
+
+// TestNextRound: figures are shown with two decimals, and none as minus zero.
+func TestNextRound(t *testing.T) {
+	for figure, want := range map[float64]string{1.005: "+1.01", -0.004: "+0.00", 0.004: "+0.00", -1.5: "-1.50", math.NaN(): "+0.00"} {
+		if got := fmt.Sprintf("%+.2f", round(figure)); got != want {
+			t.Errorf("%v is shown as %s, want %s", figure, got, want)
+		}
+	}
 }
