@@ -125,7 +125,7 @@ func TestHealedFromEveryFault(t *testing.T) {
 				_, took := c.until("M1", EventHealed, from, 45*time.Minute)
 				found := false
 				for _, e := range c.events.all() {
-					found = found || e.Node == "M1" && e.Text == tt.want
+					found = found || e.Node == "M1" && e.Text() == tt.want
 				}
 				if !found {
 					t.Errorf("no event %q", tt.want)
@@ -161,7 +161,7 @@ func TestRouteMovesAndComesBack(t *testing.T) {
 		c.servers[1].set(simHostDown, false)
 		e, _ := c.until("", EventRecovered, back, 4*time.Minute)
 		if got := c.healer.Now().Serving; got != "M2" {
-			t.Errorf("serving %q after %q, want M2", got, e.Text)
+			t.Errorf("serving %q after %q, want M2", got, e.Text())
 		}
 		c.servers[0].set(simHostDown, false)
 		c.until("M1", EventFailover, back, 4*time.Minute)

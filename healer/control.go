@@ -41,13 +41,13 @@ func (h *Watchdog) Check(ctx context.Context, node string) (NodeStatus, error) {
 	done := make(chan NodeStatus, 1)
 	h.mu.Lock()
 	running := h.running
-	switch d := &h.desks[i]; {
+	switch w := &h.watchers[i]; {
 	case !running:
 	case h.fleet.nodes[i].state.UnderRepair():
 		done <- h.nodeStatus(i)
 	default:
-		d.waiting = append(d.waiting, done)
-		d.rouse()
+		w.waiting = append(w.waiting, done)
+		w.post(input{kind: inCheck, node: i})
 	}
 	h.mu.Unlock()
 	if running {
@@ -62,29 +62,13 @@ func (h *Watchdog) Check(ctx context.Context, node string) (NodeStatus, error) {
 	return NodeStatus{}, fmt.Errorf("healer: check %s: %w", node, ErrNotRunning)
 }
 
-// checkWaits reports whether a call of Check waits for a check to begin.
-func (h *Watchdog) checkWaits(i int) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.desks[i].waiting) > 0
-}
-
-// answerWaiting ends the calls of Check for which no check can begin, because a
-// repair did.
-func (h *Watchdog) answerWaiting(i int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	d := &h.desks[i]
-	d.checking, d.waiting = append(d.checking, d.waiting...), nil
-	d.answerChecks(h.nodeStatus(i))
-}
-
-// answerChecks ends the calls of Check that wait for the check that is done.
-func (d *desk) answerChecks(n NodeStatus) {
-	for _, done := range d.checking {
+// answerChecks ends the calls of Check that wait for the check that is done. The
+// lock is held.
+func (w *watcher) answerChecks(n NodeStatus) {
+	for _, done := range w.checking {
 		done <- n
 	}
-	d.checking = nil
+	w.checking = nil
 }
 
 // Events implements [Healer].
@@ -100,62 +84,28 @@ func (h *Watchdog) Resume(ctx context.Context, node string) error { return h.set
 
 // setPause begins or, with nil, ends a pause.
 func (h *Watchdog) setPause(ctx context.Context, node string, p *Pause) error {
-	from, to := 0, h.config.Nodes.Len()
+	in := input{kind: inPause, node: allNodes, at: time.Now(), pause: p}
+	if p == nil {
+		in.kind = inResume
+	}
 	if node != "" {
 		i, err := h.place(node)
 		if err != nil {
 			return err
 		}
-		from, to = i, i+1
+		in.node = i
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("healer: %w", err)
 	}
-	now := time.Now()
-	if p != nil && p.ended(now) {
+	if p != nil && p.ended(in.at) {
 		return fmt.Errorf("healer: pause until %s: that is over", p.Until.Format(time.RFC3339))
 	}
-	h.mu.Lock()
-	changed := false
-	for i := from; i < to; i++ {
-		n := &h.fleet.nodes[i]
-		if p == nil && n.kept.Paused == nil {
-			continue
-		}
-		changed = true
-		n.kept.Paused = nil
-		if p != nil {
-			mine := *p
-			mine.Node = ""
-			n.kept.Paused = &mine
-		}
-		h.desks[i].rouse()
-	}
-	if changed {
-		h.version++
-		h.events.add(pauseEvent(node, p, now))
-	}
-	h.mu.Unlock()
-	if !changed {
+	if !h.step(in).save {
 		return nil
 	}
 	if err := h.save(); err != nil {
 		return fmt.Errorf("healer: %w", err)
 	}
 	return nil
-}
-
-// pauseEvent tells that a pause began or, with nil, ended.
-func pauseEvent(node string, p *Pause, at time.Time) Event {
-	if p == nil {
-		return Event{Time: at, Node: node, Type: EventResumed, Text: "repairs are resumed"}
-	}
-	text := "repairs are paused"
-	if !p.Until.IsZero() {
-		text += " until " + p.Until.Format("2006-01-02 15:04:05")
-	}
-	if p.Why != "" {
-		text += ": " + p.Why
-	}
-	return Event{Time: at, Node: node, Type: EventPaused, Text: text}
 }

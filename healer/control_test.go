@@ -94,7 +94,7 @@ func TestEventsFromAPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t, false, false)
 		c.start()
-		c.healer.Tell(Event{Time: time.Now(), Type: EventDegraded, Text: "one"})
+		c.healer.Tell(Event{Time: time.Now(), Type: EventDegraded, Detail: "one"})
 		var seen []Event
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -106,10 +106,10 @@ func TestEventsFromAPosition(t *testing.T) {
 				t.Errorf("%d after %d", e.ID, seen[len(seen)-1].ID)
 			}
 			seen = append(seen, e)
-			if e.Text == "one" {
-				c.healer.Tell(Event{Time: time.Now(), Type: EventDegraded, Text: "two"})
+			if e.Text() == "one" {
+				c.healer.Tell(Event{Time: time.Now(), Type: EventDegraded, Detail: "two"})
 			}
-			if e.Text == "two" {
+			if e.Text() == "two" {
 				cancel()
 			}
 		}
@@ -118,8 +118,8 @@ func TestEventsFromAPosition(t *testing.T) {
 		defer stop()
 		count := 0
 		for e := range c.healer.Events(rest, last) {
-			if count++; e.Text != "two" {
-				t.Errorf("got %q", e.Text)
+			if count++; e.Text() != "two" {
+				t.Errorf("got %q", e.Text())
 			}
 		}
 		if count != 1 {
@@ -138,11 +138,11 @@ func TestEventsFromAPosition(t *testing.T) {
 				}
 				break
 			}
-			if e.Text == "" {
+			if e.Text() == "" {
 				break
 			}
 			for range 3 * bufferedEvents {
-				c.healer.Tell(Event{Time: time.Now(), Type: EventDegraded, Text: "flood"})
+				c.healer.Tell(Event{Time: time.Now(), Type: EventDegraded, Detail: "flood"})
 			}
 		}
 		c.end()

@@ -27,8 +27,8 @@ func loadedWith(list ...nodes.Instance) nodes.Snapshot {
 func TestDiagnose(t *testing.T) {
 	now := time.Date(2026, 2, 25, 20, 15, 0, 0, time.UTC)
 	good, other := nodes.Instance{ID: "good", Model: "good"}, nodes.Instance{ID: "other", Model: "other"}
-	probe := func(s nodes.Snapshot) seen { return seen{kind: opProbe, at: now, snapshot: s} }
-	fault := func(kind opKind, f nodes.Fault) seen { return seen{kind: kind, at: now, fault: f} }
+	probe := func(s nodes.Snapshot) input { return input{kind: opProbe, at: now, snapshot: s} }
+	fault := func(k kind, f nodes.Fault) input { return input{kind: k, at: now, fault: f} }
 	stopping := good
 	stopping.Stopping, stopping.Expires = true, now.Add(-10*time.Second)
 	stuck := stopping
@@ -38,54 +38,54 @@ func TestDiagnose(t *testing.T) {
 
 	tests := []struct {
 		name string
-		seen seen
+		seen input
 		node func(*nodeState)
-		want cause
+		want Cause
 	}{
-		{"probe: wanted model loaded", probe(loadedWith(good)), nil, fine},
-		{"probe: wanted model beside another", probe(loadedWith(other, good)), nil, fine},
-		{"probe: nothing loaded", probe(loadedWith()), nil, modelMissing},
-		{"probe: nothing loaded, on demand", probe(loadedWith()), func(n *nodeState) { n.onDemand = true }, fine},
-		{"probe: another model loaded", probe(loadedWith(other)), nil, drift},
-		{"probe: another model loaded, none configured", probe(loadedWith(other)), func(n *nodeState) { n.wanted = nodes.Model{} }, fine},
-		{"probe: nothing loaded, none configured", probe(loadedWith()), func(n *nodeState) { n.wanted = nodes.Model{} }, modelMissing},
-		{"probe: being loaded", probe(loadedWith(loading)), nil, busy},
-		{"probe: being unloaded", probe(loadedWith(stopping)), nil, busy},
-		{"probe: stuck in stopping", probe(loadedWith(stuck)), nil, unloadStuck},
-		{"probe: not offered", probe(nodes.Snapshot{LoadedUnknown: true, Loaded: []nodes.Instance{other}}), nil, modelMissing},
+		{"probe: wanted model loaded", probe(loadedWith(good)), nil, ""},
+		{"probe: wanted model beside another", probe(loadedWith(other, good)), nil, ""},
+		{"probe: nothing loaded", probe(loadedWith()), nil, CauseModelMissing},
+		{"probe: nothing loaded, on demand", probe(loadedWith()), func(n *nodeState) { n.onDemand = true }, ""},
+		{"probe: another model loaded", probe(loadedWith(other)), nil, CauseDrift},
+		{"probe: another model loaded, none configured", probe(loadedWith(other)), func(n *nodeState) { n.wanted = nodes.Model{} }, ""},
+		{"probe: nothing loaded, none configured", probe(loadedWith()), func(n *nodeState) { n.wanted = nodes.Model{} }, CauseModelMissing},
+		{"probe: being loaded", probe(loadedWith(loading)), nil, CauseBusy},
+		{"probe: being unloaded", probe(loadedWith(stopping)), nil, CauseBusy},
+		{"probe: stuck in stopping", probe(loadedWith(stuck)), nil, CauseUnloadStuck},
+		{"probe: not offered", probe(nodes.Snapshot{LoadedUnknown: true, Loaded: []nodes.Instance{other}}), nil, CauseModelMissing},
 		{"probe: promoted model loaded", probe(loadedWith(other)), func(n *nodeState) {
 			n.kept.Override = &Override{Model: nodes.Model{Name: "other"}, Why: OverridePromoted}
-		}, fine},
+		}, ""},
 
-		{"probe: refused", fault(opProbe, nodes.Refused), nil, serverDown},
-		{"probe: unreachable", fault(opProbe, nodes.Unreachable), nil, serverDown},
-		{"probe: no answer", fault(opProbe, nodes.TimedOut), nil, serverHung},
-		{"probe: no answer, tokens flow", seen{kind: opProbe, at: now, fault: nodes.TimedOut, tokens: true}, nil, busy},
-		{"probe: 401", fault(opProbe, nodes.Unauthorized), nil, misconfigured},
-		{"probe: another engine", fault(opProbe, nodes.WrongEngine), nil, misconfigured},
-		{"probe: 429 or 503", fault(opProbe, nodes.Busy), nil, busy},
-		{"probe: 500", fault(opProbe, nodes.ServerFailed), nil, erroring},
-		{"probe: not JSON", fault(opProbe, nodes.Protocol), nil, erroring},
-		{"probe: cut off", fault(opProbe, nodes.CutOff), nil, erroring},
+		{"probe: refused", fault(opProbe, nodes.Refused), nil, CauseServerDown},
+		{"probe: unreachable", fault(opProbe, nodes.Unreachable), nil, CauseServerDown},
+		{"probe: no answer", fault(opProbe, nodes.TimedOut), nil, CauseServerHung},
+		{"probe: no answer, tokens flow", input{kind: opProbe, at: now, fault: nodes.TimedOut, tokens: true}, nil, CauseBusy},
+		{"probe: 401", fault(opProbe, nodes.Unauthorized), nil, CauseMisconfigured},
+		{"probe: another engine", fault(opProbe, nodes.WrongEngine), nil, CauseMisconfigured},
+		{"probe: 429 or 503", fault(opProbe, nodes.Busy), nil, CauseBusy},
+		{"probe: 500", fault(opProbe, nodes.ServerFailed), nil, CauseErroring},
+		{"probe: not JSON", fault(opProbe, nodes.Protocol), nil, CauseErroring},
+		{"probe: cut off", fault(opProbe, nodes.CutOff), nil, CauseErroring},
 
-		{"canary: token", seen{kind: opCanary, at: now}, nil, fine},
-		{"canary: no token", fault(opCanary, nodes.TimedOut), nil, wedged},
-		{"canary: no token, others flow", seen{kind: opCanary, at: now, fault: nodes.TimedOut, tokens: true}, nil, busy},
-		{"canary: empty", fault(opCanary, nodes.Empty), nil, erroring},
-		{"canary: cut off", fault(opCanary, nodes.CutOff), nil, erroring},
-		{"canary: crashed", fault(opCanary, nodes.Crashed), nil, erroring},
-		{"canary: 500", fault(opCanary, nodes.ServerFailed), nil, erroring},
-		{"canary: not loaded any more", fault(opCanary, nodes.NotLoaded), nil, modelMissing},
-		{"canary: model gone", fault(opCanary, nodes.ModelNotFound), nil, modelMissing},
-		{"canary: another model answered", fault(opCanary, nodes.WrongModel), nil, drift},
-		{"canary: 401", fault(opCanary, nodes.Unauthorized), nil, misconfigured},
-		{"canary: busy", fault(opCanary, nodes.Busy), nil, busy},
-		{"canary: server gone", fault(opCanary, nodes.Refused), nil, serverDown},
+		{"canary: token", input{kind: opCanary, at: now}, nil, ""},
+		{"canary: no token", fault(opCanary, nodes.TimedOut), nil, CauseWedged},
+		{"canary: no token, others flow", input{kind: opCanary, at: now, fault: nodes.TimedOut, tokens: true}, nil, CauseBusy},
+		{"canary: empty", fault(opCanary, nodes.Empty), nil, CauseErroring},
+		{"canary: cut off", fault(opCanary, nodes.CutOff), nil, CauseErroring},
+		{"canary: crashed", fault(opCanary, nodes.Crashed), nil, CauseErroring},
+		{"canary: 500", fault(opCanary, nodes.ServerFailed), nil, CauseErroring},
+		{"canary: not loaded any more", fault(opCanary, nodes.NotLoaded), nil, CauseModelMissing},
+		{"canary: model gone", fault(opCanary, nodes.ModelNotFound), nil, CauseModelMissing},
+		{"canary: another model answered", fault(opCanary, nodes.WrongModel), nil, CauseDrift},
+		{"canary: 401", fault(opCanary, nodes.Unauthorized), nil, CauseMisconfigured},
+		{"canary: busy", fault(opCanary, nodes.Busy), nil, CauseBusy},
+		{"canary: server gone", fault(opCanary, nodes.Refused), nil, CauseServerDown},
 
-		{"questions: 3 of 3", seen{kind: opQuestions, at: now, right: 3, asked: 3}, nil, fine},
-		{"questions: 2 of 3", seen{kind: opQuestions, at: now, right: 2, asked: 3}, nil, fine},
-		{"questions: 1 of 3", seen{kind: opQuestions, at: now, right: 1, asked: 3}, nil, badModel},
-		{"questions: hang", fault(opQuestions, nodes.TimedOut), nil, wedged},
+		{"questions: 3 of 3", input{kind: opQuestions, at: now, right: 3, graded: 3}, nil, ""},
+		{"questions: 2 of 3", input{kind: opQuestions, at: now, right: 2, graded: 3}, nil, ""},
+		{"questions: 1 of 3", input{kind: opQuestions, at: now, right: 1, graded: 3}, nil, CauseBadModel},
+		{"questions: hang", fault(opQuestions, nodes.TimedOut), nil, CauseWedged},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestDiagnose(t *testing.T) {
 			}
 			n.snapshot = tt.seen.snapshot
 			if got := diagnose(DefaultPolicy(), n, tt.seen); got.cause != tt.want {
-				t.Errorf("diagnose = %q (%s), want %q", got.cause, got.text, tt.want)
+				t.Errorf("diagnose = %q (%s), want %q", got.cause, got.evidence.String(), tt.want)
 			}
 		})
 	}
@@ -104,19 +104,19 @@ func TestDiagnose(t *testing.T) {
 // TestLadder holds what is done against each cause, by what the node can.
 func TestLadder(t *testing.T) {
 	tests := []struct {
-		cause                    cause
+		cause                    Cause
 		both, onlyLoad, onlyBoot []rung
 	}{
-		{serverDown, []rung{restart}, nil, []rung{restart}},
-		{serverHung, []rung{restart}, nil, []rung{restart}},
-		{modelMissing, []rung{load, reload, restart}, []rung{load, reload}, []rung{restart}},
-		{drift, []rung{load, reload, restart}, []rung{load, reload}, []rung{restart}},
-		{wedged, []rung{reload, restart}, []rung{reload}, []rung{restart}},
-		{erroring, []rung{reload, restart}, []rung{reload}, []rung{restart}},
-		{unloadStuck, []rung{reload, restart}, []rung{reload}, []rung{restart}},
-		{badModel, []rung{reload}, []rung{reload}, nil},
-		{misconfigured, nil, nil, nil},
-		{busy, nil, nil, nil},
+		{CauseServerDown, []rung{restart}, nil, []rung{restart}},
+		{CauseServerHung, []rung{restart}, nil, []rung{restart}},
+		{CauseModelMissing, []rung{load, reload, restart}, []rung{load, reload}, []rung{restart}},
+		{CauseDrift, []rung{load, reload, restart}, []rung{load, reload}, []rung{restart}},
+		{CauseWedged, []rung{reload, restart}, []rung{reload}, []rung{restart}},
+		{CauseErroring, []rung{reload, restart}, []rung{reload}, []rung{restart}},
+		{CauseUnloadStuck, []rung{reload, restart}, []rung{reload}, []rung{restart}},
+		{CauseBadModel, []rung{reload}, []rung{reload}, nil},
+		{CauseMisconfigured, nil, nil, nil},
+		{CauseBusy, nil, nil, nil},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.cause), func(t *testing.T) {

@@ -173,7 +173,7 @@ func (c *cluster) texts(node string, types ...healer.EventType) []string {
 	var out []string
 	for _, e := range c.events {
 		if e.Node == node && slices.Contains(types, e.Type) {
-			out = append(out, e.Text)
+			out = append(out, e.Text())
 		}
 	}
 	return out

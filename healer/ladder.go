@@ -11,16 +11,16 @@ const (
 
 // ladder returns the repairs that can help against a cause on this node,
 // mildest first. Empty means that nothing can be done from here.
-func ladder(n *nodeState, c cause) []rung {
+func ladder(n *nodeState, c Cause) []rung {
 	var all []rung
 	switch c {
-	case serverDown, serverHung:
+	case CauseServerDown, CauseServerHung:
 		all = []rung{restart}
-	case modelMissing, drift:
+	case CauseModelMissing, CauseDrift:
 		all = []rung{load, reload, restart}
-	case wedged, erroring, unloadStuck, placement:
+	case CauseWedged, CauseErroring, CauseUnloadStuck, CausePlacement:
 		all = []rung{reload, restart}
-	case badModel:
+	case CauseBadModel:
 		all = []rung{reload}
 	}
 	var can []rung

@@ -56,7 +56,7 @@ func (l *log) Emit(e Event) {
 	defer l.mu.Unlock()
 	line := LogLine(e) + "\n"
 	if l.lost > 0 {
-		note := Event{Time: e.Time, Text: fmt.Sprintf("the log could not be written: %d lines are lost: %v", l.lost, l.err)}
+		note := Event{Time: e.Time, Detail: fmt.Sprintf("the log could not be written: %d lines are lost: %v", l.lost, l.err)}
 		line = LogLine(note) + "\n" + line
 	}
 	if _, err := l.w.Write([]byte(line)); err != nil {

@@ -30,7 +30,7 @@ func TestLogLine(t *testing.T) {
 		{"blanks stay", "M1", "a  b", "[2026-02-25 20:15:00] M1: a  b"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := healer.LogLine(healer.Event{Time: quarterPast, Node: c.node, Text: c.text})
+			got := healer.LogLine(healer.Event{Time: quarterPast, Node: c.node, Detail: c.text})
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Errorf("want(-) got(+):\n%s", diff)
 			}
@@ -56,7 +56,7 @@ func TestLogLosses(t *testing.T) {
 	w := &brokenFor{writes: 2}
 	sink := healer.NewLog(w)
 	for i := range 4 {
-		sink.Emit(healer.Event{Time: quarterPast, Text: fmt.Sprintf("event %d", i)})
+		sink.Emit(healer.Event{Time: quarterPast, Detail: fmt.Sprintf("event %d", i)})
 	}
 	want := `[2026-02-25 20:15:00] the log could not be written: 2 lines are lost: no space left on device
 [2026-02-25 20:15:00] event 2
@@ -75,7 +75,7 @@ func TestLogConcurrent(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 100 {
-				sink.Emit(healer.Event{Time: quarterPast, Node: "M1", Text: "suspect"})
+				sink.Emit(healer.Event{Time: quarterPast, Node: "M1", Detail: "suspect"})
 			}
 		})
 	}

@@ -1,10 +1,8 @@
 package healer
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -14,33 +12,48 @@ import (
 // decide returns a changed copy.
 type nodeState struct {
 	traits
-	kept kept
+	kept persisted
 
 	state State
 	// served: it has answered questions since it last left the route, so that
 	// Suspect is still a serving state and not a node never seen well.
-	served   bool
-	incident incident
-	worse    worse
-	snapshot nodes.Snapshot // of the latest probe that got one
+	served       bool
+	incident     incident
+	degradations degradations
+	snapshot     nodes.Snapshot // of the latest probe that got one
+	last         moments
+	healthySince time.Time // zero while it is out of service
+	busySince    time.Time // zero while it is not busy
+	lastError    string
+	asked        string // digest of the file whose answers were last checked
 
-	probed     time.Time // start of the latest probe
-	checked    time.Time // end of the latest check
-	passed     time.Time // end of the latest check that passed
-	answered   time.Time // latest token seen, asked for or real
-	questioned time.Time // latest passed mini-benchmark
-	healthy    time.Time // when it came into service; zero out of it
-	busySince  time.Time
-	accused    time.Time // when a real request's failure last made it suspect
-	lastError  string
-	asked      string // digest of the file whose answers were last checked
+	next     op       // what is under way or waits for its time
+	check    bool     // somebody waits for the check under way
+	takeover takeover // of what other processes changed
+	rerun    rerun    // what the latest alarm asks for, until it begins
+	told     told     // what the route was told last
+}
 
-	// checkAsked: somebody waits for a check.
-	checkAsked bool
-	// revision counts what other processes changed of what is kept.
+// moments are the times of the latest events of their kinds.
+type moments struct {
+	probed     time.Time // a probe began
+	checked    time.Time // a check ended
+	passed     time.Time // a check passed
+	answered   time.Time // a token came, asked for or real
+	questioned time.Time // the mini-benchmark passed
+	accused    time.Time // a failed request made the node suspect
+}
+
+// takeover counts what other processes changed of what is kept.
+type takeover struct {
 	revision int
-	// unasked: another process chose the model, and it was not asked since.
-	unasked bool
+	unasked  bool // another process chose the model, and it was not asked since
+}
+
+// told is what the route knows of a node.
+type told struct {
+	serves bool
+	model  string
 }
 
 // traits are what a node is; they do not change while the healer runs.
@@ -54,8 +67,8 @@ type traits struct {
 	canonical  func(model string) string
 }
 
-// kept is what survives a restart of the healer.
-type kept struct {
+// persisted is what survives a restart of the healer.
+type persisted struct {
 	// LastKnownGood is the model that was verified and then stayed healthy.
 	LastKnownGood *nodes.Model `json:"last_known_good,omitempty"`
 	// VRAMShare is how much of it was on the GPU then; 0 is unknown.
@@ -81,7 +94,7 @@ type kept struct {
 	Paused *Pause `json:"paused,omitempty"`
 }
 
-func (k kept) empty() bool { return reflect.DeepEqual(k, kept{}) }
+func (k persisted) empty() bool { return reflect.DeepEqual(k, persisted{}) }
 
 // Override is a model that serves in place of the config's. It holds only
 // while the config still asks for what it replaced, so that a config edited
@@ -110,43 +123,38 @@ const (
 	OverrideRolledBack = "rolled back"
 )
 
-// worse holds the reasons for which a node that serves is degraded.
-type worse struct {
-	history   string // the history says so
-	placement string // part of the model runs on the CPU
-	gone      string // its file is gone from disk
-	settings  string // it runs with other settings than were asked for
-	held      string // it needs a repair, and nobody else serves
+// degradations are the reasons for which a node that serves is degraded; nil
+// means that it is not for that one.
+type degradations struct {
+	held       *Degradation
+	regression *Degradation
+	placement  *Degradation
+	gone       *Degradation
+	settings   *Degradation
 }
 
-func (w worse) text() string {
-	var list []string
-	for _, s := range []string{w.held, w.history, w.placement, w.gone, w.settings} {
-		if s != "" {
-			list = append(list, s)
+// list returns those that hold, in the order in which they are told.
+func (d degradations) list() []Degradation {
+	var list []Degradation
+	for _, one := range []*Degradation{d.held, d.regression, d.placement, d.gone, d.settings} {
+		if one != nil {
+			list = append(list, *one)
 		}
 	}
-	if len(list) == 0 {
-		return ""
-	}
-	text := list[0]
-	for _, s := range list[1:] {
-		text += "; " + s
-	}
-	return text
+	return list
 }
 
 // incident is one fault from the first failed check to the end.
 type incident struct {
-	cause    cause
-	text     string
+	cause    Cause
+	evidence Evidence
 	began    time.Time
-	check    opKind // which check failed, and must pass
-	step     int    // next rung of the ladder
-	attempts int    // repairs of this incident
-	failed   int    // failed verifications in a row
-	told     bool   // offline was told
-	served   bool   // it was in service until its second failed check
+	check    kind // which check failed, and must pass
+	step     int  // next rung of the ladder
+	attempts int  // repairs of this incident
+	failed   int  // failed verifications in a row
+	told     bool // offline was told
+	served   bool // it was in service until its second failed check
 	target   nodes.Model
 	rejected nodes.Model  // what is being rolled back from
 	back     *nodes.Model // what is being rolled back to
@@ -156,12 +164,12 @@ type incident struct {
 	busy     time.Time    // since when its verification is put off for busy
 }
 
-// is takes a new diagnosis; another cause starts its own ladder.
+// is sets a new diagnosis; another cause starts its own ladder.
 func (i *incident) is(f finding) {
 	if i.cause != f.cause {
 		i.step = 0
 	}
-	i.cause, i.text = f.cause, f.text
+	i.cause, i.evidence = f.cause, f.evidence
 }
 
 func (n *nodeState) serves() bool { return n.served && n.state.Serves() }
@@ -243,23 +251,23 @@ func (n *nodeState) inService() (nodes.Model, bool) {
 	return m, true
 }
 
-// otherSettings says in which settings the instance differs from those asked
-// for, "" where in none. It is told and not repaired: mostly another client
-// asks with settings of its own, and a reload would be the next round of a
-// fight between the two.
-func (n *nodeState) otherSettings(inst *nodes.Instance) string {
+// otherSettings returns the evidence of settings that differ from those asked
+// for, nil where none does. It is told and not repaired: mostly another client
+// asks with settings of its own, and a reload would be the next round of a fight
+// between the two.
+func (n *nodeState) otherSettings(inst *nodes.Instance) *Evidence {
 	if inst == nil {
-		return ""
+		return nil
 	}
-	var list []string
+	var list []SettingDiff
 	wanted := n.goal().Settings
 	for _, name := range wanted.Unmet(inst.Settings) {
-		list = append(list, fmt.Sprintf("%s %v, not %v", name, inst.Settings[name], wanted[name]))
+		list = append(list, SettingDiff{name, inst.Settings[name], wanted[name]})
 	}
 	if len(list) == 0 {
-		return ""
+		return nil
 	}
-	return inst.Model + " runs with " + strings.Join(list, ", ")
+	return &Evidence{Asked: string(opProbe), Found: FoundOtherSettings, Model: inst.Model, Settings: list}
 }
 
 // rollbackTarget returns what to go back to from the model that failed: the

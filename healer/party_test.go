@@ -106,7 +106,7 @@ func (p *party) tournament(ctx context.Context, random *rand.Rand) {
 	if err != nil || p.state.Remember(ctx, p.node, &champion) != nil || killed == 0 {
 		return
 	}
-	if !pause(ctx, attendEvery+100*time.Millisecond) { // by now the healer keeps off
+	if !pause(ctx, pollEvery+100*time.Millisecond) { // by now the healer keeps off
 		return
 	}
 	p.server.mu.Lock()

@@ -99,7 +99,7 @@ func TestRealServerStoppedLeavesTheRouteAndIsHealed(t *testing.T) {
 	if most := c.policy.Interval + c.policy.RetryAfter + 2*time.Second + time.Second; out > most {
 		t.Errorf("out of the route after %s, want at most %s", out, most)
 	}
-	if e := c.wait("O2", healer.EventFailover, time.Second); e.Text != "takes the traffic from O1" {
+	if e := c.wait("O2", healer.EventFailover, time.Second); e.Text() != "takes the traffic from O1" {
 		t.Errorf("failover: %s", e)
 	}
 	c.healedAfter("O1", realBound(c.policy))
@@ -129,7 +129,7 @@ func TestRealRunnerStoppedIsHealed(t *testing.T) {
 	before := servers[0].Runners()
 	servers[0].StopRunner()
 	e := c.wait("O1", healer.EventDraining, 20*time.Second)
-	if !strings.HasPrefix(e.Text, "out of the route: wedged") {
+	if !strings.HasPrefix(e.Text(), "out of the route: wedged") {
 		t.Errorf("diagnosis: %s", e)
 	}
 	c.healedAfter("O1", realBound(c.policy)+c.policy.CanaryEvery+2*c.policy.CanaryTimeout)

@@ -1,11 +1,7 @@
 package healer
 
 import (
-	"context"
-	"fmt"
 	"time"
-
-	"github.com/sourcegraph/conc/panics"
 )
 
 // Judgement is what the history says of a node that got worse.
@@ -63,72 +59,56 @@ func (o OnRegression) rerun(j Judgement) Rerun {
 	return ""
 }
 
-// wish is a rerun that waits for its turn.
-type wish struct {
+// rerun is what an alarm asks for, until it is begun.
+type rerun struct {
 	kind   Rerun
 	alarm  string
 	reason string
 }
 
-// Judge takes the whole word of the history, as of its latest run: the nodes
-// that are named got worse, all others didn't, or no longer are. A node that
-// got worse goes on serving, as degraded, and an alarm that was not told yet is
-// told.
+// Judge replaces the set of regressions known to the healer. The list must be
+// complete: a node in it is marked degraded and keeps serving, every other node's
+// mark is cleared. Each Alarm is reported once.
 func (h *Watchdog) Judge(list []Judgement) {
-	h.mu.Lock()
-	h.word = append([]Judgement{}, list...)
-	h.mu.Unlock()
-	h.heed()
+	h.apply(input{kind: inJudgements, at: time.Now(), judgements: list})
 }
 
-// heed marks the nodes that the history's latest word is about, which changes
-// with what they serve.
-func (h *Watchdog) heed() {
-	changed := false
-	h.mu.Lock()
-	if h.word == nil {
-		h.mu.Unlock()
-		return
-	}
-	named := h.fleet.judged(h.word)
-	for i := range h.fleet.nodes {
-		n, d := &h.fleet.nodes[i], &h.desks[i]
+// applyJudgements sets each node's regression mark from the latest judgements. It
+// runs again when a node changes its model, because a judgement holds for the
+// model it names.
+func (f *fleet) applyJudgements(at time.Time, out *ready) {
+	f.stale = false
+	named := f.judged(f.judgements)
+	for i := range f.nodes {
+		n := f.nodes[i]
 		j, worse := named[i]
-		before := n.worse.history
-		n.worse.history, d.wish = "", wish{}
-		if !worse {
-			if before != "" {
-				d.rouse()
+		before := n.degradations.regression
+		n.degradations.regression, n.rerun = nil, rerun{}
+		if worse {
+			if kind := f.onRegression.rerun(j); kind != "" && n.kept.Asked != string(kind)+" "+j.Alarm {
+				n.rerun = rerun{kind, j.Alarm, j.Reason}
 			}
-			continue
 		}
-		if kind := h.config.OnRegression.rerun(j); kind != "" && n.kept.Asked != string(kind)+" "+j.Alarm {
-			d.wish = wish{kind, j.Alarm, j.Reason}
+		confirmed := worse && !j.Suspected
+		if confirmed {
+			n.degradations.regression = &Degradation{Kind: DegradedRegression, Model: j.Model, Detail: j.Reason}
 		}
-		if j.Suspected {
-			if before != "" {
-				d.rouse()
-			}
-			continue
+		changed := confirmed != (before != nil) || confirmed && before.Detail != j.Reason
+		if changed && (n.state == Healthy || n.state == Degraded) {
+			n.lookNow(at)
 		}
-		n.worse.history = j.Reason
-		if before != j.Reason {
-			d.rouse()
-		}
-		if n.kept.Alarm != j.Alarm {
+		if confirmed && n.kept.Alarm != j.Alarm {
 			n.kept.Alarm = j.Alarm
-			h.version++
-			changed = true
-			h.events.add(Event{Time: time.Now(), Node: n.name, Type: EventRegression, Text: fmt.Sprintf("[REGRESSION] %s %s", n.name, j.Reason)})
+			out.events = append(out.events, Event{
+				Time: at, Node: n.name, Type: EventRegression, Rule: RuleRegression, Model: j.Model, Detail: j.Reason,
+			})
 		}
+		f.replan(i, n, input{kind: inJudgements, at: at}, out)
 	}
-	h.mu.Unlock()
-	if changed {
-		h.keep("")
-	}
+	f.stale = false
 }
 
-// judged is what the history says of which node. Of a suspicion and a
+// judged returns the judgement of each node, by place. Of a suspicion and a
 // confirmed regression of one node the latter counts.
 func (f *fleet) judged(list []Judgement) map[int]Judgement {
 	named := map[int]Judgement{}
@@ -157,62 +137,29 @@ func (n *nodeState) isToServe(model string) bool {
 	return ok && n.same(m.Name, model)
 }
 
-// SetHistory tells that the history says a node got worse, or, with an empty
-// reason, that it no longer does. The node goes on serving, as degraded. A
-// program that has runs to judge calls [Watchdog.Judge].
-func (h *Watchdog) SetHistory(node, reason string) {
-	if i, ok := h.config.Nodes.Index(node); ok {
-		h.mu.Lock()
-		h.fleet.nodes[i].worse.history = reason
-		h.mu.Unlock()
-	}
-}
-
-// rerunEvery is how often it is looked whether a rerun may begin.
-const rerunEvery = 5 * time.Second
-
-// reruns asks for what alarms call for, one at a time, until ctx ends.
-func (h *Watchdog) reruns(ctx context.Context) {
-	for pause(ctx, rerunEvery) {
-		i, w, ok := h.nextWish()
-		if !ok {
-			continue
-		}
-		h.keep("") // before it begins: asked for once, whatever ends this process
-		name := h.config.Nodes.At(i).Name
-		text := "measuring again, to confirm: " + w.reason
-		if w.kind == RerunTournament {
-			text = "holding a tournament against the last known good model: " + w.reason
-		}
-		h.tell(Event{Time: time.Now(), Node: name, Type: EventRepair, Text: text})
-		var err error
-		if caught := panics.Try(func() { err = h.config.Rerun(ctx, name, w.kind) }); caught != nil {
-			err = caught.AsError()
-		}
-		if err != nil && ctx.Err() == nil {
-			h.tell(Event{Time: time.Now(), Node: name, Type: EventDegraded, Text: fmt.Sprintf("%s: %v", w.kind, err)})
-		}
-	}
-}
-
-// nextWish takes the first rerun that may begin now. It takes its node out of
-// service for a while, so none begins while another node is being repaired, or
+// startRerun begins the first rerun that may begin now. It takes its node out of
+// service for a while, so none begins while another node is under repair, or
 // while no other serves.
-func (h *Watchdog) nextWish() (int, wish, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.fleet.repairs > 0 {
-		return 0, wish{}, false
+func (f *fleet) startRerun(at time.Time, out *ready) {
+	if f.reruns == 0 || !f.canRerun || f.rerunning || f.repairs > 0 || f.count < 2 && len(f.nodes) > 1 {
+		return
 	}
-	for i := range h.desks {
-		n, w := &h.fleet.nodes[i], h.desks[i].wish
-		if w.kind == "" || n.kept.Paused != nil || !n.serves() || h.fleet.count < 2 && len(h.fleet.nodes) > 1 {
+	for i := range f.nodes {
+		n := f.nodes[i]
+		r := n.rerun
+		if r.kind == "" || !n.serves() || n.kept.Paused != nil {
 			continue
 		}
-		h.desks[i].wish = wish{}
-		n.kept.Asked = string(w.kind) + " " + w.alarm
-		h.version++
-		return i, w, true
+		n.rerun = rerun{}
+		n.kept.Asked = string(r.kind) + " " + r.alarm
+		rule := RuleConfirmRun
+		if r.kind == RerunTournament {
+			rule = RuleTournament
+		}
+		out.events = append(out.events, Event{Time: at, Node: n.name, Type: EventRepair, Rule: rule, Detail: r.reason})
+		out.rerun = &planRerun{i, r.kind}
+		f.rerunning = true
+		f.set(i, n, f.nodes[i].kept, input{kind: inJudgements, at: at}, out)
+		return
 	}
-	return 0, wish{}, false
 }

@@ -41,13 +41,13 @@ func TestAlarmIsToldOnce(t *testing.T) {
 		}
 		from = time.Now()
 		c.healer.Judge(nil)
-		if e, took := c.until("M1", EventRecovered, from, time.Minute); took > 2*time.Second || e.Text != "no longer degraded" {
-			t.Errorf("%q after %s", e.Text, took)
+		if e, took := c.until("M1", EventRecovered, from, time.Minute); took > 2*time.Second || e.Text() != "no longer degraded" {
+			t.Errorf("%q after %s", e.Text(), took)
 		}
 		c.healer.Judge(second)
 		c.healer.Judge([]Judgement{{Node: "M2", Alarm: "run-10", Reason: "one run alone", Suspected: true}})
 		time.Sleep(2 * time.Minute)
-		want := []string{"[REGRESSION] M1 score 9.2 → 7.8 (-15%)", "[REGRESSION] M1 score 9.1 → 7.9 (-13%)"}
+		want := []string{"[REGRESSION] score 9.2 → 7.8 (-15%)", "[REGRESSION] score 9.1 → 7.9 (-13%)"}
 		if diff := cmp.Diff(want, c.texts("M1", EventRegression)); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
@@ -60,10 +60,12 @@ func TestAlarmIsToldOnce(t *testing.T) {
 
 // TestJudged: which node an alarm is about.
 func TestJudged(t *testing.T) {
+	promoted := newNodeState(newSimServer("M3").node(false))
+	promoted.kept.Override = &Override{Model: simWon, Replaces: nodes.Model{Name: simModel}}
 	f := newFleet(DefaultPolicy(), []nodeState{
-		newNodeState(newSimServer("M1").node(false), kept{}),
-		newNodeState(newSimServer("M2").node(false), kept{}),
-		newNodeState(newSimServer("M3").node(false), kept{Override: &Override{Model: simWon, Replaces: nodes.Model{Name: simModel}}}),
+		newNodeState(newSimServer("M1").node(false)),
+		newNodeState(newSimServer("M2").node(false)),
+		promoted,
 	}, []int{1, 0, 2})
 	for _, c := range []struct {
 		name string

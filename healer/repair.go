@@ -14,19 +14,19 @@ const awaitPoll = time.Second
 // waits for its turn.
 func (d *decision) drained() op {
 	n := &d.n
-	if d.s.kind != opProbe {
+	if d.in.kind != opProbe {
 		return d.tryRepair()
 	}
-	f := diagnose(d.p, n, d.s)
+	f := diagnose(d.p, n, d.in)
 	switch f.cause {
-	case busy:
+	case CauseBusy:
 		if d.isBusy(f) {
-			return op{kind: opProbe, at: d.s.at.Add(d.p.RetryAfter)}
+			return op{kind: opProbe, at: d.in.at.Add(d.p.RetryAfter)}
 		}
-	case misconfigured:
+	case CauseMisconfigured:
 		n.incident.is(f)
 		return d.wrongConfig()
-	case fine:
+	case "":
 		if n.incident.check == opProbe && d.v.slot && n.kept.Paused == nil { // what had failed passes now
 			return d.verify()
 		}
@@ -38,14 +38,14 @@ func (d *decision) drained() op {
 
 // tryRepair starts a repair, or says when to look again.
 func (d *decision) tryRepair() op {
-	n, at := &d.n, d.s.at
+	n, at := &d.n, d.in.at
 	switch {
 	case n.state == Draining && n.incident.served && n.incident.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1:
-		n.served, n.healthy = true, at // the others went meanwhile
-		return d.hold(finding{n.incident.cause, n.incident.text})
+		n.served, n.healthySince = true, at // the others went meanwhile
+		return d.hold(finding{n.incident.cause, n.incident.evidence})
 	case n.kept.Paused != nil:
 		n.incident.paused = true
-		return d.giveUp("repairs are paused")
+		return d.giveUp(RuleRepairsPaused, nil)
 	case len(ladder(n, n.incident.cause)) == 0:
 		if target, ok := d.wayBack(); ok {
 			if !d.v.slot || at.Before(n.kept.NextRepair) {
@@ -53,7 +53,7 @@ func (d *decision) tryRepair() op {
 			}
 			return d.rollback(target)
 		}
-		return d.giveUp("nothing can be done about it from here")
+		return d.giveUp(RuleNoRemedy, nil)
 	case !d.v.slot || at.Before(n.kept.NextRepair):
 		return d.waitForTurn()
 	}
@@ -63,7 +63,7 @@ func (d *decision) tryRepair() op {
 	}
 	n.incident.paused = false
 	n.incident.previous = nil
-	if n.incident.cause == drift && len(n.snapshot.Loaded) > 0 && !n.snapshot.LoadedUnknown {
+	if n.incident.cause == CauseDrift && len(n.snapshot.Loaded) > 0 && !n.snapshot.LoadedUnknown {
 		inst := n.snapshot.Loaded[0]
 		n.incident.previous = &nodes.Model{Name: inst.Model, Digest: inst.Digest}
 	}
@@ -73,7 +73,7 @@ func (d *decision) tryRepair() op {
 // wayBack is a rollback where the ladder is empty: only for a model that is
 // itself the trouble, and not for a server that is down.
 func (d *decision) wayBack() (nodes.Model, bool) {
-	if d.n.incident.cause != badModel && d.n.incident.cause != lostTrial {
+	if d.n.incident.cause != CauseBadModel && d.n.incident.cause != CauseLostTrial {
 		return nodes.Model{}, false
 	}
 	d.n.incident.target = d.n.goal()
@@ -85,8 +85,8 @@ func (d *decision) waitForTurn() op {
 	if d.n.state == Offline {
 		wait = d.p.Interval
 	}
-	at := d.s.at.Add(wait)
-	if turn := d.n.kept.NextRepair; turn.After(d.s.at) && turn.Before(at) {
+	at := d.in.at.Add(wait)
+	if turn := d.n.kept.NextRepair; turn.After(d.in.at) && turn.Before(at) {
 		at = turn
 	}
 	return op{kind: opProbe, at: at}
@@ -103,50 +103,54 @@ func (d *decision) attempt(at time.Time) op {
 	n.kept.Attempts++
 	n.state = Repairing
 	target := n.incident.target
+	e := n.incident.about()
+	e.Attempt, e.Model = n.incident.attempts, target.Name
 	switch r {
 	case restart:
-		d.tell(EventRepair, "%s: restarting the server", n.incident.cause)
+		d.tell(EventRepair, RuleRestart, e)
 		return op{kind: opRestart, at: at}
 	case reload:
-		d.tell(EventRepair, "%s: unloading and loading %s", n.incident.cause, target.Name)
+		d.tell(EventRepair, RuleReload, e)
 	default:
-		d.tell(EventRepair, "%s: loading %s", n.incident.cause, target.Name)
+		d.tell(EventRepair, RuleLoad, e)
 	}
 	return op{kind: opEnsure, at: at, model: target, reload: r == reload}
 }
 
 // repaired goes on after one step of a repair or rollback.
 func (d *decision) repaired() op {
-	n, s := &d.n, d.s
-	switch s.kind {
+	n, in := &d.n, d.in
+	switch in.kind {
 	case opRestart:
-		if s.fault != "" {
-			return d.attemptFailed(s.fault, s.detail)
+		if in.fault != "" {
+			return d.attemptFailed(in.failure())
 		}
-		if s.output != "" {
-			d.tell(EventRepair, "restart command ended: %s", s.output)
+		if in.output != "" {
+			d.tell(EventRepair, RuleRestartEnded, Event{Cause: n.incident.cause, Attempt: n.incident.attempts, Detail: in.output})
 		}
-		n.incident.await = s.at.Add(d.p.RestartWait)
-		return op{kind: opProbe, at: s.at}
+		n.incident.await = in.at.Add(d.p.RestartWait)
+		return op{kind: opProbe, at: in.at}
 	case opProbe: // is the restarted server there?
-		switch f := diagnose(d.p, n, s); {
-		case f.cause == misconfigured:
+		switch f := diagnose(d.p, n, in); {
+		case f.cause == CauseMisconfigured:
 			n.incident.is(f)
 			return d.wrongConfig()
-		case s.fault != "" && s.at.Before(n.incident.await),
-			s.fault == nodes.Busy && s.at.Before(n.incident.await.Add(d.p.BusyLimit)): // it is there, and loads its model
-			return op{kind: opProbe, at: s.at.Add(awaitPoll)}
-		case s.fault != "":
-			return d.attemptFailed(s.fault, fmt.Sprintf("no answer %s after the restart", brief(d.p.RestartWait)))
+		case in.fault != "" && in.at.Before(n.incident.await),
+			in.fault == nodes.Busy && in.at.Before(n.incident.await.Add(d.p.BusyLimit)): // it is there, and loads its model
+			return op{kind: opProbe, at: in.at.Add(awaitPoll)}
+		case in.fault != "":
+			e := in.failure()
+			e.Detail = fmt.Sprintf("no answer %s after the restart", brief(d.p.RestartWait))
+			return d.attemptFailed(e)
 		case n.canLoad && !n.snapshot.ReadOnly && n.incident.target.Name != "":
-			return op{kind: opEnsure, at: s.at, model: n.incident.target}
+			return op{kind: opEnsure, at: in.at, model: n.incident.target}
 		}
 		return d.verify()
 	case opEnsure:
-		if s.fault != "" {
-			return d.attemptFailed(s.fault, s.detail)
+		if in.fault != "" {
+			return d.attemptFailed(in.failure())
 		}
-		n.snapshot = s.snapshot
+		n.snapshot = in.snapshot
 		return d.verify()
 	}
 	return d.verify()
@@ -158,27 +162,27 @@ func (d *decision) verify() op {
 	if d.n.incident.target.Name != "" {
 		m = d.n.incident.target
 	}
-	return op{kind: opQuestions, at: d.s.at, model: m}
+	return op{kind: opQuestions, at: d.in.at, model: m}
 }
 
 // attemptFailed goes on after a repair that ended in an error.
-func (d *decision) attemptFailed(f nodes.Fault, detail string) op {
+func (d *decision) attemptFailed(e Evidence) op {
 	n := &d.n
-	d.tell(EventRepair, "repair failed: %s", firstText(detail, string(f)))
-	n.kept.NextRepair = d.s.at.Add(d.p.backoff(n.kept.Attempts))
+	d.tell(EventRepair, RuleRepairFailed, Event{Cause: n.incident.cause, Attempt: n.incident.attempts, Model: n.incident.target.Name, Repair: &e})
+	n.kept.NextRepair = d.in.at.Add(d.p.backoff(n.kept.Attempts))
 	if n.state == RollingBack {
-		return d.giveUp("the rollback failed too")
+		return d.giveUp(RuleRollbackFailed, &e)
 	}
-	switch f {
+	switch e.Fault {
 	case nodes.Unauthorized, nodes.WrongEngine:
-		n.incident.is(finding{misconfigured, detail})
+		n.incident.is(finding{CauseMisconfigured, e})
 		return d.wrongConfig()
 	case nodes.ModelNotFound, nodes.TooLarge, nodes.ReadOnly:
-		return d.rollbackOrGiveUp(firstText(detail, string(f))) // trying again can't help
+		return d.rollbackOrGiveUp(RuleFutile, &e) // trying again can't help
 	case nodes.Refused, nodes.Unreachable, nodes.TimedOut:
-		n.incident.text = firstText(detail, string(f))
+		n.incident.evidence = e
 	}
-	return d.nextAttempt(f)
+	return d.nextAttempt(e.Fault)
 }
 
 // nextAttempt climbs the ladder, or ends it.
@@ -193,9 +197,9 @@ func (d *decision) nextAttempt(f nodes.Fault) op {
 	}
 	if step >= len(rungs) || n.incident.attempts >= d.p.MaxAttempts {
 		if f == nodes.Refused || f == nodes.Unreachable {
-			return d.giveUp("no repair helped") // nothing can be loaded on a server that is down
+			return d.giveUp(RuleExhausted, nil) // nothing can be loaded on a server that is down
 		}
-		return d.rollbackOrGiveUp("no repair helped")
+		return d.rollbackOrGiveUp(RuleExhausted, nil)
 	}
 	n.incident.step = step
 	return d.attempt(n.kept.NextRepair)
@@ -203,35 +207,37 @@ func (d *decision) nextAttempt(f nodes.Fault) op {
 
 // verified goes on after the questions that follow a repair.
 func (d *decision) verified() op {
-	n, s := &d.n, d.s
-	f := diagnose(d.p, n, s)
-	if f.cause == busy {
+	n, in := &d.n, d.in
+	f := diagnose(d.p, n, in)
+	if f.cause == CauseBusy {
 		if n.incident.busy.IsZero() {
-			n.incident.busy = s.at
+			n.incident.busy = in.at
 		}
-		if s.at.Sub(n.incident.busy) <= d.p.BusyLimit {
+		if in.at.Sub(n.incident.busy) <= d.p.BusyLimit {
 			o := d.verify()
-			o.at = s.at.Add(min(max(s.retryAfter, d.p.RetryAfter), d.p.Interval))
+			o.at = in.at.Add(min(max(in.retryAfter, d.p.RetryAfter), d.p.Interval))
 			return o
 		}
 	}
 	n.incident.busy = time.Time{}
-	if f.cause == fine {
-		if n.incident.cause == placement && d.lessOnGPU() && n.incident.step < len(ladder(n, placement)) && n.incident.attempts < d.p.MaxAttempts {
-			n.kept.NextRepair = s.at.Add(d.p.backoff(n.kept.Attempts))
+	if f.cause == "" {
+		if n.incident.cause == CausePlacement && d.lessOnGPU() && n.incident.step < len(ladder(n, CausePlacement)) && n.incident.attempts < d.p.MaxAttempts {
+			n.kept.NextRepair = in.at.Add(d.p.backoff(n.kept.Attempts))
 			return d.nextAttempt("") // it answers, and no better than before
 		}
 		return d.healed()
 	}
 	n.incident.failed++
-	d.tell(EventRepair, "verification failed: %s", firstText(f.text, string(f.cause)))
-	n.kept.NextRepair = s.at.Add(d.p.backoff(n.kept.Attempts))
+	e := f.about()
+	e.Attempt, e.Model = n.incident.attempts, n.incident.target.Name
+	d.tell(EventRepair, RuleVerifyFailed, e)
+	n.kept.NextRepair = in.at.Add(d.p.backoff(n.kept.Attempts))
 	switch {
-	case f.cause == misconfigured:
+	case f.cause == CauseMisconfigured:
 		n.incident.is(f)
 		return d.wrongConfig()
 	case n.incident.back != nil:
-		return d.giveUp("the last known good model does not answer right either")
+		return d.giveUp(RuleGoodIsBad, nil)
 	case n.incident.failed >= 2:
 		if target, ok := n.rollbackTarget(); ok {
 			return d.rollback(target)
@@ -240,18 +246,18 @@ func (d *decision) verified() op {
 	if f.cause != n.incident.cause && len(ladder(n, f.cause)) > 0 {
 		n.incident.is(f) // another fault than the one repaired
 	}
-	if n.incident.cause == badModel && n.incident.failed >= 2 {
-		return d.giveUp("it answers wrong, and there is no other model to go back to")
+	if n.incident.cause == CauseBadModel && n.incident.failed >= 2 {
+		return d.giveUp(RuleNoWayBack, nil)
 	}
 	return d.nextAttempt("")
 }
 
 // healed ends an incident that a repair ended.
 func (d *decision) healed() op {
-	n, s := &d.n, d.s
-	n.answered, n.questioned, n.passed = s.at, s.at, s.at
+	n, in := &d.n, d.in
+	n.last.answered, n.last.questioned, n.last.passed = in.at, in.at, in.at
 	d.chosen()
-	took := s.at.Sub(n.incident.began)
+	took := in.at.Sub(n.incident.began)
 	i := n.incident
 	switch {
 	case i.back != nil && n.kept.Override != nil && n.kept.Override.Why == OverridePromoted:
@@ -262,25 +268,27 @@ func (d *decision) healed() op {
 	}
 	n.incident = incident{}
 	n.busySince = time.Time{}
-	n.served, n.healthy = true, s.at
-	n.kept.NextRepair = s.at.Add(d.p.backoff(n.kept.Attempts))
+	n.served, n.healthySince = true, in.at
+	n.kept.NextRepair = in.at.Add(d.p.backoff(n.kept.Attempts))
 	m, _ := n.inService()
 	n.asked = m.Digest
-	if i.cause == placement && d.lessOnGPU() {
-		n.worse.placement = fmt.Sprintf("only %.0f %% of %s is on the GPU", 100*share(n.loaded(n.snapshot)), m.Name)
+	if i.cause == CausePlacement && d.lessOnGPU() {
+		n.degradations.placement = &Degradation{Kind: DegradedPlacement, Model: m.Name, Evidence: &Evidence{
+			Asked: string(opProbe), Found: FoundLessOnGPU, Model: m.Name, Share: share(n.loaded(n.snapshot)), ShareBefore: n.kept.VRAMShare,
+		}}
 	}
-	if s.asked == 0 {
-		d.tell(EventVerified, "verified: it answers, too slowly for the answers to be graded")
-	} else {
-		d.tell(EventVerified, "verified: %d of %d answers right", s.right, s.asked)
-	}
+	d.tell(EventVerified, RuleVerified, Event{Cause: i.cause, Model: m.Name, Evidence: &Evidence{
+		Asked: string(in.kind), Right: in.right, Graded: in.graded,
+	}})
+	end := Event{Cause: i.cause, Model: m.Name, Attempt: i.attempts, Took: took}
 	switch {
 	case i.back != nil:
-		d.end(EventHealed, took, "healed after %s by going back to %s", brief(took), i.back.Name)
+		end.From, end.To = i.rejected.Name, i.back.Name
+		d.tell(EventHealed, RuleHealedByBack, end)
 	case i.attempts == 0:
-		d.end(EventRecovered, took, "recovered after %s without a repair", brief(took))
+		d.tell(EventRecovered, RuleRecovered, end)
 	default:
-		d.end(EventHealed, took, "healed after %s: %s", brief(took), i.cause)
+		d.tell(EventHealed, RuleHealed, end)
 	}
 	d.judge()
 	return d.nextProbe()
@@ -290,11 +298,12 @@ func (d *decision) lessOnGPU() bool {
 	return share(d.n.loaded(d.n.snapshot)) < d.n.kept.VRAMShare-lostShare
 }
 
-func (d *decision) rollbackOrGiveUp(why string) op {
+// rollbackOrGiveUp ends repairs that do not help. Why is the rule of giving up.
+func (d *decision) rollbackOrGiveUp(why Rule, repair *Evidence) op {
 	if target, ok := d.n.rollbackTarget(); ok {
 		return d.rollback(target)
 	}
-	return d.giveUp(why)
+	return d.giveUp(why, repair)
 }
 
 // rollback restores the last known good model.
@@ -308,35 +317,33 @@ func (d *decision) rollback(target nodes.Model) op {
 	n.incident.target = target
 	n.kept.Attempts++
 	n.state = RollingBack
-	if n.incident.cause == lostTrial {
-		d.tell(EventRollback, "[PROMOTION] %s is worse than in its tournament: %s: rolling back to %s", rejected.Name, n.incident.text, target.Name)
+	e := n.incident.about()
+	e.From, e.To, e.Model = rejected.Name, target.Name, target.Name
+	if n.incident.cause == CauseLostTrial {
+		d.tell(EventRollback, RuleTrialRollback, e)
 	} else {
-		d.tell(EventRollback, "rolling back from %s to %s", rejected.Name, target.Name)
+		d.tell(EventRollback, RuleRollback, e)
 	}
-	return op{kind: opEnsure, at: d.s.at, model: target, reload: true}
+	return op{kind: opEnsure, at: d.in.at, model: target, reload: true}
 }
 
 // giveUp leaves the node alone for now. It is still probed, tried again with
-// growing pauses, and taken back when it answers.
-func (d *decision) giveUp(why string) op {
+// growing pauses, and taken back when it answers. Repair is the error that ended
+// the last repair, nil where the rule is about another.
+func (d *decision) giveUp(why Rule, repair *Evidence) op {
 	n := &d.n
 	n.state = Offline
+	e := n.incident.about()
+	e.Rule, e.Repair, e.Attempt = why, repair, n.incident.attempts
 	if n.lastError == "" { // the last look may have been one that found nothing wrong
-		n.lastError = firstText(n.incident.text, why)
+		n.lastError = firstText(n.incident.evidence.String(), e.whyOffline())
 	}
 	n.incident.back = nil
 	n.incident.failed = 0
-	n.kept.NextRepair = d.s.at.Add(d.p.backoff(n.kept.Attempts))
+	n.kept.NextRepair = d.in.at.Add(d.p.backoff(n.kept.Attempts))
 	if !n.incident.told {
 		n.incident.told = true
-		d.tell(EventOffline, "offline: %s: %s; %s", n.incident.cause, n.incident.text, why)
+		d.tell(EventOffline, why, e)
 	}
 	return d.nextProbe()
-}
-
-func firstText(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -42,7 +42,7 @@ func (c *simCluster) texts(node string, types ...EventType) []string {
 	for _, e := range c.events.all() {
 		for _, t := range types {
 			if e.Node == node && e.Type == t {
-				out = append(out, e.Text)
+				out = append(out, e.Text())
 			}
 		}
 	}
@@ -180,8 +180,8 @@ func TestModelDeletedFromDisk(t *testing.T) {
 		c.until("M1", EventDegraded, from, 2*time.Minute)
 		c.servers[0].drop()
 		e, _ := c.until("M1", EventOffline, from, 10*time.Minute)
-		if !strings.Contains(e.Text, "is not loaded") {
-			t.Errorf("offline says %q", e.Text)
+		if !strings.Contains(e.Text(), "is not loaded") {
+			t.Errorf("offline says %q", e.Text())
 		}
 		if got := c.healer.Now().Serving; got != "M2" {
 			t.Errorf("serving %q, want M2", got)
@@ -386,12 +386,12 @@ func TestHistoryDegrades(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newSimCluster(t, false, false)
 		c.start()
-		c.healer.SetHistory("M1", "score 9.2 → 7.8 (-15%)")
+		c.healer.Judge([]Judgement{{Node: "M1", Alarm: "1", Reason: "score 9.2 → 7.8 (-15%)"}})
 		c.until("M1", EventDegraded, time.Now(), 2*time.Minute)
 		if !c.healer.Route().Serves("M1") {
 			t.Error("a degraded node left the route")
 		}
-		c.healer.SetHistory("M1", "")
+		c.healer.Judge(nil)
 		c.until("M1", EventRecovered, time.Now(), 2*time.Minute)
 		c.end()
 	})
@@ -415,8 +415,8 @@ func TestOtherSettingsAreTold(t *testing.T) {
 		c.servers[0].loaded[0].Settings = nodes.Settings{"num_ctx": 2048.0}
 		c.servers[0].mu.Unlock()
 		e, _ := c.until("M1", EventDegraded, from, 2*time.Minute)
-		if want := "degraded: good runs with num_ctx 2048, not 8192"; e.Text != want {
-			t.Errorf("told %q, want %q", e.Text, want)
+		if want := "degraded: good runs with num_ctx 2048, not 8192"; e.Text() != want {
+			t.Errorf("told %q, want %q", e.Text(), want)
 		}
 		time.Sleep(time.Hour)
 		if len(c.servers[0].attempts) != 0 || !c.healer.Route().Serves("M1") {

@@ -42,7 +42,7 @@ func OpenState(path string) *StateFile {
 // replaced; else the config's; else the one that a tournament remembered. ok is
 // false where none of them is known, and whatever is loaded is right.
 func (f *StateFile) Serving(ctx context.Context, node *nodes.Node) (m nodes.Model, ok bool, err error) {
-	var k kept
+	var k persisted
 	if f.medium != nil {
 		list, err := f.load(ctx)
 		if err != nil {
@@ -50,7 +50,8 @@ func (f *StateFile) Serving(ctx context.Context, node *nodes.Node) (m nodes.Mode
 		}
 		k = list[node.Name]
 	}
-	n := newNodeState(node, k)
+	n := newNodeState(node)
+	n.kept = k
 	n.dropOld(time.Time{})
 	m = n.meant()
 	return m, m.Name != "", nil
@@ -61,7 +62,7 @@ func (f *StateFile) Serving(ctx context.Context, node *nodes.Node) (m nodes.Mode
 // lease, before it unloads anything; the healer restores that model if the
 // lease comes free and the note is still there, and forgets it then.
 func (f *StateFile) Remember(ctx context.Context, node *nodes.Node, m *nodes.Model) error {
-	return f.change(ctx, node, func(k *kept) {
+	return f.change(ctx, node, func(k *persisted) {
 		k.Restore = nil
 		if m != nil {
 			k.Restore = &Note{*m, time.Now()}
@@ -76,7 +77,7 @@ func (f *StateFile) Promote(ctx context.Context, node *nodes.Node, p nodes.Promo
 	replaces := node.Wanted
 	replaces.Name = node.Canonical(replaces.Name)
 	now := time.Now()
-	return f.change(ctx, node, func(k *kept) {
+	return f.change(ctx, node, func(k *persisted) {
 		k.Restore, k.Trial = nil, nil
 		k.Override = &Override{Model: p.Model, Why: OverridePromoted, Replaces: replaces, Run: p.Run}
 		k.Override.Name = node.Canonical(p.Model.Name)
@@ -102,7 +103,7 @@ type Note struct {
 }
 
 // change rewrites what is kept of a node.
-func (f *StateFile) change(ctx context.Context, node *nodes.Node, edit func(*kept)) (err error) {
+func (f *StateFile) change(ctx context.Context, node *nodes.Node, edit func(*persisted)) (err error) {
 	if f.medium == nil {
 		return fmt.Errorf("%s: %w", node.Name, ErrNoState)
 	}
@@ -116,7 +117,7 @@ func (f *StateFile) change(ctx context.Context, node *nodes.Node, edit func(*kep
 		return fmt.Errorf("%s: %w", node.Name, err)
 	}
 	if list == nil {
-		list = map[string]kept{}
+		list = map[string]persisted{}
 	}
 	k := list[node.Name]
 	edit(&k)
@@ -133,7 +134,7 @@ func (f *StateFile) change(ctx context.Context, node *nodes.Node, edit func(*kep
 
 // load reads the whole state. One that is unreadable is an error: the healer
 // sets it aside, and a tournament must not begin without one.
-func (f *StateFile) load(ctx context.Context) (map[string]kept, error) {
+func (f *StateFile) load(ctx context.Context) (map[string]persisted, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ type common struct {
 
 // commons are the common parts of a state, each as a text to compare by; nodes
 // that have none are left out.
-func commons(list map[string]kept) map[string]string {
+func commons(list map[string]persisted) map[string]string {
 	texts := map[string]string{}
 	for name, k := range list {
 		if k.Override == nil && k.Trial == nil && k.Restore == nil {

@@ -147,8 +147,8 @@ func TestPromotionWhileTheHealerRuns(t *testing.T) {
 		lease := c.lease("M1")
 		from := time.Now()
 		e, took := c.until("M1", EventMaintenance, from, time.Minute)
-		if took > attendEvery || e.Text != "leased by jarvis-arena (tournament of other): hands off" {
-			t.Errorf("after %s: %q", took, e.Text)
+		if took > pollEvery || e.Text() != "leased by jarvis-arena (tournament of other): hands off" {
+			t.Errorf("after %s: %q", took, e.Text())
 		}
 		if c.healer.Route().Serves("M1") {
 			t.Error("it is in the route under a lease")
@@ -157,8 +157,8 @@ func TestPromotionWhileTheHealerRuns(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		c.promote(0)
 		e, took = c.until("M1", EventPromoted, time.Now(), time.Minute)
-		if want := "[PROMOTION] other won its tournament, and serves in place of good; its first 20 answers are watched"; took > attendEvery || e.Text != want {
-			t.Errorf("after %s: %q, want %q", took, e.Text, want)
+		if want := "[PROMOTION] other won its tournament, and serves in place of good; its first 20 answers are watched"; took > pollEvery || e.Text() != want {
+			t.Errorf("after %s: %q, want %q", took, e.Text(), want)
 		}
 		c.release(lease)
 		_, took = c.until("M1", EventHealthy, time.Now(), time.Minute)
@@ -252,7 +252,7 @@ func TestPromotionBehindTheHealersBack(t *testing.T) {
 		c := newSimCluster(t, false, false)
 		c.state = state
 		c.settled()
-		time.Sleep(attendEvery / 2)
+		time.Sleep(pollEvery / 2)
 		asked := len(c.servers[0].answers)
 		lease := c.lease("M1")
 		c.servers[0].drop(simOther)
@@ -308,7 +308,7 @@ func TestProbeIsJudgedByTheLatestPromotion(t *testing.T) {
 		}
 		w.release()
 
-		h.fleet.nodes[0] = newNodeState(set.At(0), kept{})
+		h.fleet.nodes[0] = newNodeState(set.At(0))
 		promote()
 		if next := step(op{kind: opProbe}); next.kind != opQuestions || next.model.Name != simOther {
 			t.Errorf("the probe leads to %+v", next)
@@ -373,7 +373,7 @@ func TestLeaseEndsTheCheck(t *testing.T) {
 		c.start() // the first questions are under way
 		lease := c.lease("M1")
 		from := time.Now()
-		if _, took := c.until("M1", EventMaintenance, from, time.Minute); took > attendEvery {
+		if _, took := c.until("M1", EventMaintenance, from, time.Minute); took > pollEvery {
 			t.Errorf("after %s", took)
 		}
 		c.release(lease)
@@ -389,7 +389,7 @@ func TestLeasesOneByOne(t *testing.T) {
 		c.oneByOne = true
 		c.start()
 		lease := c.lease("M2")
-		if _, took := c.until("M2", EventMaintenance, time.Now(), time.Minute); took > attendEvery {
+		if _, took := c.until("M2", EventMaintenance, time.Now(), time.Minute); took > pollEvery {
 			t.Errorf("after %s", took)
 		}
 		c.release(lease)
@@ -401,11 +401,11 @@ func TestLeasesOneByOne(t *testing.T) {
 // processes' sides at once: nobody's word is lost, and nobody's is undone.
 func TestStateIsShared(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
-	taken := map[string]kept{}
-	list := map[string]kept{}
+	taken := map[string]persisted{}
+	list := map[string]persisted{}
 	var mu sync.Mutex
 	s := store{medium: file{path}}
-	s.take = func(changed map[string]kept) {
+	s.take = func(changed map[string]persisted) {
 		mu.Lock()
 		defer mu.Unlock()
 		for name, k := range changed {
@@ -433,10 +433,10 @@ func TestStateIsShared(t *testing.T) {
 	all.Go(func() {
 		for round := range rounds {
 			version := uint64(round + 1)
-			if _, err := s.save(version, func() (map[string]kept, uint64) {
+			if _, err := s.save(version, func() (map[string]persisted, uint64) {
 				mu.Lock()
 				defer mu.Unlock()
-				copied := map[string]kept{}
+				copied := map[string]persisted{}
 				for o := range others {
 					name := fmt.Sprintf("M%d", o+1)
 					k := list[name]
@@ -481,9 +481,9 @@ func TestOthersNodesStay(t *testing.T) {
 	if _, _, err := s.load(time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	mine := map[string]kept{"M1": {Attempts: 1}}
+	mine := map[string]persisted{"M1": {Attempts: 1}}
 	for version := range uint64(2) {
-		if _, err := s.save(version+1, func() (map[string]kept, uint64) { return mine, version + 1 }); err != nil {
+		if _, err := s.save(version+1, func() (map[string]persisted, uint64) { return mine, version + 1 }); err != nil {
 			t.Fatal(err)
 		}
 		list, err := f.load(context.Background())

@@ -104,7 +104,7 @@ func statusOf(n *nodeState, engine string) NodeStatus {
 	}
 	return NodeStatus{
 		Name: n.name, Engine: engine, State: n.state, Wanted: n.goal().Name, Loaded: loaded,
-		LastCheck: n.checked, LastOK: n.passed, LatencyMS: n.snapshot.Latency.Milliseconds(),
+		LastCheck: n.last.checked, LastOK: n.last.passed, LatencyMS: n.snapshot.Latency.Milliseconds(),
 		Attempts: n.kept.Attempts, LastError: n.lastError, LastKnownGood: n.kept.LastKnownGood,
 		Undone: n.kept.Undone, Paused: n.kept.Paused,
 	}
@@ -119,6 +119,7 @@ func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy)
 	if err != nil {
 		return Status{}, err
 	}
+	h.fleet.once = true
 	var checks conc.WaitGroup
 	for i := range set.Len() {
 		checks.Go(func() { h.look(ctx, i) })
@@ -130,43 +131,14 @@ func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy)
 // look is one probe and, where that passes, one canary.
 func (h *Watchdog) look(ctx context.Context, i int) {
 	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
-	next := op{kind: opProbe}
-	for {
-		s, ok := w.do(ctx, next, false)
+	for next := (op{kind: opProbe}); next.kind != ""; {
+		in, ok := w.do(ctx, next, false)
 		if !ok {
 			return
 		}
+		h.step(in)
 		h.mu.Lock()
-		n := &h.fleet.nodes[i]
-		d := decision{p: h.config.Policy, n: *n, s: s}
-		d.note()
-		*n = d.n
-		f := diagnose(d.p, n, s)
-		switch {
-		case s.holder != "":
-			n.state = Maintenance
-		case f.cause == misconfigured:
-			n.state = Misconfigured
-		case f.cause == busy:
-			n.state, n.served = Healthy, true
-		case f.cause != fine:
-			n.state = Offline
-			if n.lastError == "" {
-				n.lastError = string(f.cause) + ": " + f.text
-			}
-		default:
-			n.passed = s.at
-			n.state, n.served = Healthy, true
-		}
-		more := next.kind == opProbe && n.state == Healthy && n.loaded(n.snapshot) != nil
-		if more {
-			next = d.ask(opCanary)
-		} else if n.serves() {
-			h.fleet.reroute(i, s.at)
-		}
+		next = h.fleet.nodes[i].next
 		h.mu.Unlock()
-		if !more {
-			return
-		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 // document is the shape of the file that survives a restart.
 type document struct {
-	Version int             `json:"version"`
-	Nodes   map[string]kept `json:"nodes"`
+	Version int                  `json:"version"`
+	Nodes   map[string]persisted `json:"nodes"`
 }
 
 const stateVersion = 1
@@ -97,7 +97,7 @@ func (f file) setAside(now time.Time) (string, error) {
 }
 
 // parseState reads a content.
-func parseState(content []byte) (map[string]kept, error) {
+func parseState(content []byte) (map[string]persisted, error) {
 	var d document
 	if err := json.Unmarshal(content, &d); err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func parseState(content []byte) (map[string]kept, error) {
 	return d.Nodes, nil
 }
 
-func formatState(list map[string]kept) ([]byte, error) {
+func formatState(list map[string]persisted) ([]byte, error) {
 	b, err := json.MarshalIndent(document{stateVersion, list}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("state file: %w", err)
@@ -124,7 +124,7 @@ type store struct {
 	medium medium // nil keeps nothing
 	// take is given what other processes changed. It is called with the
 	// store's lock held.
-	take func(map[string]kept)
+	take func(map[string]persisted)
 
 	seen atomic.Value // of held: the stamp of what was last seen
 
@@ -144,7 +144,7 @@ func (h held) same(s stamp) bool {
 // load reads the state at the start; none is an empty one. A content that
 // can't be read as one is set aside under another name, which the warning
 // tells, so that nothing in it is overwritten.
-func (s *store) load(now time.Time) (nodes map[string]kept, warning string, err error) {
+func (s *store) load(now time.Time) (nodes map[string]persisted, warning string, err error) {
 	if s.medium == nil {
 		return nil, "", nil
 	}
@@ -214,9 +214,9 @@ func (s *store) refresh() error {
 }
 
 // accept hands over what is new in the state that was read.
-func (s *store) accept(theirs map[string]kept) {
+func (s *store) accept(theirs map[string]persisted) {
 	now := commons(theirs)
-	changed := map[string]kept{}
+	changed := map[string]persisted{}
 	for name, text := range now {
 		if s.base[name] != text {
 			changed[name] = theirs[name]
@@ -236,7 +236,7 @@ func (s *store) accept(theirs map[string]kept) {
 // save makes the medium as new as version, which was current before the call.
 // snapshot returns the state of all nodes and its version. A warning tells of
 // an unreadable content that was set aside.
-func (s *store) save(version uint64, snapshot func() (map[string]kept, uint64)) (warning string, err error) {
+func (s *store) save(version uint64, snapshot func() (map[string]persisted, uint64)) (warning string, err error) {
 	if s.medium == nil {
 		return "", nil
 	}
@@ -254,7 +254,7 @@ func (s *store) save(version uint64, snapshot func() (map[string]kept, uint64)) 
 			err = fmt.Errorf("state file: unlock: %w", e)
 		}
 	}()
-	theirs := map[string]kept{}
+	theirs := map[string]persisted{}
 	content, err := s.medium.read()
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -265,13 +265,13 @@ func (s *store) save(version uint64, snapshot func() (map[string]kept, uint64)) 
 			if warning, err = s.unreadable(err, time.Now()); err != nil {
 				return "", err
 			}
-			theirs = map[string]kept{}
+			theirs = map[string]persisted{}
 		} else {
 			s.accept(theirs)
 		}
 	}
 	list, current := snapshot()
-	written := make(map[string]kept, len(list))
+	written := make(map[string]persisted, len(list))
 	for name, k := range theirs {
 		if _, mine := list[name]; !mine {
 			written[name] = k // of a node that this healer doesn't watch

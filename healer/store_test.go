@@ -38,7 +38,7 @@ func TestCorruptStateIsSetAside(t *testing.T) {
 				t.Fatal(err)
 			}
 			events := h.Now().Events
-			if len(events) != 1 || !strings.Contains(events[0].Text, "unreadable") || !strings.Contains(events[0].Text, "set aside as") {
+			if len(events) != 1 || !strings.Contains(events[0].Text(), "unreadable") || !strings.Contains(events[0].Text(), "set aside as") {
 				t.Errorf("events: %v", events)
 			}
 			if err := h.save(); err != nil {
@@ -60,13 +60,13 @@ func TestCorruptStateIsSetAside(t *testing.T) {
 func TestStateSurvives(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	at := time.Date(2026, 2, 25, 20, 15, 0, 0, time.UTC)
-	want := map[string]kept{"M1": {
+	want := map[string]persisted{"M1": {
 		LastKnownGood: &nodes.Model{Name: "good", Settings: nodes.Settings{"context_length": 8192.0, "flash_attention": true}, Digest: "d"},
 		VRAMShare:     0.5, Attempts: 3, NextRepair: at,
 		Override: &Override{Model: nodes.Model{Name: "other"}, Why: OverrideRolledBack, Replaces: nodes.Model{Name: "good"}, Rejected: &nodes.Model{Name: "good"}},
 	}}
 	s := store{medium: file{path}}
-	if _, err := s.save(1, func() (map[string]kept, uint64) { return want, 1 }); err != nil {
+	if _, err := s.save(1, func() (map[string]persisted, uint64) { return want, 1 }); err != nil {
 		t.Fatal(err)
 	}
 	got, warning, err := (&store{medium: file{path}}).load(at)
@@ -92,11 +92,11 @@ func TestManySavesAreFew(t *testing.T) {
 			version++
 			mine := version
 			mu.Unlock()
-			if _, err := s.save(mine, func() (map[string]kept, uint64) {
+			if _, err := s.save(mine, func() (map[string]persisted, uint64) {
 				mu.Lock()
 				defer mu.Unlock()
 				writes++
-				return map[string]kept{"M1": {Attempts: int(version)}}, version
+				return map[string]persisted{"M1": {Attempts: int(version)}}, version
 			}); err != nil {
 				t.Error(err)
 			}
@@ -116,7 +116,7 @@ func TestManySavesAreFew(t *testing.T) {
 // TestUnwritableStateIsTold has a state file in a folder that is not there.
 func TestUnwritableStateIsTold(t *testing.T) {
 	s := store{medium: file{filepath.Join(t.TempDir(), "missing", "state.json")}}
-	_, err := s.save(1, func() (map[string]kept, uint64) { return nil, 1 })
+	_, err := s.save(1, func() (map[string]persisted, uint64) { return nil, 1 })
 	if err == nil || !strings.Contains(err.Error(), "correct healer.state") {
 		t.Errorf("save = %v", err)
 	}

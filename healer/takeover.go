@@ -1,26 +1,50 @@
 package healer
 
 import (
-	"fmt"
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/turbone/jarvis/nodes"
 )
 
-// take takes over what another process changed of what is kept of the node.
-func (n *nodeState) take(k kept, at time.Time) []Event {
+// takeOver applies what is kept of nodes: all of it at the start, and later what
+// another process changed of it.
+func (f *fleet) takeOver(in input, out *ready) {
+	for _, i := range slices.Sorted(maps.Keys(in.kept)) {
+		n := f.nodes[i]
+		var events []Event
+		saved := in.kept[i]
+		if in.kind == inStart {
+			n.kept = saved
+			events = append(n.dropOld(in.at), n.tellPromotion(in.at)...)
+		} else {
+			events = n.takeOver(saved, in.at)
+			saved = f.nodes[i].kept
+			saved.Override, saved.Trial, saved.Restore = in.kept[i].Override, in.kept[i].Trial, in.kept[i].Restore
+		}
+		if t := n.kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 && in.usual[i] > 0 {
+			trial := *t // what is kept is shared with copies of the state
+			trial.Usual = in.usual[i]
+			n.kept.Trial = &trial
+		}
+		out.events = append(out.events, events...)
+		f.set(i, n, saved, in, out)
+	}
+}
+
+// takeOver replaces the part of what is kept that another process changed.
+func (n *nodeState) takeOver(k persisted, at time.Time) []Event {
 	before, note := n.goal(), n.kept.Restore
 	n.kept.Override, n.kept.Trial, n.kept.Restore = k.Override, k.Trial, k.Restore
-	n.revision++
+	n.takeover.revision++
 	events := n.dropOld(at)
 	now := n.goal()
 	changed := !before.Equal(now)
 	noted := n.kept.Restore != nil && (note == nil || !note.Noted.Equal(n.kept.Restore.Noted))
 	if changed || noted {
-		n.unasked = true
+		n.takeover.unasked = true
 	}
 	if changed {
-		n.worse.history = "" // that was another model
+		n.degradations.regression = nil // that was another model
 	}
 	return append(events, n.tellPromotion(at)...)
 }
@@ -42,9 +66,10 @@ func (n *nodeState) dropOld(at time.Time) []Event {
 	if o.Why != OverridePromoted || o.Told {
 		return nil
 	}
-	return []Event{{Time: at, Node: n.name, Type: EventDegraded, Text: fmt.Sprintf(
-		"[PROMOTION] %s won in place of %s, and the config asks for %s: the config wins",
-		o.Name, nameOr(o.Replaces, "whatever was loaded"), nameOr(n.wanted, "whatever is loaded"))}}
+	return []Event{{
+		Time: at, Node: n.name, Type: EventDegraded, Rule: RuleConfigWins,
+		Model: o.Name, From: o.Replaces.Name, To: n.wanted.Name,
+	}}
 }
 
 // tellPromotion tells of a promotion, once.
@@ -56,43 +81,36 @@ func (n *nodeState) tellPromotion(at time.Time) []Event {
 	told := *o // what is kept is shared with copies of the state
 	told.Told = true
 	n.kept.Override = &told
-	text := "[PROMOTION] " + o.Name + " won its tournament, and is what this node serves from now on"
+	e := Event{Time: at, Node: n.name, Type: EventPromoted, Rule: RulePromoted, Model: o.Name, To: o.Name}
 	if o.Previous != nil {
-		text = fmt.Sprintf("[PROMOTION] %s won its tournament, and serves in place of %s", o.Name, o.Previous.Name)
+		e.From = o.Previous.Name
 	}
 	if t := n.kept.Trial; t != nil {
-		text += fmt.Sprintf("; its first %d answers are watched", t.Watch)
+		e.Count = t.Watch
 	}
-	return []Event{{Time: at, Node: n.name, Type: EventPromoted, Text: text}}
+	return []Event{e}
 }
 
-func nameOr(m nodes.Model, text string) string {
-	if m.Name != "" {
-		return m.Name
-	}
-	return text
-}
-
-// outdated begins anew: while an op was under way, another process changed
-// what the node is to serve.
+// outdated begins again: another process changed what the node is to serve while
+// an operation was under way.
 func (d *decision) outdated() op {
 	n := &d.n
-	n.checked = d.s.at
+	n.last.checked = d.in.at
 	n.busySince = time.Time{}
 	switch {
 	case n.state == Offline || n.state == Misconfigured:
 	case n.serves():
-		n.incident = incident{check: opProbe, began: d.s.began}
+		n.incident = incident{check: opProbe, began: d.in.began}
 	default:
 		n.state, n.incident = Unknown, incident{}
 	}
-	return op{kind: opProbe, at: d.s.at}
+	return op{kind: opProbe, at: d.in.at}
 }
 
 // chosen notes that the model that another process chose gave an answer while
 // nobody held the lease.
 func (d *decision) chosen() {
-	d.n.unasked = false
+	d.n.takeover.unasked = false
 	if d.n.loaded(d.n.snapshot) != nil {
 		d.n.kept.Restore = nil
 	}
@@ -100,6 +118,6 @@ func (d *decision) chosen() {
 
 // isOutdated reports whether what was seen was looked for before another
 // process changed what the node is to serve.
-func (n *nodeState) isOutdated(s seen) bool {
-	return s.revision != n.revision && op{kind: s.kind}.aims()
+func (n *nodeState) isOutdated(in input) bool {
+	return in.revision != n.takeover.revision && op{kind: in.kind}.aims()
 }

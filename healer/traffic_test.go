@@ -68,8 +68,8 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 				t.Errorf("the request that met the fault: %v", err)
 			}
 			suspect := c.wait("M1", healer.EventSuspect, 5*time.Second)
-			if !strings.Contains(suspect.Text, "a request failed") {
-				t.Errorf("suspect by %q, want by the request", suspect.Text)
+			if !strings.Contains(suspect.Text(), "a request failed") {
+				t.Errorf("suspect by %q, want by the request", suspect.Text())
 			}
 			c.wait("M1", test.leads, 10*time.Second)
 			if by, err := askOnce(client); err != nil || by != "M2" {

@@ -1,7 +1,6 @@
 package healer
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -71,46 +70,38 @@ const (
 	trialLost
 )
 
-// verdict judges the answers so far, and says why. Lost: so many failed, or so
-// many waited for more than twice as long as measured, as happens in less than
-// one of a hundred cases where the error rate is what was measured, or the
-// median at most twice what was measured (one-sided binomial tests). With a look
-// after each of 20 answers that makes at most about two in a hundred, in the
+// verdict judges the answers so far, with the figures as evidence. Lost: so many
+// failed, or so many waited for more than twice as long as measured, as happens in
+// less than one of a hundred cases where the error rate is what was measured, or
+// the median at most twice what was measured (one-sided binomial tests). With a
+// look after each of 20 answers that makes at most about two in a hundred, in the
 // worst case; by simulation.
-func (t *Trial) verdict() (trialVerdict, string) {
-	failed := 0
+func (t *Trial) verdict() (trialVerdict, Evidence) {
+	figures := TrialEvidence{Answers: len(t.Answers), ErrorRate: t.ErrorRate, Usual: max(t.FirstToken, t.Usual)}
+	limit := max(slower*figures.Usual, fastEnough)
 	var waits []time.Duration
+	late := 0
 	for _, a := range t.Answers {
-		if a.Failed {
-			failed++
-		}
+		figures.Failed += one(a.Failed)
 		if a.FirstToken > 0 {
 			waits = append(waits, a.FirstToken)
+			late += one(a.FirstToken > limit)
 		}
 	}
-	if failed >= leastErrors && scoring.AtLeast(failed, len(t.Answers), max(t.ErrorRate, usualErrors)) < surely {
-		return trialLost, fmt.Sprintf("%d of %d answers failed, and %.1f %% in its tournament", failed, len(t.Answers), 100*t.ErrorRate)
+	figures.FirstToken = medianOf(waits)
+	e := Evidence{Asked: string(inAnswers), Trial: &figures}
+	switch {
+	case figures.Failed >= leastErrors && scoring.AtLeast(figures.Failed, len(t.Answers), max(t.ErrorRate, usualErrors)) < surely:
+		e.Found = FoundErrorsInTrial
+		return trialLost, e
+	case t.FirstToken > 0 && len(waits) >= leastTimed && scoring.AtLeast(late, len(waits), 0.5) < surely:
+		e.Found = FoundSlowInTrial
+		return trialLost, e
+	case len(t.Answers) < t.Watch:
+		return onTrial, Evidence{}
 	}
-	expected := max(t.FirstToken, t.Usual)
-	limit := max(slower*expected, fastEnough)
-	late := 0
-	for _, w := range waits {
-		if w > limit {
-			late++
-		}
-	}
-	median := medianOf(waits)
-	if t.FirstToken > 0 && len(waits) >= leastTimed && scoring.AtLeast(late, len(waits), 0.5) < surely {
-		return trialLost, fmt.Sprintf("the first token takes %s, and %s is usual", brief(median), brief(expected))
-	}
-	if len(t.Answers) < t.Watch {
-		return onTrial, ""
-	}
-	text := fmt.Sprintf("%d answers, %d failed", len(t.Answers), failed)
-	if median > 0 {
-		text += fmt.Sprintf(", the first token after %s", brief(median))
-	}
-	return trialPassed, text
+	e.Found = FoundTrialPassed
+	return trialPassed, e
 }
 
 // medianOf is the middle of the list, the upper one of two; 0 where it is empty.
@@ -138,37 +129,58 @@ func usual(outcomes []route.Outcome, before time.Time) time.Duration {
 	return medianOf(waits)
 }
 
-// watchTrial ends a trial that is decided. A model that lost it leaves the
-// route as soon as it may, for the one before it to come back; ok says that it
-// does.
+// addAnswers adds the outcomes of real requests to the trial, and has the node
+// looked at where that decides it.
+func (d *decision) addAnswers() op {
+	n := &d.n
+	if n.kept.Trial == nil {
+		return d.leave()
+	}
+	t := n.kept.Trial.with(d.in.outcomes)
+	if len(t.Answers) == len(n.kept.Trial.Answers) {
+		return d.leave()
+	}
+	n.kept.Trial = &t
+	v, _ := t.verdict()
+	waits := n.next.kind == opProbe && n.next.at.After(d.in.at)
+	if v == onTrial || !waits || n.state != Healthy && n.state != Degraded {
+		return d.leave()
+	}
+	return op{kind: opProbe, at: d.in.at}
+}
+
+// watchTrial ends a trial that is decided. A model that lost it leaves the route
+// as soon as it may, and the one before it comes back; ok is true if it leaves.
 func (d *decision) watchTrial() (next op, ok bool) {
-	n, at := &d.n, d.s.at
+	n, at := &d.n, d.in.at
 	if n.kept.Trial == nil || n.kept.Override == nil {
 		return op{}, false
 	}
-	verdict, text := n.kept.Trial.verdict()
+	verdict, figures := n.kept.Trial.verdict()
 	promoted := n.kept.Override.Model
+	told := Event{Model: promoted.Name, Evidence: &figures}
 	switch verdict {
 	case onTrial:
 		return op{}, false
 	case trialPassed:
 		n.kept.Trial = nil
-		d.tell(EventVerified, "[PROMOTION] %s is as good as in its tournament: %s", promoted.Name, text)
+		d.tell(EventVerified, RuleTrialPassed, told)
 		return op{}, false
 	}
 	before := *n
 	before.incident.target = promoted
 	if _, can := before.rollbackTarget(); !can {
 		n.kept.Trial = nil
-		d.tell(EventDegraded, "[PROMOTION] %s is worse than in its tournament: %s; there is no model to go back to", promoted.Name, text)
+		told.Cause = CauseLostTrial
+		d.tell(EventDegraded, RuleTrialNoWayBack, told)
 		return op{}, false
 	}
 	if !n.serves() || !d.v.slot || at.Before(n.kept.NextRepair) || n.kept.Paused != nil {
 		return op{}, false // it serves until its turn comes
 	}
 	n.incident = incident{began: at, target: promoted}
-	d.s.kind = opQuestions // it is answers that failed
-	return d.confirmed(finding{lostTrial, text}), true
+	d.in.kind = opQuestions // it is answers that failed
+	return d.confirmed(finding{CauseLostTrial, figures}), true
 }
 
 // undoPromotion goes back to what served before the promotion, as if it had not

@@ -71,8 +71,8 @@ func TestTrialVerdict(t *testing.T) {
 			if c.change != nil {
 				c.change(&trial)
 			}
-			if got, text := trial.verdict(); got != c.want || text != c.text {
-				t.Errorf("verdict %d %q, want %d %q", got, text, c.want, c.text)
+			if got, e := trial.verdict(); got != c.want || e.String() != c.text {
+				t.Errorf("verdict %d %q, want %d %q", got, e.String(), c.want, c.text)
 			}
 		})
 	}
@@ -190,8 +190,8 @@ func TestTrialLostIsRolledBack(t *testing.T) {
 		from := time.Now()
 		c.answer("x")
 		e, took := c.until("M1", EventRollback, from, time.Minute)
-		if want := "[PROMOTION] other is worse than in its tournament: 3 of 6 answers failed, and 1.0 % in its tournament: rolling back to good"; e.Text != want {
-			t.Errorf("told %q, want %q", e.Text, want)
+		if want := "[PROMOTION] other is worse than in its tournament: 3 of 6 answers failed, and 1.0 % in its tournament: rolling back to good"; e.Text() != want {
+			t.Errorf("told %q, want %q", e.Text(), want)
 		}
 		if took > 5*time.Second {
 			t.Errorf("rolled back after %s", took)
@@ -221,8 +221,8 @@ func TestTrialPassed(t *testing.T) {
 		from := time.Now()
 		c.answer(strings.Repeat(".", 20))
 		e, _ := c.until("M1", EventVerified, from, 2*time.Minute)
-		if want := "[PROMOTION] other is as good as in its tournament: 20 answers, 0 failed, the first token after 300ms"; e.Text != want {
-			t.Errorf("told %q, want %q", e.Text, want)
+		if want := "[PROMOTION] other is as good as in its tournament: 20 answers, 0 failed, the first token after 300ms"; e.Text() != want {
+			t.Errorf("told %q, want %q", e.Text(), want)
 		}
 		c.answer("xxxxxxxxxx")
 		time.Sleep(time.Hour)
@@ -238,7 +238,7 @@ func TestTrialSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := onTrialCluster(t, 2)
 		c.answer(".xx")
-		time.Sleep(2 * attendEvery)
+		time.Sleep(2 * pollEvery)
 		list, err := OpenState(c.state).load(t.Context()) // without a clean stop
 		if err != nil || list["M1"].Trial == nil || len(list["M1"].Trial.Answers) != 3 {
 			t.Fatalf("on disk: %+v, %v", list["M1"].Trial, err)

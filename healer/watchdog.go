@@ -56,16 +56,16 @@ type Watchdog struct {
 	events  *broadcast
 	started time.Time
 	stopped chan struct{} // closed when Run has ended
+	reruns  chan planRerun
 
-	attendEvery time.Duration
+	pollEvery time.Duration
 
-	mu      sync.Mutex
-	fleet   *fleet
-	desks   []desk
-	word    []Judgement // the history's, nil before its first
-	version uint64      // of the kept state
-	alive   time.Time
-	running bool
+	mu       sync.Mutex
+	fleet    *fleet
+	watchers []watcher
+	version  uint64 // of the kept state
+	alive    time.Time
+	running  bool
 }
 
 // New checks the configuration and reads the state file. An unreadable state
@@ -93,8 +93,8 @@ func newHealer(c Config, m medium) (*Watchdog, error) {
 	}
 	started := time.Now()
 	h := &Watchdog{
-		config: c, leases: c.Leases, route: c.Route, started: started, stopped: make(chan struct{}),
-		events: newBroadcast(c.Sinks, started), attendEvery: attendEvery,
+		config: c, leases: c.Leases, route: c.Route, started: started, stopped: make(chan struct{}), reruns: make(chan planRerun, 1),
+		events: newBroadcast(c.Sinks, started), pollEvery: pollEvery,
 	}
 	h.store = store{medium: m, take: h.take}
 	if h.leases == nil {
@@ -112,26 +112,28 @@ func newHealer(c Config, m medium) (*Watchdog, error) {
 		return nil, fmt.Errorf("healer: %w", err)
 	}
 	if warning != "" {
-		h.events.add(Event{Time: h.started, Type: EventDegraded, Text: warning})
+		h.warn(RuleStateWarning, "", warning)
 	}
 	states := make([]nodeState, c.Nodes.Len())
+	kept := map[int]persisted{}
 	for i, n := range c.Nodes.All() {
-		states[i] = newNodeState(n, saved[n.Name])
-		for _, e := range append(states[i].dropOld(h.started), states[i].tellPromotion(h.started)...) {
-			h.events.add(e)
-			h.version = 1 // what was told once is not told again
+		states[i] = newNodeState(n)
+		if k, ok := saved[n.Name]; ok {
+			kept[i] = k
 		}
 	}
 	h.fleet = newFleet(c.Policy, states, order)
-	h.desks = make([]desk, len(states))
-	for i := range h.desks {
-		h.desks[i].wake = make(chan struct{}, 1)
+	h.fleet.onRegression, h.fleet.canRerun = c.OnRegression, c.Rerun != nil
+	h.watchers = make([]watcher, len(states))
+	for i := range h.watchers {
+		h.watchers[i].wake = make(chan struct{}, 1)
 	}
-	h.route.OnFailure(h.noticeFailure)
+	h.step(input{kind: inStart, at: h.started, kept: kept})
+	h.route.OnFailure(h.requestFailed)
 	return h, nil
 }
 
-func newNodeState(n *nodes.Node, k kept) nodeState {
+func newNodeState(n *nodes.Node) nodeState {
 	wanted := n.Wanted
 	wanted.Name = n.Canonical(wanted.Name)
 	return nodeState{
@@ -139,7 +141,6 @@ func newNodeState(n *nodes.Node, k kept) nodeState {
 			name: n.Name, wanted: wanted, canLoad: n.CanLoad(), canRestart: n.Restarter != nil,
 			onDemand: n.OnDemand, same: n.Same, canonical: n.Canonical,
 		},
-		kept:  k,
 		state: Unknown,
 	}
 }
@@ -189,10 +190,8 @@ func (h *Watchdog) Run(ctx context.Context) error {
 	for i := range h.config.Nodes.Len() {
 		watchers.Go(func() { h.watch(ctx, i, time.Duration(i)*spread) })
 	}
-	watchers.Go(func() { h.attend(ctx) })
-	if h.config.Rerun != nil {
-		watchers.Go(func() { h.reruns(ctx) })
-	}
+	watchers.Go(func() { h.poll(ctx) })
+	watchers.Go(func() { h.rerun(ctx) })
 	watchers.Wait()
 	err := h.save()
 	close(stop)
@@ -211,37 +210,32 @@ func (h *Watchdog) spread() time.Duration {
 	return min(2*time.Millisecond, h.config.Policy.Interval/time.Duration(2*n))
 }
 
-// watch looks after one node until ctx ends and no repair is under way.
+// watch does the operations on one node until ctx ends and no repair is under
+// way. What happens to the node meanwhile is applied between two of them.
 func (h *Watchdog) watch(ctx context.Context, i int, delay time.Duration) {
 	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
 	defer w.release()
 	next := op{kind: opProbe, at: time.Now().Add(delay)}
 	for {
 		repairing := h.underRepair(i)
-		woken, ok := rest(ctx, next.at, h.desks[i].wake)
-		woken = woken || ok && !repairing && h.checkWaits(i) && next.looks()
+		woken, ok := rest(ctx, next.at, h.watchers[i].wake)
 		switch {
 		case !ok && !repairing:
 			return
 		case !ok: // stopping: the repair goes on, without its longer pauses
 			pause(context.WithoutCancel(ctx), min(time.Until(next.at), awaitPoll))
-		case woken && !repairing:
-			next = h.woken(ctx, &w, next)
-			continue
-		case woken:
-			h.answerWaiting(i)
+		case woken || h.waits(i):
+			h.applyWaiting(ctx, i)
+			next = h.planned(i, next)
 			continue
 		}
-		s, ok := w.do(ctx, next, repairing)
+		in, ok := w.do(ctx, next, repairing)
 		if !ok {
 			return
 		}
-		next = h.report(i, s)
-		if !h.underRepair(i) && next.kind != opEnsure && next.kind != opRestart {
+		next = h.report(i, in)
+		if !h.underRepair(i) && !next.changes() {
 			w.release()
-		}
-		if next.kind == opEnsure || next.kind == opRestart {
-			h.keep(w.node.Name) // what is tried must be known to the next start
 		}
 	}
 }
@@ -257,46 +251,81 @@ func (h *Watchdog) underRepair(i int) bool {
 	return h.fleet.nodes[i].state.UnderRepair()
 }
 
-// report takes what was seen, and returns what to do next.
-func (h *Watchdog) report(i int, s seen) op {
+// report applies the result of an operation, and returns the next one.
+func (h *Watchdog) report(i int, in input) op {
 	h.refresh()
+	h.takeOutcomes(i)
+	in.node = i
+	h.apply(in)
+	return h.planned(i, op{kind: opProbe, at: in.at})
+}
+
+// planned returns the operation that the node waits for, before its first result
+// the given one.
+func (h *Watchdog) planned(i int, first op) op {
 	h.mu.Lock()
-	before, asked := h.fleet.nodes[i].kept, h.fleet.nodes[i].checkAsked
-	h.takeAnswers(i)
-	next, events := h.fleet.step(i, s)
-	after := &h.fleet.nodes[i]
-	changed := !reflect.DeepEqual(before, after.kept)
-	if changed {
+	defer h.mu.Unlock()
+	if next := h.fleet.nodes[i].next; next.kind != "" {
+		return next
+	}
+	return first
+}
+
+// apply is the only way in which anything changes the state: it makes a step,
+// does at once what can't wait, saves what must be saved before the operations,
+// and wakes the watchers that have new ones.
+func (h *Watchdog) apply(in input) {
+	if !h.step(in).save {
+		return
+	}
+	name := "" // of no node in particular
+	if in.kind.isResult() {
+		name = h.config.Nodes.At(in.node).Name
+	}
+	h.keep(name)
+}
+
+// step is apply without saving, for inputs that come while the state is written.
+func (h *Watchdog) step(in input) ready {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := h.fleet.step(in)
+	if out.save {
 		h.version++
 	}
-	h.tellRoute(after, s)
-	if !after.checkAsked && (asked || s.kind == opAsked) {
-		h.desks[i].answerChecks(h.nodeStatus(i))
+	for _, r := range out.routing {
+		if r.model != "" {
+			h.route.SetModel(r.node, r.model)
+		}
+		if r.passed {
+			h.route.Reinstate(r.node)
+		}
+		h.route.Serve(r.node, r.serves)
 	}
-	for _, e := range events {
-		h.events.add(e) // inside the lock: the order of the events is that of the decisions
+	for _, e := range out.events {
+		h.events.add(e) // inside the lock: the order of the events is that of the steps
 	}
-	h.mu.Unlock()
-	if changed && next.kind != opEnsure && next.kind != opRestart {
-		h.keep(after.name)
+	for _, p := range out.ops {
+		if !in.kind.isResult() || p.node != in.node { // the watcher that reports is awake
+			h.watchers[p.node].rouse()
+		}
 	}
-	return next
+	if out.rerun != nil {
+		h.reruns <- *out.rerun // there is room for the one that may be under way
+	}
+	for _, i := range out.checked {
+		h.watchers[i].answerChecks(h.nodeStatus(i))
+	}
+	return out
 }
 
-// tellRoute tells the route what a node serves, and whether it does.
-func (h *Watchdog) tellRoute(n *nodeState, s seen) {
-	if m, ok := n.inService(); ok {
-		h.route.SetModel(n.name, m.Name)
-	}
-	if s.fault == "" && (s.kind == opCanary || s.kind == opQuestions) {
-		h.route.Reinstate(n.name)
-	}
-	h.route.Serve(n.name, n.serves())
+// warn tells of trouble of the healer itself.
+func (h *Watchdog) warn(r Rule, node, text string) {
+	h.events.add(Event{Time: time.Now(), Node: node, Type: EventDegraded, Rule: r, Detail: text})
 }
 
-func (h *Watchdog) tell(e Event) { h.events.add(e) }
-
-// Tell adds an event of the program around the healer to its own. It does not
+// Tell adds an event of the program around the healer to its own. The facts of
+// such an event are its type and node, and its sentence is Detail. It does not
 // block, whatever the sinks do.
 func (h *Watchdog) Tell(e Event) { h.events.add(e) }
 
@@ -305,17 +334,17 @@ func (h *Watchdog) save() error {
 	h.mu.Lock()
 	version := h.version
 	h.mu.Unlock()
-	warning, err := h.store.save(version, func() (map[string]kept, uint64) {
+	warning, err := h.store.save(version, func() (map[string]persisted, uint64) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		list := make(map[string]kept, len(h.fleet.nodes))
+		list := make(map[string]persisted, len(h.fleet.nodes))
 		for _, n := range h.fleet.nodes {
 			list[n.name] = n.kept
 		}
 		return list, h.version
 	})
 	if warning != "" {
-		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: warning})
+		h.warn(RuleStateWarning, "", warning)
 	}
 	return err
 }
@@ -323,7 +352,7 @@ func (h *Watchdog) save() error {
 // keep saves the state, and tells where that fails.
 func (h *Watchdog) keep(node string) {
 	if err := h.save(); err != nil {
-		h.tell(Event{Time: time.Now(), Node: node, Type: EventDegraded, Text: err.Error()})
+		h.warn(RuleStateWarning, node, err.Error())
 	}
 }
 
@@ -333,7 +362,7 @@ func (h *Watchdog) refresh() {
 	version := h.version
 	h.mu.Unlock()
 	if err := h.store.refresh(); err != nil {
-		h.tell(Event{Time: time.Now(), Type: EventDegraded, Text: err.Error()})
+		h.warn(RuleStateWarning, "", err.Error())
 	}
 	h.mu.Lock()
 	changed := h.version != version
@@ -343,27 +372,20 @@ func (h *Watchdog) refresh() {
 	}
 }
 
-// take takes over what other processes changed of what is kept.
-func (h *Watchdog) take(changed map[string]kept) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// take applies what other processes changed of what is kept. The store's lock is
+// held, so that nothing can be saved here.
+func (h *Watchdog) take(changed map[string]persisted) {
+	in := input{kind: inState, at: time.Now(), kept: map[int]persisted{}, usual: map[int]time.Duration{}}
 	for name, k := range changed {
 		i, ok := h.config.Nodes.Index(name)
 		if !ok {
 			continue
 		}
-		events := h.fleet.nodes[i].take(k, time.Now())
-		if t := h.fleet.nodes[i].kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 {
+		in.kept[i] = k
+		if k.Trial != nil {
 			all, _ := h.route.Outcomes(name, 0)
-			before := *t
-			before.Usual = usual(all, t.Since)
-			h.fleet.nodes[i].kept.Trial = &before
-		}
-		if len(events) > 0 {
-			h.version++ // what was told once is not told again
-		}
-		for _, e := range events {
-			h.events.add(e)
+			in.usual[i] = usual(all, k.Trial.Since)
 		}
 	}
+	h.step(in)
 }

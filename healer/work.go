@@ -20,7 +20,7 @@ const busyPoll = 250 * time.Millisecond
 // model to think, not for an endless one.
 const answerTokens = 1024
 
-// worker does to one node what was decided. It belongs to one goroutine.
+// worker does the operations on one node. It belongs to one goroutine.
 type worker struct {
 	healer *Watchdog
 	index  int
@@ -28,11 +28,10 @@ type worker struct {
 	lease  nodes.Lease
 }
 
-// do carries out an op and returns what it brought; ok is false where ctx
-// ended the op. While a repair is under way it is carried out whether or not
-// ctx has ended.
-func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool) {
-	s = seen{kind: o.kind, began: time.Now(), revision: o.revision}
+// do runs op and returns its result. ok is false if ctx ended it; a repair
+// ignores ctx and always runs to its end.
+func (w *worker) do(ctx context.Context, o op, repairing bool) (s input, ok bool) {
+	s = input{kind: o.kind, node: w.index, began: time.Now(), revision: o.revision}
 	work := ctx
 	if repairing {
 		work = context.WithoutCancel(ctx)
@@ -44,7 +43,7 @@ func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool)
 	}
 	err := panics.Try(func() { w.carryOut(limited, o, &s) }).AsError()
 	if name := holder(); name != "" { // what it saw is somebody else's work
-		return seen{kind: o.kind, began: s.began, at: time.Now(), holder: name, revision: o.revision}, work.Err() == nil
+		return input{kind: o.kind, node: w.index, began: s.began, at: time.Now(), holder: name, revision: o.revision}, work.Err() == nil
 	}
 	if err != nil { // one node's bad luck must not end the daemon
 		s.fault, s.detail = nodes.Protocol, err.Error()
@@ -60,16 +59,16 @@ func (w *worker) do(ctx context.Context, o op, repairing bool) (s seen, ok bool)
 func (w *worker) revision() int {
 	w.healer.mu.Lock()
 	defer w.healer.mu.Unlock()
-	return w.healer.fleet.nodes[w.index].revision
+	return w.healer.fleet.nodes[w.index].takeover.revision
 }
 
 func (w *worker) lastChecked() time.Time {
 	w.healer.mu.Lock()
 	defer w.healer.mu.Unlock()
-	return w.healer.fleet.nodes[w.index].checked
+	return w.healer.fleet.nodes[w.index].last.checked
 }
 
-func (w *worker) carryOut(ctx context.Context, o op, s *seen) {
+func (w *worker) carryOut(ctx context.Context, o op, s *input) {
 	if holder, leased := w.leased(ctx, o.changes()); leased {
 		s.holder = holder
 		return
@@ -82,7 +81,7 @@ func (w *worker) carryOut(ctx context.Context, o op, s *seen) {
 	}
 	var err error
 	switch o.kind {
-	case opLease, opTraffic, opAsked:
+	case opLease:
 	case opProbe:
 		s.snapshot, err = w.node.Probe(ctx)
 	case opCanary:
@@ -113,11 +112,7 @@ func (w *worker) leased(ctx context.Context, take bool) (holder string, leased b
 		return "", false
 	}
 	if !take {
-		h, held, err := w.healer.leases.Holder(ctx, w.node.Name)
-		if err != nil || !held {
-			return "", false // a lease that can't be asked for holds no probe up
-		}
-		return describe(h), true
+		return w.healer.leaseHolder(ctx, w.index)
 	}
 	w.healer.holds(w.index, true)
 	lease, err := w.healer.leases.Acquire(ctx, w.node.Name, nodes.Holder{
@@ -140,7 +135,7 @@ func (w *worker) release() {
 		return
 	}
 	if err := w.lease.Release(); err != nil {
-		w.healer.tell(Event{Time: time.Now(), Node: w.node.Name, Type: EventDegraded, Text: "lease: " + err.Error()})
+		w.healer.warn(RuleLeaseWarning, w.node.Name, "lease: "+err.Error())
 	}
 	w.lease = nil
 	w.healer.holds(w.index, false)
@@ -159,7 +154,7 @@ func (w *worker) canary(ctx context.Context, m nodes.Model) error {
 // two of three and hangs on the third is not well. A question that was still
 // being thought about when its tokens or its time ran out is not graded: it
 // shows that the node works, and nothing about its answer.
-func (w *worker) questions(ctx context.Context, m nodes.Model, s *seen) error {
+func (w *worker) questions(ctx context.Context, m nodes.Model, s *input) error {
 	p := w.healer.config.Policy
 	for _, q := range p.Questions {
 		limited, cancel := context.WithTimeout(ctx, p.QuestionTimeout)
@@ -175,7 +170,7 @@ func (w *worker) questions(ctx context.Context, m nodes.Model, s *seen) error {
 		case reply.Text == "" && reply.Finish == "length":
 			continue
 		}
-		s.asked++
+		s.graded++
 		if q.right(reply.Text) {
 			s.right++
 		}

@@ -71,8 +71,8 @@ func TestQuestionsOfThinkers(t *testing.T) {
 				}
 				w := worker{healer: h, node: node}
 				s, _ := w.do(t.Context(), op{kind: opQuestions, model: node.Wanted}, false)
-				if s.right != tt.right || s.asked != tt.asked || s.fault != tt.fault {
-					t.Errorf("%d of %d right, fault %q; want %d of %d, %q", s.right, s.asked, s.fault, tt.right, tt.asked, tt.fault)
+				if s.right != tt.right || s.graded != tt.asked || s.fault != tt.fault {
+					t.Errorf("%d of %d right, fault %q; want %d of %d, %q", s.right, s.graded, s.fault, tt.right, tt.asked, tt.fault)
 				}
 			})
 		})

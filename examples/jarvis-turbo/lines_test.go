@@ -172,7 +172,7 @@ func (s status) node(name string) healer.NodeStatus {
 // of are the events of a node.
 func (s status) of(name string) (list []healer.Event) {
 	for _, e := range s.Events {
-		if e.Node == name && e.Text != "" && !e.Time.IsZero() {
+		if e.Node == name && e.Text() != "" && !e.Time.IsZero() {
 			list = append(list, e)
 		}
 	}

@@ -111,7 +111,7 @@ func working(o Options, answers ...answer) bench {
 }
 
 func offline(node string) healer.Event {
-	return healer.Event{Time: time.Now(), Node: node, Type: healer.EventOffline, Text: "offline: refused"}
+	return healer.Event{Time: time.Now(), Node: node, Type: healer.EventOffline, Detail: "offline: refused"}
 }
 
 func check(t *testing.T, what string, want, got []string) {
@@ -250,7 +250,7 @@ func TestLongTexts(t *testing.T) {
 		defer b.stop()
 		for n := range 200 {
 			e := offline(fmt.Sprint("M", n))
-			e.Text = strings.Repeat("é", n*20)
+			e.Detail = strings.Repeat("é", n*20)
 			b.Emit(e)
 		}
 		time.Sleep(time.Hour)
@@ -274,9 +274,9 @@ func TestRepeatedCritical(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := working(Options{})
 		defer b.stop()
-		b.Emit(healer.Event{Time: time.Now(), Type: healer.EventCritical, Text: "no node serves"})
+		b.Emit(healer.Event{Time: time.Now(), Type: healer.EventCritical, Detail: "no node serves"})
 		time.Sleep(16 * time.Minute)
-		b.Emit(healer.Event{Time: time.Now(), Type: healer.EventRecovered, Text: "service is back"})
+		b.Emit(healer.Event{Time: time.Now(), Type: healer.EventRecovered, Detail: "service is back"})
 		time.Sleep(24 * time.Hour)
 		check(t, "sent", []string{
 			"0s no node serves", "5m0s still, after 5 min: no node serves", "15m0s still, after 15 min: no node serves",

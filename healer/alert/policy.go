@@ -11,21 +11,6 @@ import (
 	"github.com/turbone/jarvis/healer"
 )
 
-// ranks are the events that an incident begins with or gets worse by.
-var ranks = map[healer.EventType]int{
-	healer.EventSuspect:       1,
-	healer.EventDraining:      2,
-	healer.EventRepair:        2,
-	healer.EventDegraded:      3,
-	healer.EventRegression:    3,
-	healer.EventRollback:      3,
-	healer.EventMisconfigured: 4,
-	healer.EventOffline:       4,
-	healer.EventCritical:      rankCritical,
-}
-
-const rankCritical = 5
-
 // criticalQuiet bounds how long a critical alert is held back.
 const criticalQuiet = time.Minute
 
@@ -55,7 +40,7 @@ type incident struct {
 	seen time.Time // its latest event
 	// told is the highest rank told since it opened, waiting the event that is
 	// held back, nil for none.
-	told    int
+	told    healer.Severity
 	texts   map[string]bool
 	waiting *healer.Event
 	// worst is the event that was told last, and since when it holds.
@@ -85,8 +70,8 @@ func newPolicy(events []healer.EventType, o Options) *policy {
 
 // see returns the alerts that an event makes now.
 func (p *policy) see(e healer.Event, now time.Time) []message {
-	rank := ranks[e.Type]
-	ends := e.Type == healer.EventHealed || e.Type == healer.EventRecovered || e.Type == healer.EventHealthy
+	info := e.Type.Info()
+	rank, ends := info.Severity, info.Ends
 	i := p.incidents[e.Node]
 	switch {
 	case rank > 0 && (e.Node != "" || e.Type == healer.EventCritical):
@@ -98,7 +83,7 @@ func (p *policy) see(e healer.Event, now time.Time) []message {
 }
 
 // worse opens an incident, or takes note that it got worse.
-func (p *policy) worse(e healer.Event, rank int, now time.Time) []message {
+func (p *policy) worse(e healer.Event, rank healer.Severity, now time.Time) []message {
 	i := p.incidents[e.Node]
 	if i == nil {
 		i = &incident{quiet: p.options.Quiet}
@@ -106,7 +91,7 @@ func (p *policy) worse(e healer.Event, rank int, now time.Time) []message {
 	}
 	// A small repair in passing, of a second instance for instance, has no end
 	// of its own.
-	passed := i.told <= ranks[healer.EventRepair] && now.Sub(i.seen) > maxQuiet
+	passed := i.told <= healer.SeverityRepair && now.Sub(i.seen) > maxQuiet
 	i.seen = now
 	if !i.open || passed {
 		i.open, i.told, i.texts, i.waiting = true, 0, map[string]bool{}, nil
@@ -116,11 +101,11 @@ func (p *policy) worse(e healer.Event, rank int, now time.Time) []message {
 	}
 	// Two ways of having got worse are two alerts; anything else of one rank
 	// is the same trouble in other words.
-	again := rank == ranks[healer.EventDegraded] && rank == i.told && !i.texts[e.Text] && len(i.texts) < 5
+	again := rank == healer.SeverityDegraded && rank == i.told && !i.texts[e.Text()] && len(i.texts) < 5
 	if rank <= i.told && !again {
 		return nil
 	}
-	if i.waiting == nil || rank >= ranks[i.waiting.Type] {
+	if i.waiting == nil || rank >= i.waiting.Type.Info().Severity {
 		i.waiting = &e
 	}
 	if now.Before(i.heldUntil()) {
@@ -131,7 +116,7 @@ func (p *policy) worse(e healer.Event, rank int, now time.Time) []message {
 
 // heldUntil is when the waiting alert may be told.
 func (i *incident) heldUntil() time.Time {
-	if i.waiting != nil && ranks[i.waiting.Type] == rankCritical {
+	if i.waiting != nil && i.waiting.Type.Info().Severity == healer.SeverityCritical {
 		if limit := i.quietSince.Add(criticalQuiet); limit.Before(i.quietUntil) {
 			return limit
 		}
@@ -142,14 +127,14 @@ func (i *incident) heldUntil() time.Time {
 // tell tells what waits.
 func (p *policy) tell(i *incident, now time.Time) []message {
 	e := *i.waiting
-	i.waiting, i.worst, i.told = nil, e, ranks[e.Type]
-	i.texts[e.Text] = true
+	i.waiting, i.worst, i.told = nil, e, e.Type.Info().Severity
+	i.texts[e.Text()] = true
 	text := e.String()
 	if i.silent > 0 {
 		text += fmt.Sprintf(" (after it failed and healed %s since %s)", times(i.silent), clock(i.quietSince))
 		i.silent = 0
 	}
-	if i.told == rankCritical {
+	if i.told == healer.SeverityCritical {
 		i.repeats = exponential(p.options.RepeatInitial, p.options.RepeatMax, 0)
 		i.repeatAt = now.Add(i.repeats.NextBackOff())
 	}

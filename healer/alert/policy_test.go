@@ -42,7 +42,7 @@ func play(events []healer.EventType, happens []at, until time.Duration) []string
 	for _, h := range happens {
 		now := start.Add(h.after)
 		due(now)
-		note(now, p.see(healer.Event{Time: now, Node: h.node, Type: h.what, Text: h.text}, now))
+		note(now, p.see(healer.Event{Time: now, Node: h.node, Type: h.what, Detail: h.text}, now))
 	}
 	due(start.Add(until))
 	return got

@@ -115,7 +115,7 @@ func (d *Daemon) openSinks(context.Context) error {
 		if options.Report == nil {
 			options.Report = func(text string) {
 				for _, s := range told {
-					s.Emit(healer.Event{Time: time.Now(), Type: healer.EventDegraded, Text: text})
+					s.Emit(healer.Event{Time: time.Now(), Type: healer.EventDegraded, Detail: text})
 				}
 			}
 		}
@@ -234,7 +234,7 @@ func (d *Daemon) watchHistory() historyWatch {
 	return historyWatch{
 		path: d.config.History.Path, runs: d.history.Runs, judge: d.config.History.Judge, word: d.healer.Judge,
 		fail: func(err error) {
-			d.healer.Tell(healer.Event{Time: time.Now(), Type: healer.EventDegraded, Text: err.Error()})
+			d.healer.Tell(healer.Event{Time: time.Now(), Type: healer.EventDegraded, Detail: err.Error()})
 		},
 	}
 }

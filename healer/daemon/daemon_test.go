@@ -180,7 +180,7 @@ func TestLogRotates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := healer.Event{Time: time.Now(), Node: "M1", Text: strings.Repeat("x", 100<<10)}
+	e := healer.Event{Time: time.Now(), Node: "M1", Detail: strings.Repeat("x", 100<<10)}
 	for range 15 {
 		log.Emit(e)
 	}

@@ -110,7 +110,7 @@ func TestDaemonTellsARegression(t *testing.T) {
 		degraded := make(chan string, 100)
 		c.Healer.Sinks = []healer.Sink{healer.SinkFunc(func(e healer.Event) {
 			if e.Type == healer.EventDegraded {
-				degraded <- e.Text
+				degraded <- e.Text()
 			}
 		})}
 		d, err := New(t.Context(), c)

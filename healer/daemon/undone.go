@@ -39,7 +39,7 @@ func (w undoneWatch) run(ctx context.Context) {
 				w.done[n.Undone] = true
 			case err.Error() != told:
 				told = err.Error()
-				w.tell(healer.Event{Time: time.Now(), Node: n.Name, Type: healer.EventDegraded, Text: told})
+				w.tell(healer.Event{Time: time.Now(), Node: n.Name, Type: healer.EventDegraded, Detail: told})
 			}
 		}
 		select {
@@ -72,7 +72,7 @@ func (w undoneWatch) correct(ctx context.Context, n healer.NodeStatus) error {
 	}
 	w.tell(healer.Event{
 		Time: time.Now(), Node: n.Name, Type: healer.EventRetained,
-		Text: fmt.Sprintf("%s is the champion again, in place of %s", before.Model, lost.Model),
+		Detail: fmt.Sprintf("%s is the champion again, in place of %s", before.Model, lost.Model),
 	})
 	return nil
 }

@@ -68,7 +68,7 @@ func TestScripted(t *testing.T) {
 			}
 		}()
 		synctest.Wait()
-		h.Emit(healer.Event{Node: "M2", Type: healer.EventOffline, Text: "offline"})
+		h.Emit(healer.Event{Node: "M2", Type: healer.EventOffline, Detail: "offline"})
 		n, err := h.Check(ctx, "M2")
 		if err != nil || n.State != healer.Offline || !h.Running() {
 			t.Errorf("checked %+v, %v, running: %v", n, err, h.Running())

@@ -217,7 +217,7 @@ func TestEventsSurviveARestart(t *testing.T) {
 	defer cancel()
 	c := client(t, remote.Config{Address: d.address})
 	var got []uint64
-	h.Emit(healer.Event{Text: "before"})
+	h.Emit(healer.Event{Detail: "before"})
 	for e, err := range c.Events(ctx, 0) {
 		if err != nil {
 			t.Fatal(err)
@@ -226,14 +226,14 @@ func TestEventsSurviveARestart(t *testing.T) {
 		switch e.ID {
 		case 1: // while it is away, and after
 			d.stop()
-			h.Emit(healer.Event{Text: "meanwhile"})
+			h.Emit(healer.Event{Detail: "meanwhile"})
 			d.start(h)
-			h.Emit(healer.Event{Text: "after"})
+			h.Emit(healer.Event{Detail: "after"})
 		case 3: // and a cut connection alone
 			d.server.Close()
 			d.stop()
 			d.start(h)
-			h.Emit(healer.Event{Text: "last"})
+			h.Emit(healer.Event{Detail: "last"})
 		}
 		if e.ID == 4 {
 			break
@@ -251,7 +251,7 @@ func TestPatience(t *testing.T) {
 	d := &restartable{t: t, address: "127.0.0.1:0"}
 	d.start(h)
 	c := client(t, remote.Config{Address: d.address, Patience: time.Millisecond})
-	h.Emit(healer.Event{Text: "the only one"})
+	h.Emit(healer.Event{Detail: "the only one"})
 	var last error
 	for _, err := range c.Events(t.Context(), 0) {
 		if last = err; err == nil {

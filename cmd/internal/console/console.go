@@ -48,19 +48,14 @@ func (p *Printer) paint(colour, text string) string {
 	return colour + text + reset
 }
 
-var eventColours = map[healer.EventType]string{
-	healer.EventHealthy: green, healer.EventRecovered: green, healer.EventVerified: green, healer.EventHealed: green, healer.EventPromoted: green,
-	healer.EventSuspect: yellow, healer.EventDraining: yellow, healer.EventFailover: yellow, healer.EventRepair: yellow,
-	healer.EventRollback: yellow, healer.EventBusy: yellow, healer.EventDegraded: yellow, healer.EventRegression: yellow,
-	healer.EventOffline: red, healer.EventMisconfigured: red, healer.EventCritical: red,
-}
+var toneColours = map[healer.Tone]string{healer.Good: green, healer.Warning: yellow, healer.Bad: red}
 
 // Emit prints an event as a line of the log. A console that can't be written is
 // no reason to stop healing.
 func (p *Printer) Emit(e healer.Event) {
 	line := healer.LogLine(e)
 	if stamp, text, ok := strings.Cut(line, "] "); ok && p.colour {
-		line = p.paint(grey, stamp+"]") + " " + p.paint(eventColours[e.Type], text)
+		line = p.paint(grey, stamp+"]") + " " + p.paint(toneColours[e.Type.Info().Tone], text)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -50,7 +50,7 @@ func TestColours(t *testing.T) {
 	var plain, coloured bytes.Buffer
 	for _, p := range []*Printer{Coloured(&plain, false), Coloured(&coloured, true)} {
 		p.Status(sample(), "looked once", now)
-		p.Emit(healer.Event{Time: now, Node: "M1", Type: healer.EventHealed, Text: "healed after 42s"})
+		p.Emit(healer.Event{Time: now, Node: "M1", Type: healer.EventHealed, Detail: "healed after 42s"})
 	}
 	if strings.Contains(plain.String(), "\x1b") {
 		t.Error("colours in plain output")

@@ -178,7 +178,7 @@ func (c *cluster) emit(e healer.Event) {
 	if name == "" {
 		name = "all"
 	}
-	fmt.Fprintf(c.out, "  %6.1fs  %-4s %-13s %s\n", e.Time.Sub(c.began).Seconds(), name, e.Type, e.Text)
+	fmt.Fprintf(c.out, "  %6.1fs  %-4s %-13s %s\n", e.Time.Sub(c.began).Seconds(), name, e.Type, e.Text())
 }
 
 // await waits for an event since the step began.

@@ -31,7 +31,7 @@ type want struct {
 }
 
 func (w want) matches(e healer.Event) bool {
-	return e.Node == w.node && e.Type == w.event && strings.Contains(e.Text, w.text)
+	return e.Node == w.node && e.Type == w.event && strings.Contains(e.Text(), w.text)
 }
 
 // steps are the faults, in the order of the documentation.

@@ -271,7 +271,7 @@ func TestWithAlerter(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); a.Run(ctx) }()
-	a.Emit(healer.Event{Time: time.Now(), Node: "M1", Type: healer.EventOffline, Text: "offline: refused"})
+	a.Emit(healer.Event{Time: time.Now(), Node: "M1", Type: healer.EventOffline, Detail: "offline: refused"})
 	<-delivered
 	cancel()
 	<-ended
