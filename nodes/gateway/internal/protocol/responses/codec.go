@@ -34,6 +34,7 @@ func (Codec) ErrorFrame(status int, text string) []byte {
 // identifies the answer; the text is always "?".
 func (Codec) ReadReply(body []byte) (protocol.Reply, error) {
 	r := protocol.Reply{Text: "?", Finish: protocol.FinishStop}
+	var failed []byte
 	err := scan.Object(body, func(name, value []byte) bool {
 		switch string(name) {
 		case "id":
@@ -42,11 +43,16 @@ func (Codec) ReadReply(body []byte) (protocol.Reply, error) {
 			r.Model, _ = scan.String(value)
 		case "usage":
 			r.Usage, _ = codec.ReadUsage(value) // malformed counts are none
+		case "error":
+			failed = value
 		}
 		return true
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return protocol.Reply{}, codec.Foreign(body, err)
+	case !codec.IsDefault(failed):
+		return protocol.Reply{}, codec.ReadError(failed)
 	}
 	return r, nil
 }
