@@ -102,6 +102,12 @@ func Conform(t *testing.T, c protocol.Codec) {
 			t.Errorf("got %+v, %v", d, err)
 		}
 	})
+	t.Run("a carriage return at the end of a frame says nothing", func(t *testing.T) {
+		frame := Frames(c, c.ErrorFrame(http.StatusBadGateway, "gone"))[0]
+		if d, err := c.ReadFrame(append(bytes.ReplaceAll(frame, []byte("\n"), []byte("\r\n")), '\r')); err != nil || d.Error != "gone" {
+			t.Errorf("got %+v, %v", d, err)
+		}
+	})
 	if s, ok := c.(protocol.StreamCodec); ok {
 		t.Run("a stream that was written is read back", func(t *testing.T) { streamsAreReadBack(t, s) })
 		t.Run("a resumed stream is the same", func(t *testing.T) { resumedStreamsAreTheSame(t, s) })

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/internal/codec"
 )
 
 // Transcripts runs the files in testdata. Each case is a command with its input,
@@ -26,13 +29,14 @@ import (
 //	write-request  a neutral request as the API has it
 //	write-reply    a neutral answer as the API has it
 //	write-stream   a list of deltas as the API's stream
+//	resume-request a request for what follows text, after spent tokens
 //	error          an error with a status, as an answer and as a frame
 //
 // The flag -rewrite updates the files.
 func Transcripts(t *testing.T, c protocol.Codec) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			out, err := run(c, d)
+			out, err := run(t, c, d)
 			if err != nil {
 				return describe(err)
 			}
@@ -54,10 +58,20 @@ func describe(err error) string {
 	case errors.As(err, &failed):
 		return fmt.Sprintf("server error %d: %s\n", failed.Status, failed.Message)
 	}
-	return "error: " + err.Error() + "\n"
+	if isJSON(err) || errors.Is(err, codec.ErrForeign) {
+		return "malformed\n" // the rest is encoding/json's, in its words
+	}
+	return "malformed: " + err.Error() + "\n"
 }
 
-func run(c protocol.Codec, d *datadriven.TestData) (string, error) {
+// isJSON reports whether err is one of encoding/json.
+func isJSON(err error) bool {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &kind)
+}
+
+func run(t *testing.T, c protocol.Codec, d *datadriven.TestData) (string, error) {
 	input := []byte(d.Input)
 	switch d.Cmd {
 	case "read-request":
@@ -87,9 +101,16 @@ func run(c protocol.Codec, d *datadriven.TestData) (string, error) {
 		info := Info
 		info.Resumed = d.HasArg("resumed")
 		info.IncludeUsage = !d.HasArg("no-usage")
-		d.MaybeScanArgs(nil, "text", &info.SentText)
-		d.MaybeScanArgs(nil, "thinking", &info.SentThinking)
+		d.MaybeScanArgs(t, "text", &info.SentText)
+		d.MaybeScanArgs(t, "thinking", &info.SentThinking)
 		return stream(Write(as[protocol.StreamCodec](c), info, deltas...)), nil
+	case "resume-request":
+		var text string
+		var spent int
+		d.ScanArgs(t, "text", &text)
+		d.ScanArgs(t, "spent", &spent)
+		body, err := as[protocol.Resumer](c).ResumeRequest(input, Info.Model, text, spent)
+		return indent(body), err
 	case "error":
 		var status int
 		if _, err := fmt.Sscan(d.CmdArgs[0].Key, &status); err != nil {
@@ -129,4 +150,26 @@ func indent(body []byte) string {
 // stream returns a stream without its empty lines, which end a transcript's case.
 func stream(frames []byte) string {
 	return strings.ReplaceAll(strings.TrimRight(string(frames), "\n"), "\n\n", "\n")
+}
+
+// Inputs returns the inputs of all cases in the files that match a pattern, as
+// seeds for fuzzing.
+func Inputs(pattern string) (inputs [][]byte, err error) {
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		for part := range strings.SplitSeq(string(text), "\n\n# ") {
+			_, rest, _ := strings.Cut(part, "\n") // the name
+			_, rest, _ = strings.Cut(rest, "\n")  // the command
+			input, _, _ := strings.Cut(rest, "\n----\n")
+			inputs = append(inputs, []byte(input))
+		}
+	}
+	return inputs, nil
 }

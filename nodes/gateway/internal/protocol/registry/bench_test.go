@@ -54,7 +54,7 @@ func BenchmarkReadRequest(b *testing.B) {
 	r := asked()
 	r.Messages[1].Parts[1].Image.Data = strings.Repeat("iVBORw0K", 125_000)
 	for _, d := range codecs() {
-		b.Run(named(d), func(b *testing.B) {
+		b.Run(d.Path(), func(b *testing.B) {
 			body, err := d.WriteRequest(r)
 			if err != nil {
 				b.Fatal(err)

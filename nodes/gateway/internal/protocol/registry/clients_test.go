@@ -13,10 +13,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ollama/ollama/api"
 	"github.com/sashabaranov/go-openai"
+
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/anthropic"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/ollama"
 	openaicodec "github.com/turbone/jarvis/nodes/gateway/internal/protocol/openai"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/protocoltest"
 )
 
 // told is an answer with all there is.
@@ -44,7 +46,7 @@ func clientOfOpenAI(t *testing.T, body []byte) *openai.Client {
 }
 
 func TestGoOpenAIReadsAStream(t *testing.T) {
-	client := clientOfOpenAI(t, write(openaicodec.Codec{}, start, told...))
+	client := clientOfOpenAI(t, protocoltest.Write(openaicodec.Codec{}, protocoltest.Info, told...))
 	stream, err := client.CreateChatCompletionStream(context.Background(), openai.ChatCompletionRequest{Model: "m"})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +95,7 @@ func answered() protocol.Reply {
 }
 
 func TestGoOpenAIReadsAnErrorInAStream(t *testing.T) {
-	body := write(openaicodec.Codec{}, start, protocol.Delta{Text: "4"}, protocol.Delta{Error: "all nodes are gone", Status: 503})
+	body := protocoltest.Write(openaicodec.Codec{}, protocoltest.Info, protocol.Delta{Text: "4"}, protocol.Delta{Error: "all nodes are gone", Status: 503})
 	stream, err := clientOfOpenAI(t, body).CreateChatCompletionStream(context.Background(), openai.ChatCompletionRequest{Model: "m"})
 	if err != nil {
 		t.Fatal(err)
@@ -121,13 +123,13 @@ func TestGoOpenAIReadsAReply(t *testing.T) {
 }
 
 func TestAnthropicsLibrariesReadAStream(t *testing.T) {
-	accepts(t, write(anthropic.Codec{}, start, told...))
-	accepts(t, write(anthropic.Codec{}, start, protocol.Delta{Done: true}))
+	accepts(t, protocoltest.Write(anthropic.Codec{}, protocoltest.Info, told...))
+	accepts(t, protocoltest.Write(anthropic.Codec{}, protocoltest.Info, protocol.Delta{Done: true}))
 }
 
 func TestOllamasClientReads(t *testing.T) {
 	for name, body := range map[string][]byte{
-		"a stream": write(ollama.Codec{}, start, told...),
+		"a stream": protocoltest.Write(ollama.Codec{}, protocoltest.Info, told...),
 		"a reply":  append(ollama.Codec{}.WriteReply(answered()), '\n'),
 	} {
 		t.Run(name, func(t *testing.T) {
