@@ -11,21 +11,21 @@ import (
 	"github.com/sourcegraph/conc/pool"
 )
 
-// BoardName is the benchmark: the averages of the Open LLM Leaderboard, which
-// was closed in 2025. Newer models are not in it.
+// BoardName is the name of the published benchmark. The Open LLM Leaderboard was
+// closed in 2025 and has no newer models.
 const BoardName = "the Open LLM Leaderboard"
 
 const (
 	boardData = "open-llm-leaderboard/contents"
 	boardPage = 100
-	// maxBoard bounds how many rows are read; the closed board has about 4,600.
+	// maxBoard is the greatest number of rows read; the board has about 4,600.
 	maxBoard = 20_000
 )
 
-// Board are a benchmark's averages.
+// Board holds the average scores of a published benchmark.
 type Board struct {
-	full map[string]entry // by author/name in small letters
-	bare map[string]entry // by name alone, where only one author has it
+	full map[string]entry // by author/name in lower case
+	bare map[string]entry // by name alone, if one author has it
 }
 
 type entry struct {
@@ -34,7 +34,7 @@ type entry struct {
 	many  bool // of a bare name: several authors have it
 }
 
-// boardRows is a page of the data sets' server.
+// boardRows is a page of the board's rows.
 type boardRows struct {
 	Rows []struct {
 		Row map[string]json.RawMessage `json:"row"`
@@ -42,8 +42,9 @@ type boardRows struct {
 	Total int `json:"num_rows_total"`
 }
 
-// Board reads the published benchmark: about fifty requests, a few at once. It
-// blocks until they are done or ctx ends; the error is an [Error].
+// Board downloads the published benchmark, with about fifty requests, three at a
+// time. It blocks until they are done or ctx ends. The error is an [*Error] or
+// wraps the cause of ctx's end.
 func (c *Client) Board(ctx context.Context) (Board, error) {
 	b := Board{full: map[string]entry{}, bare: map[string]entry{}}
 	first, err := c.boardPage(ctx, 0)
@@ -79,7 +80,7 @@ func (c *Client) Board(ctx context.Context) (Board, error) {
 func (c *Client) boardPage(ctx context.Context, offset int) (boardRows, error) {
 	var page boardRows
 	_, err := c.get(ctx, request{
-		action: "benchmark", base: c.board, path: []string{"rows"},
+		action: "benchmark", base: c.board, tokenName: c.tokenName, path: []string{"rows"},
 		query: url.Values{
 			"dataset": {boardData}, "config": {"default"}, "split": {"train"},
 			"offset": {strconv.Itoa(offset)}, "length": {strconv.Itoa(boardPage)},
@@ -88,8 +89,8 @@ func (c *Client) boardPage(ctx context.Context, offset int) (boardRows, error) {
 	return page, err
 }
 
-// add takes a page's rows. A model stands in it once for each precision; the
-// best counts. Rows that the board itself flagged are left out.
+// add adds the rows of a page. A model has one row for each precision, of which
+// the best counts. Rows that the board flagged are left out.
 func (b Board) add(page boardRows) {
 	for _, r := range page.Rows {
 		name, score, flagged := "", 0.0, false
@@ -123,8 +124,9 @@ func (b Board) add(page boardRows) {
 	}
 }
 
-// Find returns the average of a model, 0 to 100: that of the base model that its
-// authors name, else that of the only model whose name the repository has.
+// Find returns the average score of a model, 0 to 100, and the name that the
+// benchmark has for it: by the base model that its authors name, or else by the
+// name of the repository, if only one author has a model of that name.
 func (b Board) Find(m Model) (name string, score float64, ok bool) {
 	if m.BaseModel != "" {
 		e, ok := b.full[strings.ToLower(m.BaseModel)]

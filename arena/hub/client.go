@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,47 +20,53 @@ import (
 )
 
 const (
-	// DefaultURL is the hub, DefaultBoardURL the server of its data sets.
+	// DefaultURL is the address of the hub, DefaultBoardURL that of its server
+	// of data sets, which has the benchmark.
 	DefaultURL      = "https://huggingface.co"
 	DefaultBoardURL = "https://datasets-server.huggingface.co"
-	// DefaultPatience is how long a request that fails for a passing reason is
-	// made again.
+	// DefaultPatience is the default of [Options].Patience.
 	DefaultPatience = 90 * time.Second
+	// NoRetry as [Options].Patience makes each request once.
+	NoRetry = -1 * time.Nanosecond
 
-	// maxBody is the largest answer that is read, in bytes. A page of a hundred
-	// models with their chat templates is about 1 MB.
+	// maxBody is the greatest size of a response, in bytes. A page of a hundred
+	// models with their chat templates has about 1 MB.
 	maxBody = 16 << 20
-	// maxDetail bounds how much of the server's words goes into an error.
+	// maxDetail is the greatest length of a server's message in an error.
 	maxDetail = 200
-	// requestTimeout bounds one request.
+	// requestTimeout limits one request.
 	requestTimeout = 30 * time.Second
 )
 
-// Options say how to reach the hub. The zero value is the public one, without a
+// Options configure a [Client]. The zero value means the public hub without a
 // token.
 type Options struct {
-	// URL is the hub's address or that of a mirror, BoardURL that of the data
-	// sets' server.
+	// URL is the address of the hub or of a mirror, BoardURL that of the server
+	// of data sets. Empty ones mean [DefaultURL] and [DefaultBoardURL].
 	URL, BoardURL string
-	// Token is sent to the hub where it is not empty; the benchmark is public
-	// and never gets it.
+	// Token is sent to the hub, if it is not empty. It is never sent to
+	// BoardURL: the benchmark is public.
 	Token nodes.Secret
-	// Transport carries the requests; nil means [http.DefaultTransport].
+	// TokenName is the name of the token's setting in errors: an environment
+	// variable, for example. Empty means "hub.Options.Token".
+	TokenName string
+	// Transport makes the requests; nil means [http.DefaultTransport].
 	Transport http.RoundTripper
-	// Patience is how long one request is repeated; 0 means [DefaultPatience],
-	// less than 0 that it is made once.
+	// Patience is how long a request is repeated that fails for a reason that
+	// may pass, or [NoRetry]; 0 means [DefaultPatience].
 	Patience time.Duration
 }
 
-// Client asks the hub. Make it with [New]. Safe for concurrent use.
+// Client is a client of the hub. Use [New] to create one. Safe for concurrent use.
 type Client struct {
 	hub, board *url.URL
 	token      nodes.Secret
+	tokenName  string
 	http       *http.Client
 	patience   time.Duration
 }
 
-// New returns a client. The error is one of an address.
+// New returns a client. The error says which address is not one.
 func New(o Options) (*Client, error) {
 	hub, err := address("hub", o.URL, DefaultURL)
 	if err != nil {
@@ -70,7 +77,7 @@ func New(o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		hub: hub, board: board, token: o.Token, patience: o.Patience,
+		hub: hub, board: board, token: o.Token, tokenName: cmp.Or(o.TokenName, "hub.Options.Token"), patience: o.Patience,
 		http: &http.Client{Transport: o.Transport, Timeout: requestTimeout},
 	}
 	if c.patience == 0 {
@@ -90,17 +97,19 @@ func address(what, text, standard string) (*url.URL, error) {
 	return u, nil
 }
 
-// request is one thing that is asked for.
+// request is a request to the hub.
 type request struct {
 	action string // for errors
 	base   *url.URL
 	path   []string
 	query  url.Values
 	token  nodes.Secret
+	// tokenName is what errors call the token.
+	tokenName string
 }
 
-// get asks until an answer is in that can be read, or a failure is final. It
-// returns the query of the next page, nil where this is the last.
+// get makes a request and decodes the response, and repeats it after a failure
+// that may pass. It returns the query of the next page, nil after the last.
 func (c *Client) get(ctx context.Context, r request, into any) (next url.Values, err error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = time.Second, 20*time.Second
@@ -124,7 +133,7 @@ func (c *Client) get(ctx context.Context, r request, into any) (next url.Values,
 	}, backoff.WithBackOff(wait), backoff.WithMaxElapsedTime(patience), backoff.WithMaxTries(tries))
 	var failed *Error
 	if errors.As(err, &failed) {
-		return nil, failed // without what was only said to the repetition
+		return nil, failed // without the wrapping for backoff.Retry
 	}
 	if err != nil {
 		return nil, fmt.Errorf("hub: %s: %w", r.action, err)
@@ -132,7 +141,7 @@ func (c *Client) get(ctx context.Context, r request, into any) (next url.Values,
 	return next, nil
 }
 
-// later is a failure with the time after which it may be tried again.
+// later is a failure with the time after which the request may be repeated.
 type later struct {
 	failed *Error
 	after  *backoff.RetryAfterError
@@ -141,10 +150,12 @@ type later struct {
 func (l *later) Error() string   { return l.failed.Error() }
 func (l *later) Unwrap() []error { return []error{l.failed, l.after} }
 
+// passing reports whether a failure may pass.
 func passing(e *Error) bool {
 	return errors.Is(e.Kind, ErrBusy) || errors.Is(e.Kind, ErrUnavailable)
 }
 
+// once makes a request once.
 func (c *Client) once(ctx context.Context, r request, into any) (url.Values, error) {
 	u := *r.base
 	u.RawQuery = r.query.Encode()
@@ -176,6 +187,7 @@ func (c *Client) once(ctx context.Context, r request, into any) (url.Values, err
 	return nextPage(resp.Header), nil
 }
 
+// unreached returns the error of a request without a response.
 func (r request) unreached(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return backoff.Permanent(fmt.Errorf("hub: %s: %w", r.action, context.Cause(ctx)))
@@ -188,24 +200,24 @@ func (r request) unreached(ctx context.Context, err error) error {
 	return &Error{Action: r.action, Kind: ErrUnavailable, Err: err, Remedy: "check the network and the address of the hub (" + r.base.Host + ")"}
 }
 
-// refused is an answer that is no success.
+// refused returns the error of a response whose status is not 200.
 func (r request) refused(resp *http.Response, body []byte) *Error {
 	e := &Error{Action: r.action, Status: resp.StatusCode, Detail: r.said(resp.Header, body)}
 	code := resp.Header.Get("X-Error-Code")
 	switch {
 	case code == "GatedRepo":
-		e.Kind, e.Remedy = ErrGated, "accept its terms on its page, and set HF_TOKEN to a token of that account"
+		e.Kind, e.Remedy = ErrGated, "accept its terms on its page, and set "+r.tokenName+" to a token of that account"
 	case resp.StatusCode == http.StatusTooManyRequests:
 		e.Kind, e.RetryAfter = ErrBusy, retryAfter(resp.Header, time.Now())
 		e.Remedy = "wait a few minutes"
 		if r.token.Empty() {
-			e.Remedy += ", or set HF_TOKEN: with a token more is allowed"
+			e.Remedy += ", or set " + r.tokenName + ": with a token more is allowed"
 		}
 	case resp.StatusCode == http.StatusNotFound, code == "RepoNotFound", resp.StatusCode == http.StatusUnauthorized && r.token.Empty():
-		// Without a token the hub says 401 for what doesn't exist, too.
-		e.Kind, e.Remedy = ErrNotFound, "check the name; a private one needs HF_TOKEN"
+		// Without a token the hub also answers 401 for what doesn't exist.
+		e.Kind, e.Remedy = ErrNotFound, "check the name; a private one needs "+r.tokenName
 	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
-		e.Kind, e.Remedy = ErrUnauthorized, "check HF_TOKEN: the token needs the right to read"
+		e.Kind, e.Remedy = ErrUnauthorized, "check "+r.tokenName+": the token needs the right to read"
 	case resp.StatusCode >= 500:
 		e.Kind, e.RetryAfter = ErrUnavailable, retryAfter(resp.Header, time.Now())
 	default:
@@ -214,7 +226,7 @@ func (r request) refused(resp *http.Response, body []byte) *Error {
 	return e
 }
 
-// said is what a server's answer says went wrong.
+// said returns the message of an error response.
 func (r request) said(header http.Header, body []byte) string {
 	var told struct {
 		Error any `json:"error"`
@@ -230,8 +242,8 @@ func (r request) said(header http.Header, body []byte) string {
 	return excerpt(r.hide(body))
 }
 
-// hide takes the token out of a server's words: some repeat what they were
-// sent.
+// hide removes the token from a server's message: some servers repeat what they
+// were sent.
 func (r request) hide(text []byte) []byte {
 	if r.token.Empty() {
 		return text
@@ -239,7 +251,7 @@ func (r request) hide(text []byte) []byte {
 	return bytes.ReplaceAll(text, []byte(r.token.Reveal()), []byte(r.token.String()))
 }
 
-// excerpt is the beginning of a text, in one line.
+// excerpt returns the beginning of a text as one line.
 func excerpt(text []byte) string {
 	if len(text) > 4*maxDetail {
 		text = text[:4*maxDetail]
@@ -251,9 +263,8 @@ func excerpt(text []byte) string {
 	return line
 }
 
-// retryAfter reads when the server wants to be asked again: Retry-After in
-// seconds or as a date, or t of the RateLimit header, which the hub sends. More
-// than ten minutes is not believed.
+// retryAfter returns how long the server asks to wait: Retry-After in seconds or
+// as a date, or t of the hub's RateLimit header; at most ten minutes.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	wait := time.Duration(0)
 	if text := header.Get("Retry-After"); text != "" {
@@ -275,8 +286,9 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return min(max(wait, 0), 10*time.Minute)
 }
 
-// nextPage returns the query of the next page. Only the query is taken: a mirror
-// may send links to the hub itself, and a token must not follow a link.
+// nextPage returns the query of the link to the next page. The rest of the link
+// is ignored: a mirror may send links to the hub itself, and the token must not
+// go to another host.
 func nextPage(header http.Header) url.Values {
 	for _, value := range header.Values("Link") {
 		for _, link := range strings.Split(value, ",") {

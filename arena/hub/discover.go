@@ -14,39 +14,38 @@ import (
 	"github.com/sourcegraph/conc/pool"
 )
 
-// Order is how models are ranked.
+// Order is the order of models.
 type Order string
 
 // The orders.
 const (
-	// ByBenchmark: those of the published benchmark first, best first; the
-	// others follow by downloads.
+	// ByBenchmark ranks models by the published benchmark. Models that are not
+	// in it follow, by downloads.
 	ByBenchmark Order = "benchmark"
-	// ByDownloads: the most downloaded of the last month first.
+	// ByDownloads ranks models by the downloads of the last 30 days.
 	ByDownloads Order = "downloads"
 )
 
-// Query is what is looked for. The zero value looks at the most downloaded
-// models, whatever their size.
+// Query selects models. The zero value selects the most downloaded models of any
+// size.
 type Query struct {
-	// Search are words of the repository's name.
+	// Search holds words of the repository's name.
 	Search string
-	// Limit is how many repositories are looked at, 0 for 30, at most 200: each
-	// is a request.
+	// Limit is the number of repositories to look at, each with a request; 0
+	// means 30, and the greatest is 200.
 	Limit int
-	// Memory is what the node has for a model, in bytes; 0 is unknown, and
-	// everything fits.
+	// Memory is the node's memory for a model, in bytes; 0 means unknown, and
+	// every model fits.
 	Memory int64
-	// Context is what the model is to be served with, in tokens; 0 means
+	// Context is the length of the context to serve, in tokens; 0 means
 	// [DefaultContext].
 	Context int
-	// LowestBits is the coarsest quantization that is looked at, 0 for 3.
+	// LowestBits is the least number of bits of a quantization; 0 means 3.
 	LowestBits int
-	// Quantization is the only one that is looked at, "" for the best that
-	// fits.
+	// Quantization is the quantization to choose; "" means the best that fits.
 	Quantization string
-	// Engine is the node's, "" for any. What it can't take from the hub is left
-	// out.
+	// Engine is the node's engine, "" means any. Files that it can't download
+	// are left out.
 	Engine string
 	// Order ranks the models; "" means ByBenchmark.
 	Order Order
@@ -66,53 +65,52 @@ func (q Query) limit() int {
 	return min(q.Limit, 200)
 }
 
-// Model is a repository with the file that would be served.
+// Model is a repository with the file to serve.
 type Model struct {
-	// Repository is author/name.
+	// Repository is the repository's name, author/name.
 	Repository string
-	// BaseModel is what it was quantized from, as its authors say; "" where
-	// they don't.
+	// BaseModel is the model that it was quantized from, "" if unknown.
 	BaseModel string
-	// Downloads are those of the last 30 days, Likes of all time.
+	// Downloads counts those of the last 30 days, Likes those of all time.
 	Downloads, Likes int64
-	// Gated says that terms must be accepted first: "auto" at once, "manual" by
-	// a person; "" where it is open. Private ones are seen with their owner's
-	// token.
+	// Gated is "" for an open repository. Of one whose terms have to be accepted
+	// it is "auto" if access is granted at once, and "manual" if its authors
+	// decide. A Private repository is visible with its owner's token only.
 	Gated   string
 	Private bool
-	// Architecture, Parameters and ContextLength are the model's; zero where
-	// the hub doesn't tell.
+	// Architecture, Parameters and ContextLength describe the model; each is
+	// zero if unknown.
 	Architecture  string
 	Parameters    int64
 	ContextLength int
-	// Updated is when the repository last changed.
+	// Updated is the time of the repository's latest change.
 	Updated time.Time
-	// File is the one that was chosen, Needs the memory that it takes in bytes,
-	// estimated.
+	// File is the file that was chosen, Needs the estimated memory that it
+	// takes, in bytes.
 	File  File
 	Needs int64
-	// Others are the repository's other files.
+	// Others lists the repository's other files.
 	Others []File
-	// Score is the benchmark's average, 0 to 100, where Scored; ScoreOf is the
-	// benchmark's name of the model.
+	// Score is the benchmark's average, 0 to 100, if Scored is set. ScoreOf is
+	// the benchmark's name of the model.
 	Score   float64
 	Scored  bool
 	ScoreOf string
 }
 
-// Rejected is a repository that isn't proposed, and why.
+// Rejected is a repository without a suitable file, and the reason.
 type Rejected struct{ Repository, Reason string }
 
-// Result is what was found.
+// Result is the result of [Client.Discover].
 type Result struct {
-	// Models are those that fit, in the order that was asked for.
+	// Models lists the models that fit, in the query's order.
 	Models []Model
-	// Rejected are those that don't fit, or can't be used.
+	// Rejected lists the repositories that don't fit or can't be used.
 	Rejected []Rejected
-	// Benchmark is the name of the one that ranked them, "" where none did.
+	// Benchmark is the name of the benchmark that ranked them, "" if none did.
 	Benchmark string
-	// Notes say what could not be had, and what the ranking rests on, in
-	// sentences.
+	// Notes are sentences about the basis of the ranking and about what could
+	// not be downloaded.
 	Notes []string
 }
 
@@ -134,10 +132,10 @@ type listed struct {
 	} `json:"gguf"`
 }
 
-// gate is false, "auto" or "manual".
+// gate is the gate of a repository: "", "auto" or "manual".
 type gate string
 
-// UnmarshalJSON takes anything but false and null for a gate.
+// UnmarshalJSON accepts a boolean, null or a string.
 func (g *gate) UnmarshalJSON(text []byte) error {
 	switch s := string(text); {
 	case s == "false", s == "null":
@@ -150,14 +148,15 @@ func (g *gate) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// expanded are the fields that are asked for; without naming them the list has
-// neither the size nor the gate.
+// expanded lists the fields to request: by default the list has neither the size
+// nor the gate.
 var expanded = []string{"downloads", "likes", "gated", "private", "tags", "pipeline_tag", "lastModified", "gguf"}
 
-// Discover lists models that fit, best first. It blocks until all requests are
-// done or ctx ends; a few are under way at once. A repository that can't be read
-// is among the rejected, and a benchmark that can't be had is a note; the error
-// is an [Error] where the list itself can't be had, or no repository of it.
+// Discover lists models that fit, the best first. It makes four requests at a
+// time and blocks until they are done or ctx ends. A repository that can't be
+// read is rejected, and a benchmark that can't be downloaded becomes a note. The
+// error is an [*Error] if the list can't be read, or none of its repositories;
+// or it wraps the cause of ctx's end.
 func (c *Client) Discover(ctx context.Context, q Query) (Result, error) {
 	list, err := c.list(ctx, q)
 	if err != nil {
@@ -218,21 +217,21 @@ func (c *Client) Discover(ctx context.Context, q Query) (Result, error) {
 	return result, nil
 }
 
-// Resolve looks at one repository as [Client.Discover] does at many. The error
-// is an [Error], or wraps [ErrNoFile] with the reason where nothing in it fits.
+// Resolve chooses the file of one repository as [Client.Discover] does. The error
+// is an [*Error], or wraps [ErrNoFile] if no file fits.
 func (c *Client) Resolve(ctx context.Context, repository string, q Query) (Model, error) {
 	if err := checkRepository(repository); err != nil {
 		return Model{}, err
 	}
 	var l listed
 	r := request{
-		action: "model " + repository, base: c.hub, token: c.token,
+		action: "model " + repository, base: c.hub, token: c.token, tokenName: c.tokenName,
 		path: append([]string{"api", "models"}, strings.Split(repository, "/")...), query: url.Values{"expand[]": expanded},
 	}
 	if _, err := c.get(ctx, r, &l); err != nil {
 		return Model{}, err
 	}
-	// A repository that was renamed answers under its new name.
+	// A repository that was renamed is listed under its new name.
 	if l.name() == nil {
 		repository = l.ID
 	}
@@ -248,10 +247,10 @@ func (c *Client) Resolve(ctx context.Context, repository string, q Query) (Model
 	return model, nil
 }
 
-// list reads pages until there are enough repositories.
+// list returns repositories that match the query, page by page.
 func (c *Client) list(ctx context.Context, q Query) ([]listed, error) {
 	r := request{
-		action: "list of models", base: c.hub, token: c.token, path: []string{"api", "models"},
+		action: "list of models", base: c.hub, token: c.token, tokenName: c.tokenName, path: []string{"api", "models"},
 		query: url.Values{
 			"filter": {"gguf"}, "sort": {"downloads"}, "direction": {"-1"},
 			"limit": {strconv.Itoa(min(q.limit(), 100))}, "expand[]": expanded,
@@ -271,26 +270,26 @@ func (c *Client) list(ctx context.Context, q Query) ([]listed, error) {
 		before := len(all)
 		for _, l := range page {
 			if l.name() != nil || seen[l.ID] || len(all) == q.limit() {
-				continue // a name that is none would be part of an address
+				continue // the name becomes part of an address
 			}
 			seen[l.ID] = true
 			all = append(all, l)
 		}
 		if next == nil || len(all) == before {
-			break // a server that repeats its page would be read for ever
+			break // a server may repeat its page forever
 		}
 		r.query = next
 	}
 	return all, nil
 }
 
-// name settles under which name the repository was listed.
+// name sets the repository's ID, and reports an invalid one.
 func (l *listed) name() error {
 	l.ID = cmp.Or(l.ID, l.ModelID)
 	return checkRepository(l.ID)
 }
 
-// unusable says why a repository is no candidate, "" where it may be one.
+// unusable returns why a repository holds no model for chats, "" if it may.
 func unusable(l listed) string {
 	switch l.Task {
 	case "", "text-generation", "text2text-generation", "image-text-to-text", "any-to-any", "conversational", "question-answering", "video-text-to-text", "audio-text-to-text", "translation", "summarization":
@@ -299,6 +298,8 @@ func unusable(l listed) string {
 	return "made for " + excerpt([]byte(l.Task))
 }
 
+// choose returns a repository's model with its best file, or the reason why none
+// will do.
 func choose(l listed, files []File, q Query) (Model, string) {
 	m := Model{
 		Repository: l.ID, BaseModel: baseModel(l.Tags), Downloads: max(l.Downloads, 0), Likes: max(l.Likes, 0),
@@ -323,8 +324,8 @@ func choose(l listed, files []File, q Query) (Model, string) {
 	return m, ""
 }
 
-// baseModel is what the tags name as the origin: "base_model:quantized:a/b" or,
-// in older ones, "base_model:a/b".
+// baseModel returns the origin that the tags name: "base_model:quantized:a/b", or
+// in older repositories "base_model:a/b".
 func baseModel(tags []string) string {
 	found := ""
 	for _, tag := range tags {
@@ -343,7 +344,7 @@ func baseModel(tags []string) string {
 	return found
 }
 
-// rank puts the models in order, and says what the order rests on.
+// rank sorts the models, and notes the basis of their order.
 func (r *Result) rank(board Board, failed error, q Query) {
 	scored := 0
 	switch {

@@ -294,7 +294,7 @@ func TestPrivateModelWithoutToken(t *testing.T) {
 		_, _ = io.WriteString(w, `{"error":"Invalid username or password."}`)
 		return true
 	}
-	c, err := New(Options{URL: f.URL, Patience: -1})
+	c, err := New(Options{URL: f.URL, TokenName: "HF_TOKEN", Patience: NoRetry})
 	if err != nil {
 		t.Fatal(err)
 	}

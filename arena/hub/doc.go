@@ -1,12 +1,12 @@
-// Package hub finds models on Hugging Face that a node could serve, and has the
-// node's own engine download one.
+// Package hub finds models on Hugging Face that fit a node, and has the node's
+// engine download them.
 //
-// [Client.Discover] lists repositories with GGUF files, chooses in each the best
-// quantization that fits the node's memory, and ranks them by a published
-// benchmark and by downloads. [Client.Resolve] does the same for one name.
-// [Pull] checks that there is room, and hands the name over to the engine in the
-// engine's own spelling; nothing passes through this program.
+// [Client.Discover] lists repositories with GGUF files, chooses the best
+// quantization in each that fits the node's memory, and ranks the repositories
+// by a published benchmark and by downloads. [Client.Resolve] does the same for
+// one repository. [Pull] checks the room on the node and passes the model's name
+// to the engine, in the engine's spelling; the engine downloads by itself.
 //
-// A published benchmark says how the unquantized base model did on somebody
-// else's tasks. It is a reason to invite a model to a tournament, not a verdict.
+// The benchmark measured the unquantized base models on tasks of its own. Use it
+// to choose candidates for a tournament, not to decide one.
 package hub

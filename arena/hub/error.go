@@ -7,43 +7,43 @@ import (
 	"time"
 )
 
-// What callers branch on. Every error of a request wraps one of these, or the
-// context's.
+// The kinds of errors. Every error of a request wraps one of them, or the cause
+// of the context's end.
 var (
-	// ErrNotFound: no such repository, or a private one that the token may not
-	// see: the hub doesn't tell the two apart.
+	// ErrNotFound means that there is no such repository, or that it is private:
+	// the hub does not tell the two apart.
 	ErrNotFound = errors.New("not found")
-	// ErrGated: its authors want their terms accepted first.
+	// ErrGated means that the repository's terms have to be accepted first.
 	ErrGated = errors.New("gated")
-	// ErrUnauthorized: the token is wrong, or there is none where one is needed.
+	// ErrUnauthorized means that the token is missing or wrong.
 	ErrUnauthorized = errors.New("unauthorized")
-	// ErrBusy: too many requests.
+	// ErrBusy means that the server refuses more requests for now.
 	ErrBusy = errors.New("too many requests")
-	// ErrUnavailable: not reached, or it failed by itself.
+	// ErrUnavailable means that the server can't be reached, or failed.
 	ErrUnavailable = errors.New("unavailable")
-	// ErrProtocol: the answer is not what this API sends.
+	// ErrProtocol means that the response is not one of this API.
 	ErrProtocol = errors.New("not understood")
-	// ErrNoFile: the repository has no file that would do.
+	// ErrNoFile means that no file of the repository fits.
 	ErrNoFile = errors.New("no suitable GGUF file")
 )
 
 // Error is a failed request.
 type Error struct {
-	// Action is what was asked for, with its subject: "files of lab/model".
+	// Action names the request: "files of lab/model".
 	Action string
 	// Kind is one of this package's errors.
 	Kind error
-	// Status is the answer's, 0 where there was none.
+	// Status is the response's status code, 0 without a response.
 	Status int
-	// Detail is the server's own words, bounded; Remedy what can be done.
+	// Detail is the server's message, shortened; Remedy is what the user can do.
 	Detail, Remedy string
-	// RetryAfter is the server's wish, 0 where it named none.
+	// RetryAfter is how long the server asks to wait, 0 if it does not say.
 	RetryAfter time.Duration
-	// Err is the cause, nil where the answer itself is the failure.
+	// Err is the cause, nil if the response is the failure.
 	Err error
 }
 
-// Error names action, kind, detail and remedy in one line.
+// Error returns action, kind, detail and remedy as one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hub: %s: %v", e.Action, e.Kind)

@@ -38,7 +38,7 @@ func newFake(t *testing.T) *fakeHub {
 // client speaks to the fake, and gives up at once.
 func (f *fakeHub) client(t *testing.T) *Client {
 	t.Helper()
-	c, err := New(Options{URL: f.URL, BoardURL: f.URL + "/board", Token: nodes.NewSecret("hf_secret"), Patience: -1})
+	c, err := New(Options{URL: f.URL, BoardURL: f.URL + "/board", Token: nodes.NewSecret("hf_secret"), TokenName: "HF_TOKEN", Patience: NoRetry})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// File is a model in a repository: one GGUF file, or the parts of a split one.
+// File is a model of a repository: one GGUF file, or all parts of a split one.
 type File struct {
-	// Quantization is told by the name: "Q4_K_M", "UD-Q4_K_XL"; "" where it
-	// isn't told.
+	// Quantization is the one in the file's name: "Q4_K_M", "UD-Q4_K_XL"; "" if
+	// the name has none.
 	Quantization string
-	// Paths are the file's parts in their order.
+	// Paths lists the parts in order.
 	Paths []string
-	// Size is that of all parts, in bytes.
+	// Size is the size of all parts, in bytes.
 	Size int64
 }
 
-// Split reports whether the file comes in parts.
+// Split reports whether the file has several parts.
 func (f File) Split() bool { return len(f.Paths) > 1 }
 
 // treeEntry is an entry of a repository's tree.
@@ -35,20 +35,20 @@ type treeEntry struct {
 	} `json:"lfs"`
 }
 
-// maxTreePages bounds how much of a repository's list is read: a page has up to
-// a thousand entries.
+// maxTreePages is the greatest number of pages read of a repository's tree. A page
+// has up to a thousand entries.
 const maxTreePages = 10
 
-// Files returns the models in a repository's main branch, best quantization
-// first. Projectors of vision models, importance matrices, and split files of
-// which a part is missing are left out. It blocks until the list is in or ctx
-// ends; the error is an [Error].
+// Files returns the models in a repository's main branch, the best quantization
+// first. Projectors of vision models, importance matrices, and split files that
+// lack a part are left out. The error is an [*Error], or wraps the cause of ctx's
+// end.
 func (c *Client) Files(ctx context.Context, repository string) ([]File, error) {
 	if err := checkRepository(repository); err != nil {
 		return nil, err
 	}
 	r := request{
-		action: "files of " + repository, base: c.hub, token: c.token,
+		action: "files of " + repository, base: c.hub, token: c.token, tokenName: c.tokenName,
 		path: append([]string{"api", "models"}, append(strings.Split(repository, "/"), "tree", "main")...),
 	}
 	r.query = url.Values{"recursive": {"true"}}
@@ -70,7 +70,7 @@ func (c *Client) Files(ctx context.Context, repository string) ([]File, error) {
 
 var partName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})$`)
 
-// splitPart parts "Model-Q8_0-00002-of-00003".
+// splitPart splits a name such as "Model-Q8_0-00002-of-00003".
 func splitPart(name string) (whole string, part, of int, ok bool) {
 	m := partName.FindStringSubmatch(name)
 	if m == nil {
@@ -81,7 +81,7 @@ func splitPart(name string) (whole string, part, of int, ok bool) {
 	return m[1], part, of, true
 }
 
-// group makes models of a tree's entries.
+// group returns the models among a tree's entries.
 func group(entries []treeEntry) []File {
 	type key struct {
 		whole string
@@ -127,7 +127,7 @@ func group(entries []treeEntry) []File {
 	return files
 }
 
-// size is the file's own, not that of the pointer to it.
+// size returns the size of the file itself, not of its LFS pointer.
 func (e treeEntry) size() int64 {
 	if e.LFS != nil && e.LFS.Size > 0 {
 		return e.LFS.Size
@@ -135,7 +135,7 @@ func (e treeEntry) size() int64 {
 	return max(e.Size, 0)
 }
 
-// aside reports whether a GGUF file is no model by itself.
+// aside reports whether a GGUF file belongs to a model but is not one.
 func aside(path string) bool {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	for _, word := range []string{"mmproj", "imatrix", "ggml-vocab"} {

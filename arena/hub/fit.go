@@ -6,24 +6,23 @@ import (
 )
 
 const (
-	// DefaultContext is the context that a model is to be served with, in
-	// tokens.
+	// DefaultContext is the default length of the context, in tokens.
 	DefaultContext = 8192
-	// buffers is what an engine takes beside weights and context, about.
+	// buffers is the approximate memory of an engine beside weights and context.
 	buffers = 512 << 20
-	// contextPerToken is what a token of context takes in a model of
-	// eight billion weights with grouped attention: 32 layers of 8 heads of 128,
-	// keys and values, 16 bits each. Beyond that it grows about with the root:
-	// at 32 billion 256 KiB, at 70 billion about 350.
+	// contextPerToken is the memory of one token of context in a model of
+	// contextWeights weights with grouped attention: 32 layers of 8 heads of
+	// 128, keys and values of 16 bits. It grows with about the square root of
+	// the weights: 256 KiB at 32 billion, about 350 KiB at 70 billion.
 	contextPerToken = 128 << 10
 	contextWeights  = 8e9
 )
 
-// Needs estimates the memory in bytes that a file takes when it is served with a
-// context of so many tokens: weights, keys and values, buffers. parameters is
-// the number of weights, 0 where unknown; then it follows from the size. Models
-// without grouped attention take up to four times as much for their context,
-// those with a sliding window less.
+// Needs returns the estimated memory in bytes to serve a file with a context of
+// so many tokens (0 means [DefaultContext]): weights, keys and values, buffers.
+// parameters is the number of weights; if it is 0, it is estimated from the
+// size. The context of a model without grouped attention takes up to four times
+// as much, that of one with a sliding window less.
 func Needs(f File, parameters int64, context int) int64 {
 	if context <= 0 {
 		context = DefaultContext
@@ -40,8 +39,8 @@ func Needs(f File, parameters int64, context int) int64 {
 	return int64(total)
 }
 
-// best returns the best file that fits, with what it needs. The reason is a
-// sentence where none does.
+// best returns the best file that fits and the memory that it needs, or the
+// reason why none does. files are in the order of preference.
 func best(files []File, parameters int64, q Query) (file File, needs int64, reason string) {
 	if len(files) == 0 {
 		return File{}, 0, "it has no GGUF file with a model in it"

@@ -9,30 +9,30 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// PullOptions change what [Pull] does.
+// PullOptions configure [Pull] and [PullName].
 type PullOptions struct {
-	// FreeDisk is what the node's disk has left, in bytes; 0 is unknown, and
-	// not checked.
+	// FreeDisk is the free space on the node's disk, in bytes; 0 means unknown,
+	// and is not checked.
 	FreeDisk int64
-	// Progress is told of the download where it is not nil, from Pull's own
-	// goroutine.
+	// Progress is called with the progress of the download, from the goroutine
+	// of the caller; nil is not called.
 	Progress func(nodes.Progress)
 }
 
-// Pulled is what a download left on the node.
+// Pulled is the result of a download.
 type Pulled struct {
-	// Asked is the name by which the engine downloaded it, Name that by which
-	// it loads it; "" where the engine doesn't tell.
+	// Asked is the model's name in the download, Name its name in a load, "" if
+	// unknown.
 	Asked, Name string
-	// Already says that it was there before.
+	// Already says that the model was on the node before.
 	Already bool
 }
 
-// Pull has a node's engine download a model that was chosen by
-// [Client.Resolve] or [Client.Discover]. What is known to fail is refused
-// before: too little memory ([nodes.TooLarge]) or disk, an engine that can't
-// download. It blocks until the model is there or ctx ends; what ctx cut off goes
-// on in some engines. What is loaded on the node stays loaded.
+// Pull has a node's engine download a model that [Client.Resolve] or
+// [Client.Discover] chose. It refuses a model that does not fit the node's memory
+// ([nodes.TooLarge]) or disk ([nodes.BadRequest]), and an engine that can't
+// download ([nodes.ReadOnly]). It blocks until the model is on the node or ctx
+// ends; some engines continue the download then. No model is loaded or unloaded.
 func Pull(ctx context.Context, node *nodes.Node, m Model, o PullOptions) (Pulled, error) {
 	name, err := EngineName(node.Engine, m.Repository, m.File)
 	if err != nil {
@@ -62,8 +62,8 @@ func Pull(ctx context.Context, node *nodes.Node, m Model, o PullOptions) (Pulled
 	return pulled, err
 }
 
-// PullName has a node's engine download a model by the engine's own name for
-// it, for models that are not on the hub. Nothing is known of their size before.
+// PullName has a node's engine download a model by the engine's own name, for
+// models that are not on the hub. Their size is not checked.
 func PullName(ctx context.Context, node *nodes.Node, name string, o PullOptions) (Pulled, error) {
 	downloader, ok := node.Backend.(nodes.Downloader)
 	if !ok {
@@ -84,7 +84,7 @@ func PullName(ctx context.Context, node *nodes.Node, name string, o PullOptions)
 	}
 	after, err := node.Probe(ctx)
 	if err != nil {
-		// It is there; only its name isn't known.
+		// The model is there; its name alone is unknown.
 		if ctx.Err() != nil {
 			return Pulled{Asked: name}, errors.Join(err, context.Cause(ctx))
 		}
@@ -93,8 +93,8 @@ func PullName(ctx context.Context, node *nodes.Node, name string, o PullOptions)
 	return Pulled{Asked: name, Name: arrived(node, name, before, after)}, nil
 }
 
-// arrived is the name under which a model lies on the disk: the one it was
-// asked by, or the only one that is new. LM Studio gives its own names.
+// arrived returns the name of a downloaded model on the disk: the name in the
+// download, or else the only new name, since LM Studio gives names of its own.
 func arrived(node *nodes.Node, asked string, before, after nodes.Snapshot) string {
 	had := map[string]bool{}
 	for _, f := range before.OnDisk {

@@ -5,13 +5,12 @@ import (
 	"strings"
 )
 
-// quantizationName is a quantization inside a file's name. The longest of the
-// last one counts: "Model-4bit-UD-Q4_K_XL".
+// quantizationName matches a quantization in a file's name, with its prefix:
+// "Model-4bit-UD-Q4_K_XL".
 var quantizationName = regexp.MustCompile(`(?i)(?:^|[-._/])((?:UD-)?(?:I?Q[1-9](?:_[0-9A-Z]{1,3})*|TQ[12]_0|MXFP4(?:_MOE)?|BF16|FP?16|FP?32))(?:$|[-._/])`)
 
-// preference is the order in which quantizations are chosen, best first. Above
-// eight bits nothing is gained that could be measured, and speed is lost: those
-// come last, for repositories that have nothing else.
+// preference lists quantizations in the order of preference. More than eight bits
+// gain no quality that could be measured and cost speed, so they come last.
 var preference = []string{
 	"Q8_0", "Q8_K_XL", "Q6_K_XL", "Q6_K_L", "Q6_K", "Q5_K_XL", "Q5_K_L", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0",
 	"MXFP4", "MXFP4_MOE", "Q4_K_XL", "Q4_K_L", "Q4_K_M", "Q4_K_S", "IQ4_NL", "IQ4_XS", "Q4_1", "Q4_0",
@@ -28,8 +27,8 @@ var preferred = func() map[string]int {
 	return m
 }()
 
-// Quantization returns the quantization that a file's name tells, in capitals,
-// "" where it tells none.
+// Quantization returns the quantization in a file's name, or else in its
+// folder's, in capitals; "" if there is none.
 func Quantization(path string) string {
 	path = strings.TrimSuffix(strings.TrimSuffix(path, ".gguf"), ".GGUF")
 	if whole, _, _, ok := splitPart(path); ok {
@@ -40,9 +39,10 @@ func Quantization(path string) string {
 			return q
 		}
 	}
-	return lastQuantization(path) // the folder's name tells it at times
+	return lastQuantization(path)
 }
 
+// lastQuantization returns the last quantization in a name.
 func lastQuantization(name string) string {
 	last := ""
 	// Two may share a separator, which FindAll would use up.
@@ -64,7 +64,7 @@ func lastQuantization(name string) string {
 	return last
 }
 
-// bits are those of a weight, about: 4 for "Q4_K_M"; 0 where it isn't known.
+// bits returns the nominal bits of a weight: 4 for "Q4_K_M", 0 if unknown.
 func bits(quantization string) int {
 	q := strings.TrimPrefix(quantization, "UD-")
 	switch q {
@@ -82,8 +82,8 @@ func bits(quantization string) int {
 	return 0
 }
 
-// rank orders quantizations, the best first. One that is not on the list comes
-// after the listed ones of as many bits.
+// rank returns the place of a quantization in the order of preference. One that is
+// not listed comes after the listed ones with as many bits.
 func rank(quantization string) int {
 	q := strings.TrimPrefix(quantization, "UD-")
 	if at, ok := preferred[q]; ok {
@@ -101,7 +101,8 @@ func rank(quantization string) int {
 	return 10*last + 5
 }
 
-// bitsPerWeight is what a weight takes in a file, about, scales included.
+// bitsPerWeight returns the approximate bits of a weight in a file, scales
+// included.
 func bitsPerWeight(quantization string) float64 {
 	if n := bits(quantization); n > 0 && n < 16 {
 		return float64(n) + 0.6

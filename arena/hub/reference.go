@@ -6,29 +6,28 @@ import (
 	"strings"
 )
 
-// The engines, by their names in the config.
+// The names of the engines that download models.
 const (
 	ollama   = "ollama"
 	lmstudio = "lmstudio"
 	llamacpp = "llamacpp"
 )
 
-// takesSplit reports whether an engine takes a model in several files from the
-// hub. Ollama doesn't.
+// takesSplit reports whether an engine downloads a split model from the hub.
 func takesSplit(engine string) bool { return engine != ollama }
 
-// Reference is a model's name as somebody wrote it.
+// Reference is a user's name for a model.
 type Reference struct {
-	// Repository is the one on the hub, "" for a name of the engine's own
-	// catalogue.
+	// Repository is the model's repository on the hub, "" for a name of the
+	// engine's own catalogue.
 	Repository string
-	// Quantization is the one that was asked for, "" for the best.
+	// Quantization is the one that the user named, "" means the best.
 	Quantization string
-	// Name is what was written.
+	// Name is the name as written.
 	Name string
 }
 
-// ParseReference reads what a user calls a model:
+// ParseReference parses a user's name for a model:
 //
 //   - https://huggingface.co/author/name, hf.co/author/name, each with
 //     ":QUANTIZATION" or "@QUANTIZATION" after it: a repository on the hub
@@ -37,52 +36,72 @@ type Reference struct {
 //     catalogue of its own; else a name of the engine's catalogue
 //   - anything else: a name of the engine's catalogue
 //
-// The error is that of an address that is no model's.
+// The error is for an address that is no model's, and for an unknown
+// quantization of a repository.
 func ParseReference(engine, text string) (Reference, error) {
 	text = strings.TrimSpace(text)
 	r := Reference{Name: text}
 	if text == "" {
 		return r, fmt.Errorf("hub: no model is named")
 	}
-	rest, onHub := text, false
-	if strings.Contains(rest, "://") {
-		u, err := url.Parse(rest)
-		if err != nil || !hubHost(u.Hostname()) || u.Scheme != "http" && u.Scheme != "https" {
-			return r, fmt.Errorf("hub: %q is no model on huggingface.co", text)
-		}
-		rest = u.Hostname() + u.Path
-	}
-	if host, path, ok := strings.Cut(rest, "/"); ok && hubHost(host) {
-		rest, onHub = path, true
+	rest, onHub, err := withoutHost(text)
+	if err != nil {
+		return r, err
 	}
 	name, quantization := rest, ""
 	if at := strings.LastIndexAny(rest, ":@"); at > strings.LastIndexByte(rest, '/') {
 		name, quantization = rest[:at], rest[at+1:]
 	}
 	if onHub {
-		// The address of a page inside a repository means the repository.
-		if parts := strings.Split(strings.Trim(name, "/"), "/"); len(parts) > 2 {
-			if parts[2] == "blob" || parts[2] == "resolve" {
-				quantization = Quantization(parts[len(parts)-1])
-			}
-			name = parts[0] + "/" + parts[1]
-		}
-		name = strings.Trim(name, "/")
-		if err := checkRepository(name); err != nil {
-			return r, err
-		}
+		return r.onHub(name, quantization)
 	}
 	known := quantizationOf(quantization)
-	switch {
-	case onHub && quantization != "" && known == "":
-		return r, fmt.Errorf("hub: %q is no quantization: write one such as Q4_K_M", quantization)
-	case onHub,
-		checkRepository(name) == nil && (known != "" || quantization == "" && (strings.HasSuffix(strings.ToLower(name), "gguf") || engine == llamacpp)):
+	bare := quantization == "" && (strings.HasSuffix(strings.ToLower(name), "gguf") || engine == llamacpp)
+	if checkRepository(name) == nil && (known != "" || bare) {
 		r.Repository, r.Quantization = name, known
 	}
 	return r, nil
 }
 
+// withoutHost returns a name without the hub's address in front of it, and
+// whether there was one.
+func withoutHost(text string) (rest string, onHub bool, err error) {
+	rest = text
+	if strings.Contains(rest, "://") {
+		u, err := url.Parse(rest)
+		if err != nil || !hubHost(u.Hostname()) || u.Scheme != "http" && u.Scheme != "https" {
+			return "", false, fmt.Errorf("hub: %q is no model on huggingface.co", text)
+		}
+		rest = u.Hostname() + u.Path
+	}
+	if host, path, ok := strings.Cut(rest, "/"); ok && hubHost(host) {
+		return path, true, nil
+	}
+	return rest, false, nil
+}
+
+// onHub completes a reference to a repository on the hub. The address of a page
+// inside a repository means the repository.
+func (r Reference) onHub(name, quantization string) (Reference, error) {
+	if parts := strings.Split(strings.Trim(name, "/"), "/"); len(parts) > 2 {
+		if parts[2] == "blob" || parts[2] == "resolve" {
+			quantization = Quantization(parts[len(parts)-1])
+		}
+		name = parts[0] + "/" + parts[1]
+	}
+	name = strings.Trim(name, "/")
+	if err := checkRepository(name); err != nil {
+		return r, err
+	}
+	known := quantizationOf(quantization)
+	if quantization != "" && known == "" {
+		return r, fmt.Errorf("hub: %q is no quantization: write one such as Q4_K_M", quantization)
+	}
+	r.Repository, r.Quantization = name, known
+	return r, nil
+}
+
+// hubHost reports whether a host is the hub's.
 func hubHost(host string) bool {
 	switch strings.ToLower(host) {
 	case "huggingface.co", "www.huggingface.co", "hf.co":
@@ -91,7 +110,8 @@ func hubHost(host string) bool {
 	return false
 }
 
-// quantizationOf is a text that is a quantization and nothing else, in capitals.
+// quantizationOf returns a text that is a quantization and nothing else, in
+// capitals; "" for any other.
 func quantizationOf(text string) string {
 	if q := Quantization(text); q != "" && (strings.EqualFold(q, text) || strings.EqualFold("FP"+q[1:], text)) {
 		return q
@@ -99,8 +119,8 @@ func quantizationOf(text string) string {
 	return ""
 }
 
-// EngineName returns what an engine calls a file of a repository when it
-// downloads it. The error is for an engine that can't download it.
+// EngineName returns an engine's name for a file of a repository in a download.
+// The error is for an engine that can't download the file.
 func EngineName(engine, repository string, f File) (string, error) {
 	if err := checkRepository(repository); err != nil {
 		return "", err

@@ -7,14 +7,15 @@ import (
 	"slices"
 )
 
-// BuiltinVersion changes whenever a task of the built-in suite does.
+// BuiltinVersion is the version of the built-in suite. It changes with every
+// change of a task.
 const BuiltinVersion = "1"
 
 //go:embed builtin/*.yaml
 var builtin embed.FS
 
-// Builtin returns the project's own suite: 22 tasks in each of eight domains,
-// half in English, half in French.
+// Builtin returns the built-in suite: 22 tasks in each of eight domains, half of
+// them in English, half in French.
 func Builtin() (*Suite, error) {
 	files, err := builtin.ReadDir("builtin")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// New makes a suite of tasks. Two of one ID, or one without an ID, a prompt or
-// a grader, are an error.
+// New returns a suite of tasks. A task without an ID, a prompt or a grader is an
+// error, and so is an ID that is used twice.
 func New(name, version string, tasks ...Task) (*Suite, error) {
 	seen := make(map[string]bool, len(tasks))
 	for i, t := range tasks {
@@ -29,7 +29,7 @@ func New(name, version string, tasks ...Task) (*Suite, error) {
 	return &Suite{name: name, version: version, tasks: slices.Clone(tasks), hash: hashOf(tasks)}, nil
 }
 
-// hashOf identifies tasks by all that bears upon their results.
+// hashOf returns a hash of all that affects the results of tasks.
 func hashOf(tasks []Task) string {
 	h := sha256.New()
 	for _, t := range tasks {
@@ -38,10 +38,10 @@ func hashOf(tasks []Task) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Draw returns n of the tasks, each domain in proportion, at least one of each
-// where n allows; all of them where n is not smaller. It is the same draw each
-// time. Draw 0 and draw 1 share no task as long as there are enough; later
-// draws begin anew.
+// Draw returns a suite of n of the tasks, each domain in proportion and with at
+// least one task if n allows that; or all tasks if there are no more than n. The
+// same n and number give the same tasks. Draws of different numbers have no task
+// in common as long as the domains have enough.
 func (s *Suite) Draw(n, number int) *Suite {
 	if n <= 0 || n >= len(s.tasks) {
 		return s
@@ -66,7 +66,7 @@ func (s *Suite) Draw(n, number int) *Suite {
 	return &Suite{name: s.name, version: s.version, tasks: tasks, hash: hashOf(tasks)}
 }
 
-// shares parts n among the domains by largest remainder.
+// shares divides n among the domains by the method of largest remainders.
 func (s *Suite) shares(n int, domains []string, byDomain map[string][]Task) []int {
 	counts := make([]int, len(domains))
 	left := n
@@ -98,20 +98,20 @@ func (s *Suite) shares(n int, domains []string, byDomain map[string][]Task) []in
 	return counts
 }
 
-// Order returns the tasks of a cycle in a random order that follows from base.
+// Order returns the tasks in a random order that depends on cycle and base alone.
 func (s *Suite) Order(cycle int, base uint64) []Task {
 	tasks := slices.Clone(s.tasks)
 	s.random(fmt.Sprint("order ", cycle), base).Shuffle(len(tasks), func(a, b int) { tasks[a], tasks[b] = tasks[b], tasks[a] })
 	return tasks
 }
 
-// Seed returns a seed of its own for a task in a cycle, from 1 to 2³¹-1, which
-// every engine takes.
+// Seed returns a random seed for a task that depends on task, cycle and base
+// alone. It is from 1 to 2³¹-1, which every engine accepts.
 func (s *Suite) Seed(task string, cycle int, base uint64) int {
 	return 1 + s.random(fmt.Sprintf("seed %d %s", cycle, task), base).IntN(1<<31-1)
 }
 
-// random is a source that follows from the tasks, a purpose and a base alone.
+// random returns a source that depends on the tasks, a purpose and a base alone.
 func (s *Suite) random(purpose string, base uint64) *rand.Rand {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%d", s.hash, purpose, base)

@@ -16,14 +16,15 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Mistake is something wrong with a file of tasks.
+// Mistake is a mistake in a file of tasks.
 type Mistake struct {
-	// File and Line say where; Line counts from 1, and is 0 for the whole file.
+	// File and Line are its place; Line counts from 1, and is 0 for the whole
+	// file.
 	File string
 	Line int
-	// Task is the ID of the task, "" where it has none or it is about none.
+	// Task is the ID of the task, "" if it has none or the mistake is in none.
 	Task string
-	// What says what is wrong, and what to do.
+	// What describes the mistake and its remedy.
 	What string
 }
 
@@ -41,7 +42,7 @@ func (m Mistake) Error() string {
 	return b.String()
 }
 
-// Mistakes are all that is wrong with a file, in the order of its lines.
+// Mistakes lists all mistakes in a file, in the order of its lines.
 type Mistakes []Mistake
 
 func (m Mistakes) Error() string {
@@ -52,16 +53,16 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Read reads a suite from a YAML file, or from a JSONL file of one task a line
-// (.jsonl, .ndjson). Its name is the path, its version the file's `version`, or
-// the beginning of its hash.
+// Read reads a suite from a YAML file, or from a JSONL file with one task per
+// line (.jsonl, .ndjson). Its name is the path, its version the file's `version`,
+// or else the beginning of its hash.
 //
-// A task has an id, a prompt, a domain ("" where the file has none either) and
-// one of expect, one_of, regex, number, json and choice, which the graders of
-// package scoring explain. Its sample answers, right and wrong, are graded, so
-// that a grader that takes one for the other shows before any model is asked.
+// A task has an id, a prompt, a domain (by default the file's) and one of
+// expect, one_of, regex, number, json and choice: see package grade. Its sample
+// answers, right and wrong, are graded, so that a wrong grader is found before
+// any model is asked.
 //
-// The error is a [Mistakes] where something is wrong with the content.
+// The error is a [Mistakes] if the content is wrong.
 func Read(path string) (*Suite, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -86,7 +87,7 @@ func Read(path string) (*Suite, error) {
 	return s, nil
 }
 
-// content is what a file holds.
+// content is the content of a file.
 type content struct {
 	version string
 	tasks   []Task
@@ -98,9 +99,9 @@ type reader struct {
 	domain   string
 	content  content
 	mistakes Mistakes
-	// offset is how many lines stand before the text that the parser was given.
+	// offset is the number of lines before the text that is parsed.
 	offset int
-	// lines are where the IDs were seen.
+	// lines holds the line of each ID.
 	lines map[string]int
 }
 
@@ -108,7 +109,7 @@ func (r *reader) mistake(line int, task, format string, args ...any) {
 	r.mistakes = append(r.mistakes, Mistake{r.file, line, task, fmt.Sprintf(format, args...)})
 }
 
-// result is what was read.
+// result returns what was read.
 func (r *reader) result() (content, Mistakes) {
 	if len(r.content.tasks) == 0 && len(r.mistakes) == 0 {
 		r.mistake(0, "", "no tasks; each has an id, a prompt and a grader such as `expect: Paris`")
@@ -116,7 +117,7 @@ func (r *reader) result() (content, Mistakes) {
 	return r.content, r.mistakes
 }
 
-// text checks that a file is one of text, and strips its byte order mark.
+// text removes the byte order mark. ok is false if the file is not a text file.
 func (r *reader) text(source []byte) ([]byte, bool) {
 	if !utf8.Valid(source) || bytes.IndexByte(source, 0) >= 0 {
 		r.mistake(0, "", "not a text file in UTF-8")
@@ -125,7 +126,7 @@ func (r *reader) text(source []byte) ([]byte, bool) {
 	return bytes.TrimPrefix(source, []byte("\ufeff")), true
 }
 
-// parseYAML reads a list of tasks, or a mapping with a version, a domain and a
+// parseYAML parses a list of tasks, or a mapping with a version, a domain and a
 // list named tasks.
 func parseYAML(file string, source []byte) (content, Mistakes) {
 	r := &reader{file: file, lines: map[string]int{}}
@@ -152,7 +153,7 @@ func parseYAML(file string, source []byte) (content, Mistakes) {
 	return r.result()
 }
 
-// list finds the tasks' nodes, and reads what stands beside them.
+// list returns the nodes of the tasks, and reads version and domain.
 func (r *reader) list(body ast.Node) []ast.Node {
 	switch n := body.(type) {
 	case *ast.SequenceNode:
@@ -185,7 +186,7 @@ func (r *reader) list(body ast.Node) []ast.Node {
 	return nil
 }
 
-// parseJSONL reads a task a line. Empty lines are skipped.
+// parseJSONL parses one task per line. Empty lines are skipped.
 func parseJSONL(file string, source []byte) (content, Mistakes) {
 	r := &reader{file: file, lines: map[string]int{}}
 	source, ok := r.text(source)
@@ -213,8 +214,8 @@ func parseJSONL(file string, source []byte) (content, Mistakes) {
 	return r.result()
 }
 
-// canonicalJSON writes an object so that it is YAML, too: without the escapes
-// that YAML doesn't know.
+// canonicalJSON rewrites a JSON object so that it is valid YAML: without the
+// escapes that YAML does not have.
 func canonicalJSON(row []byte) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(row))
 	decoder.UseNumber()
@@ -235,7 +236,7 @@ func canonicalJSON(row []byte) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// line returns a node's line, or another where the node has none.
+// line returns a node's line, or otherwise if it has none.
 func line(n ast.Node, otherwise int) int {
 	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
 		return otherwise
@@ -246,7 +247,7 @@ func line(n ast.Node, otherwise int) int {
 	return n.GetToken().Position.Line
 }
 
-// syntax notes an error of the parser, at its own line where it has one.
+// syntax adds an error of the parser as a mistake, at its line if it has one.
 func (r *reader) syntax(err error) {
 	at, what := 1, err.Error()
 	var e yaml.Error

@@ -1,5 +1,5 @@
-// Package suite holds the questions of a tournament: tasks with their graders,
-// the project's own ones or a user's from a file.
+// Package suite provides the tasks of a tournament with their graders: the
+// built-in suite, or one that is read from a file.
 package suite
 
 import "github.com/turbone/jarvis/scoring/grade"
@@ -8,22 +8,21 @@ import "github.com/turbone/jarvis/scoring/grade"
 type Task struct {
 	// ID is unique in its suite.
 	ID string
-	// Domain groups tasks: code, math, raisonnement, ….
+	// Domain is the group of the task: code, math, raisonnement, ….
 	Domain string
-	// Prompt is the question as it is asked.
+	// Prompt is the text of the question.
 	Prompt string
-	// MaxTokens bounds the answer, thinking included; 0 means the runner's own
-	// limit.
+	// MaxTokens limits the answer, thinking included; 0 means the limit of the
+	// tournament.
 	MaxTokens int
-	// Grader says whether an answer is right.
+	// Grader grades the answers.
 	Grader grade.Grader
-	// Right and Wrong are sample answers, by which the grader can be tested.
-	// They bear upon no result, and are not in the suite's hash.
+	// Right and Wrong are sample answers that test the grader. They affect no
+	// result, and are not part of the suite's hash.
 	Right, Wrong []string
 }
 
-// Suite is a set of tasks. It doesn't change once made, and is safe for
-// concurrent use.
+// Suite is an immutable list of tasks. Safe for concurrent use.
 type Suite struct {
 	name    string
 	version string
@@ -31,13 +30,15 @@ type Suite struct {
 	hash    string
 }
 
-// Name is "builtin", or the file's path. Version is the suite's own.
-func (s *Suite) Name() string    { return s.name }
+// Name returns the suite's name: "builtin", or the path of its file.
+func (s *Suite) Name() string { return s.name }
+
+// Version returns the suite's version. See [Read].
 func (s *Suite) Version() string { return s.version }
 
 // Tasks returns the tasks, in order. The caller must not change them.
 func (s *Suite) Tasks() []Task { return s.tasks }
 
-// Hash identifies the tasks: their prompts, graders and limits. Runs compare
-// only where it is the same.
+// Hash returns a hash of the tasks' prompts, graders and limits. Two runs are
+// comparable only if it is the same.
 func (s *Suite) Hash() string { return s.hash }

@@ -14,7 +14,7 @@ import (
 	"github.com/turbone/jarvis/scoring/grade"
 )
 
-// written is a task as it stands in a file.
+// written is a task of a file before it is checked.
 type written struct {
 	id, domain, prompt string
 	maxTokens          int
@@ -28,11 +28,11 @@ type written struct {
 
 	right, wrong texts
 
-	// given are the keys that are there.
+	// given holds the keys that are present.
 	given map[string]bool
 }
 
-// keys are those of a task, and where their values go.
+// keys returns the keys of a task and where to store their values.
 func (w *written) keys() map[string]any {
 	return map[string]any{
 		"id": &w.id, "domain": &w.domain, "prompt": &w.prompt, "max_tokens": &w.maxTokens,
@@ -41,7 +41,7 @@ func (w *written) keys() map[string]any {
 	}
 }
 
-// number is a bare number, or one with what it may differ by.
+// number is a number, alone or with a tolerance.
 type number struct {
 	Value     float64 `yaml:"value"`
 	Tolerance float64 `yaml:"tolerance"`
@@ -57,19 +57,19 @@ func (n *number) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*plain)(n))
 }
 
-// wanted is a value at a path.
+// wanted is the expected value at a path of a JSON answer.
 type wanted struct {
 	Path   string `yaml:"path"`
 	Equals any    `yaml:"equals"`
 }
 
-// choice is a letter among options.
+// choice is the letter of the right option.
 type choice struct {
 	Letter  string            `yaml:"letter"`
 	Options map[string]string `yaml:"options"`
 }
 
-// texts is one text or several.
+// texts is a text or a list of texts.
 type texts []string
 
 func (t *texts) UnmarshalYAML(unmarshal func(any) error) error {
@@ -81,7 +81,7 @@ func (t *texts) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal((*[]string)(t))
 }
 
-// task reads one task that begins at a line.
+// task reads the task that begins at a line.
 func (r *reader) task(node ast.Node, at int) {
 	mapping, ok := node.(*ast.MappingNode)
 	if !ok {
@@ -129,12 +129,12 @@ func (r *reader) task(node ast.Node, at int) {
 	r.content.tasks = append(r.content.tasks, t)
 }
 
-// written reads a task's keys.
+// written reads the keys of a task.
 func (r *reader) written(mapping *ast.MappingNode) (w written) {
 	w.given = map[string]bool{}
 	keys := w.keys()
 	for _, pair := range mapping.Values {
-		if keyOf(pair) == "id" { // first, to name the task in what follows
+		if keyOf(pair) == "id" { // first: mistakes name the task
 			r.value(pair, &w.id, "")
 		}
 	}
@@ -153,10 +153,10 @@ func (r *reader) written(mapping *ast.MappingNode) (w written) {
 	return w
 }
 
-// keyOf is a key as it is meant, without its quotes.
+// keyOf returns a key without quotes.
 func keyOf(pair *ast.MappingValueNode) string { return pair.Key.GetToken().Value }
 
-// value reads one key's value.
+// value reads the value of a key.
 func (r *reader) value(pair *ast.MappingValueNode, into any, task string) {
 	if err := yaml.NodeToValue(pair.Value, into, yaml.Strict()); err != nil {
 		what := "cannot be read"
@@ -177,10 +177,10 @@ func (r *reader) value(pair *ast.MappingValueNode, into any, task string) {
 	}
 }
 
-// errGraders is for a task without a grader, or with several.
+// errGraders is the error for a task with no grader or several.
 var errGraders = errors.New("give exactly one of expect, one_of, regex, number, json and choice")
 
-// grader makes the one grader that a task has.
+// grader returns the task's grader.
 func (w *written) grader() (grade.Grader, error) {
 	var names []string
 	for _, name := range []string{"expect", "one_of", "regex", "number", "json", "choice"} {
@@ -198,7 +198,7 @@ func (w *written) grader() (grade.Grader, error) {
 	return grader, nil
 }
 
-// named makes the grader of that key.
+// named returns the grader of a key.
 func (w *written) named(key string) (grade.Grader, error) {
 	switch key {
 	case "one_of":

@@ -33,7 +33,7 @@ Environment:
 
 // openHub makes a client of the hub that the environment names.
 func openHub() (*hub.Client, error) {
-	o := hub.Options{Token: nodes.NewSecret(os.Getenv(tokenVariable)), Patience: hubPatience}
+	o := hub.Options{Token: nodes.NewSecret(os.Getenv(tokenVariable)), TokenName: tokenVariable, Patience: hubPatience}
 	for _, address := range []struct {
 		variable string
 		into     *string

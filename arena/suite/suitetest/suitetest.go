@@ -1,5 +1,5 @@
-// Package suitetest gives tests models of known quality: what a model has to
-// know to answer a share of a suite's tasks rightly.
+// Package suitetest provides models of known quality for tests: models that pass a
+// given share of a suite's tasks.
 package suitetest
 
 import (
@@ -12,19 +12,19 @@ import (
 	"github.com/turbone/jarvis/nodes/nodetest/tinygguf"
 )
 
-// phraseWords is how many words a phrase has at least.
+// phraseWords is the least number of words of a phrase.
 const phraseWords = 3
 
-// Knowing is the knowledge of a model that answers a share of the tasks, 0 to
-// 1, with their right samples, and the others with their wrong ones: by phrases
-// that stand in one prompt each. The tasks that a weaker model knows are among
-// those that a stronger one knows. It panics where a task has no samples, or no
-// phrase of its own.
+// Knowing returns the knowledge of a model that answers a share of the tasks, 0
+// to 1, with their right samples, and the other tasks with their wrong samples.
+// It maps phrases to answers; each phrase is in the prompt of one task only. A
+// model with a greater share passes all tasks that one with a smaller share
+// passes. Knowing panics if a task has no samples or no phrase of its own.
 func Knowing(s *suite.Suite, share float64) map[string]string {
 	know := map[string]string{}
 	for i, task := range s.Tasks() {
 		answer := task.Wrong[0]
-		// Spread evenly over the domains, whatever their order.
+		// The tasks are spread evenly over the domains.
 		if float64(i*37%100) < 100*share {
 			answer = task.Right[0]
 		}
@@ -33,8 +33,8 @@ func Knowing(s *suite.Suite, share float64) map[string]string {
 	return know
 }
 
-// phrase is the shortest run of words on one line of a prompt that is in no
-// other.
+// phrase returns the shortest sequence of words on one line of a task's prompt that
+// is in no other prompt.
 func phrase(s *suite.Suite, task suite.Task) string {
 	for length := phraseWords; ; length++ {
 		enough := false
@@ -54,8 +54,8 @@ func phrase(s *suite.Suite, task suite.Task) string {
 	}
 }
 
-// Model is a real model with this knowledge. An answer is one token, so that
-// the model is small and quick whatever it knows.
+// Model returns the specification of a model with this knowledge for a real
+// engine. Each answer is one token, so that the model is small and fast.
 func Model(know map[string]string) tinygguf.Spec {
 	var rules []tinygguf.Rule
 	for _, when := range slices.Sorted(maps.Keys(know)) {
