@@ -11,13 +11,13 @@ import (
 	"github.com/turbone/jarvis/nodes/gateway"
 )
 
-// await blocks until the first node has an event of that type.
-func await(ctx context.Context, watch healer.Healer, wanted healer.EventType, out io.Writer) error {
+// await blocks until a node has had an event of that type.
+func await(ctx context.Context, watch healer.Healer, node string, wanted healer.EventType, out io.Writer) error {
 	for e, err := range watch.Events(ctx, 0) {
 		if err != nil {
 			return err
 		}
-		if e.Node == "OL1" && e.Type == wanted {
+		if e.Node == node && e.Type == wanted {
 			fmt.Fprintln(out, "healer:", e)
 			return nil
 		}

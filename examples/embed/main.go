@@ -87,8 +87,10 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		background.Wait()
 		err = errors.Join(err, ended)
 	}()
-	if err := await(ctx, watch, healer.EventHealthy, out); err != nil {
-		return err
+	for _, n := range cluster.All() {
+		if err := await(ctx, watch, n.Name, healer.EventHealthy, out); err != nil {
+			return err
+		}
 	}
 
 	// A client asks the cluster. What breaks behind it costs it nothing.
@@ -105,7 +107,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	if err := ask(ctx, client, out); err != nil {
 		return err
 	}
-	if err := await(ctx, watch, healer.EventHealed, out); err != nil {
+	if err := await(ctx, watch, "OL1", healer.EventHealed, out); err != nil {
 		return err
 	}
 
