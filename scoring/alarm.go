@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Text is the alarm as it is told: "[REGRESSION] M1 score 9.2 → 7.8 (-15%): …".
+// Text returns the alarm as one line: "[REGRESSION] M1 score 9.2 → 7.8 (-15%): …".
 // An empty node is left out.
 func (a Alarm) Text(node string) string {
 	head := "[" + strings.ToUpper(string(a.Kind)) + "] "
@@ -17,7 +17,7 @@ func (a Alarm) Text(node string) string {
 	return head + a.Reason()
 }
 
-// Reason is [Alarm.Text] without kind and node: "score 9.2 → 7.8 (-15%): …".
+// Reason returns [Alarm.Text] without kind and node: "score 9.2 → 7.8 (-15%): …".
 func (a Alarm) Reason() string {
 	if a.Kind == Outage {
 		return a.outage()
@@ -62,8 +62,8 @@ func (a Alarm) Reason() string {
 	return head + ": " + strings.Join(parts, "; ")
 }
 
-// Sureness says in words how sure the alarm is; "" for an outage, which is
-// counted and not estimated, and where no figure is known.
+// Sureness returns the alarm's confidence in words. It is "" for an outage, which
+// is counted and not estimated, and where Z is unknown.
 func (a Alarm) Sureness() string {
 	if a.Z == 0 {
 		return ""
@@ -80,6 +80,7 @@ func (a Alarm) Sureness() string {
 	return fmt.Sprintf("%s (z %.1f)", word, a.Z)
 }
 
+// change returns the change of a cause's figure.
 func (a Alarm) change(c Cause) Change {
 	switch c {
 	case CauseQuality:
@@ -91,12 +92,14 @@ func (a Alarm) change(c Cause) Change {
 	}
 }
 
-// notable reports whether a part changed the alarm's way surely by itself.
+// notable reports whether a part changed in the alarm's direction by more than
+// chance explains.
 func (a Alarm) notable(c Cause) bool {
 	change := a.change(c)
 	return change.Known && change.Z*sign(a.Kind) < qualityAspect.limits().suspect
 }
 
+// part returns the change of a cause's figure in words, "" where unknown.
 func (a Alarm) part(c Cause) string {
 	change := a.change(c)
 	if !change.Known {
@@ -112,6 +115,7 @@ func (a Alarm) part(c Cause) string {
 	}
 }
 
+// outage returns the reason of an outage.
 func (a Alarm) outage() string {
 	text := fmt.Sprintf("no answer to %d of %d tests", a.Unanswered, a.Tests)
 	if a.Tests > 0 {
@@ -132,7 +136,8 @@ func (a Alarm) outage() string {
 	}
 }
 
-// scores writes both with one decimal, or with two where one shows no change.
+// scores formats both with one decimal, or with two where one would hide the
+// change.
 func scores(from, to float64) string {
 	text, other := fmt.Sprintf("%.1f", from), fmt.Sprintf("%.1f", to)
 	if text == other {
@@ -160,6 +165,7 @@ func seconds(figure float64) string {
 	return fmt.Sprintf("%.1fs", figure)
 }
 
+// rateOf formats tokens per second, from the seconds per token.
 func rateOf(perToken float64) string {
 	if perToken <= 0 {
 		return "?"
@@ -167,7 +173,7 @@ func rateOf(perToken float64) string {
 	return fmt.Sprintf("%.3g", 1/perToken)
 }
 
-// enumerated joins the first few, and says how many more there are.
+// enumerated joins the first names, and counts the rest.
 func enumerated(names []string, most int) string {
 	if len(names) <= most {
 		return strings.Join(names, ", ")

@@ -5,95 +5,100 @@ import (
 	"time"
 )
 
-// AlarmKind says what an alarm is about.
+// AlarmKind is the kind of an alarm.
 type AlarmKind string
 
 // The kinds.
 const (
-	// Regression: the model answers worse, slower or less often than it did.
+	// Regression: the answers got worse, slower or rarer.
 	Regression AlarmKind = "regression"
-	// Outage: many tests got no answer. That says nothing of the model.
+	// Outage: many tests got no answer, which says nothing about the model.
 	Outage AlarmKind = "outage"
-	// Improvement: the opposite of a regression. No cause for alarm.
+	// Improvement: the opposite of a regression.
 	Improvement AlarmKind = "improvement"
 )
 
-// Cause is what weighs most in a change.
+// Cause is the part of the composite that contributes most to a change.
 type Cause string
 
 // The causes.
 const (
-	// CauseQuality: fewer of its answers are right.
+	// CauseQuality: fewer answers are right.
 	CauseQuality Cause = "quality"
-	// CauseSpeed: its answers take longer.
+	// CauseSpeed: answers take longer.
 	CauseSpeed Cause = "speed"
-	// CauseErrors: fewer tests get an answer.
+	// CauseErrors: more tests get no answer.
 	CauseErrors Cause = "errors"
 )
 
 // Change is a figure before and after.
 type Change struct {
-	// Known says that it could be compared.
+	// Known says that the figure is known before and after.
 	Known bool
-	// From and To are the figure, Z is how far apart, in standard errors,
-	// negative where it got worse.
+	// From and To are the figure before and after; Z is their difference in
+	// standard errors, negative where the figure got worse.
 	From, To, Z float64
 }
 
 // DomainChange is the share of right answers in one domain, before and after.
 type DomainChange struct {
-	// Domain is its name.
+	// Domain is the domain's name.
 	Domain string
-	// From and To are shares, 0 to 1; Z is negative.
+	// From and To are shares, 0 to 1; Z is their difference in standard errors,
+	// negative.
 	From, To, Z float64
 }
 
-// Alarm is something that the runs of a series show.
+// Alarm is a change that the runs of a series show.
 type Alarm struct {
+	// Kind is the kind of the change.
 	Kind AlarmKind
-	// Cause is what weighs most; "" for an outage.
+	// Cause is the part of the composite that contributes most to the change;
+	// "" for an outage.
 	Cause Cause
-	// ID and Time are those of the run that confirmed it, or of an outage's
-	// first run.
+	// ID and Time are those of the run that confirmed the change, or of the
+	// first run of an outage.
 	ID   string
 	Time time.Time
-	// Since is when it showed first.
+	// Since is the time of the first run that showed the change.
 	Since time.Time
-	// Ended is when it was over: the second good run after it, or the run that
-	// began a new baseline. Zero while it lasts.
+	// Ended is the time of the second good run after the change, or of the run
+	// that began a new baseline; zero while the change lasts.
 	Ended time.Time
-	// Runs is how many runs showed it so far.
+	// Runs is the number of runs that showed the change so far.
 	Runs int
-	// From and To are the composite, 0 to 10, unrounded, before and after, on
-	// the tasks that both have. Drop is the part of From that is missing,
-	// negative for an improvement.
+	// From and To are the composite before and after, 0 to 10, unrounded, on the
+	// tasks in both. Drop is the decline as a share of From, negative for an
+	// improvement.
 	From, To, Drop float64
-	// Major: a tenth or more of the composite or of the quality is missing, a
-	// tenth or more of the tests lost their answers, or a third or more of the
-	// speed is gone.
+	// Major: the composite or the quality fell by a tenth or more, the errors
+	// rose by a tenth of the tests or more, or the speed fell by a third or
+	// more.
 	Major bool
-	// Slow: no single run showed it, all of them together did.
+	// Slow: only the sum over several runs showed the change.
 	Slow bool
-	// Z is how far apart, in standard errors, negative where worse; Chance how
-	// often noise alone does as much.
+	// Z is the difference in standard errors, negative where worse; Chance is
+	// the probability of such a Z by noise alone.
 	Z, Chance float64
-	// Quality is the share of right answers among the answers, 0 to 1, Latency
-	// the mean in seconds, Errors the share of tests without an answer.
+	// Quality is the share of right answers among the answers, Latency the mean
+	// latency in seconds, Errors the share of tests without an answer. Shares
+	// are from 0 to 1.
 	Quality, Latency, Errors Change
-	// Tasks are those that always passed before and never do now, sorted.
+	// Tasks are the tasks that always passed before and never do now, sorted.
 	Tasks []string
-	// Domains are those whose quality fell, the greatest fall first.
+	// Domains are the domains whose quality fell, the greatest fall first.
 	Domains []DomainChange
-	// Prefill is the median time to the first token, Decoding that per token
-	// after it, in seconds; known only where it clearly got slower.
+	// Prefill is the median time to the first token, Decoding the median time
+	// per token after it, in seconds. Each is known only where it clearly got
+	// slower.
 	Prefill, Decoding Change
-	// Tests is how many tests the runs had that showed it, Unanswered how many
-	// of them got no answer. Counted for outages alone.
+	// Tests is the number of tests in an outage's runs, Unanswered the number
+	// of them without an answer. Both are 0 for other kinds.
 	Tests, Unanswered int
 }
 
-// raise makes an alarm of the aspects that this run confirmed, unless it is one
-// of the alarms that last: of the same cause, and not graver.
+// raise records the alarm of the aspects that a run confirmed, unless an alarm of
+// the same cause lasts that is as grave.
 func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 	runs, against, slow := []*measured{w.states[confirmed[0]].first, run}, base, true
 	for _, a := range confirmed {
@@ -130,7 +135,7 @@ func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 	w.pending = nil
 }
 
-// endAlarms ends what lasts, because the baseline starts anew with a run.
+// endAlarms ends all alarms, because the baseline starts anew with a run.
 func (w *watch) endAlarms(o *Observation) {
 	for i := range w.states {
 		if open := w.states[i].alarm; open >= 0 {
@@ -139,8 +144,8 @@ func (w *watch) endAlarms(o *Observation) {
 	}
 }
 
-// tellOutage begins an outage, or prolongs the one that lasts.
-func (w *watch) tellOutage(run *measured, answers contrast) {
+// recordOutage begins an outage, or prolongs the one that lasts.
+func (w *watch) recordOutage(run *measured, answers contrast) {
 	o := run.from
 	if w.outage < 0 {
 		w.outage = len(w.alarms)
@@ -158,13 +163,14 @@ func (w *watch) tellOutage(run *measured, answers contrast) {
 	alarm.Quality = changed(answers)
 }
 
+// changed returns a contrast as a change.
 func changed(c contrast) Change { return Change{c.known, c.before, c.after, c.z} }
 
-// describe says what runs show against a baseline.
+// describe returns the alarm of runs compared with a baseline.
 func (w *watch) describe(kind AlarmKind, shown []aspect, runs, base []*measured) Alarm {
 	c := w.contrast(runs, base)
 	if slices.ContainsFunc(runs, func(r *measured) bool { return isOutage(r, base) }) {
-		// An outage is told by itself; what is told here is about its answers.
+		// The outage has an alarm of its own; this one is about its answers.
 		fell := c[qualityAspect]
 		c[wholeAspect].after = c[wholeAspect].before - 10*w.weights.Quality*(fell.before-fell.after)
 		c[wholeAspect].fall = share(c[wholeAspect].before, c[wholeAspect].after)
@@ -194,7 +200,7 @@ func (w *watch) describe(kind AlarmKind, shown []aspect, runs, base []*measured)
 	return alarm
 }
 
-// sign is 1 where a fall is told, -1 where a rise is.
+// sign returns 1 for a fall, -1 for a rise.
 func sign(kind AlarmKind) float64 {
 	if kind == Improvement {
 		return -1
@@ -202,8 +208,8 @@ func sign(kind AlarmKind) float64 {
 	return 1
 }
 
-// cause returns the part that weighs most in the composite's change, among
-// those that show it where any does by itself.
+// cause returns the part that contributes most to the composite's change: among
+// the parts in shown, where there is any, else among all.
 func (w *watch) cause(c contrasts, shown []aspect, kind AlarmKind) Cause {
 	answered := 1 - c[errorsAspect].after
 	// A test without an answer is not passed either.
@@ -233,8 +239,8 @@ func (w *watch) cause(c contrasts, shown []aspect, kind AlarmKind) Cause {
 	return best
 }
 
-// flipped returns the tasks that always passed in the baseline, four answers at
-// least, and never since, two at least.
+// flipped returns the tasks that always passed in the baseline, with at least
+// four answers, and never in the new runs, with at least two.
 func (w *watch) flipped(runs, base []*measured) []string {
 	var names []string
 	eachTask(runs, func(task int) {
@@ -259,7 +265,8 @@ func answersOf(runs []*measured, task int) (answers, passed int) {
 	return answers, passed
 }
 
-// fallen returns the domains whose quality fell by more than chance explains.
+// fallen returns the domains whose quality fell by more than chance explains, the
+// greatest fall first.
 func (w *watch) fallen(runs, base []*measured) []DomainChange {
 	var domains []string
 	eachTask(runs, func(task int) {
@@ -286,22 +293,24 @@ func (w *watch) fallen(runs, base []*measured) []DomainChange {
 	return list
 }
 
-// Single calls are slower where their ranks say so surely, and by as much as is
-// worth telling: the calls of a run have its circumstances in common, so that
-// their great number makes a trifle look sure.
+// The thresholds for slower calls: the z of the rank test, and the ratio of the
+// medians. The ratio is needed because the calls of a run are correlated, so
+// that their great number makes a trifle significant.
 const (
 	callsZ     = 3.3
 	callsRatio = 1.1
 )
 
-// slower compares the single calls: the time to the first token, which is
-// spent on reading the question, and that per token after it.
+// slower compares the single calls: the time to the first token, spent on
+// reading the prompt (prefill), and the time per token after it (decoding).
 func slower(runs, base []*measured) (prefill, decoding Change) {
 	before, perToken := calls(base)
 	after, perTokenNow := calls(runs)
 	return shifted(before, after), shifted(perToken, perTokenNow)
 }
 
+// calls returns the times to the first token and the times per token after it,
+// in seconds, of all answers.
 func calls(runs []*measured) (first, perToken []float64) {
 	for _, run := range runs {
 		for _, t := range run.from.Tests {
@@ -323,6 +332,7 @@ func calls(runs []*measured) (first, perToken []float64) {
 	return first, perToken
 }
 
+// shifted returns the change of the median, if it clearly grew.
 func shifted(before, after []float64) Change {
 	z := mannWhitney(before, after)
 	from, to := median(before), median(after)

@@ -6,28 +6,28 @@ import (
 )
 
 const (
-	// defaultCap is the number of tests of a usual tournament.
+	// defaultCap is the default of [Plan.Cap].
 	defaultCap = 200
-	// falsePromotion is how often an equal candidate may be promoted,
-	// falseRetention how often one better by the worth of a change may be
-	// turned away before the cap.
+	// falsePromotion is the probability of promoting an equal candidate.
+	// falseRetention is the probability of retaining the champion before the
+	// cap if the candidate is better by the worth of a change.
 	falsePromotion, falseRetention = 0.05, 0.10
 )
 
-// moments are the numbers of tests at which there is a look, as far as the cap
-// allows; further ones follow in the same steps.
+// moments are the numbers of tests of the looks, up to the cap. Further ones
+// follow in the same steps.
 var moments = [...]int{20, 30, 40, 60, 80, 120, 160, 200, 280, 400}
 
-// bounds are what the evidence must reach at each look of a plan.
+// bounds are the critical values of the looks of a plan.
 type bounds struct {
 	looks []int
-	// upper are those of a promotion, lower those of giving up.
+	// upper are the bounds for a promotion, lower those for futility.
 	upper, lower []float64
 }
 
-// tables hold the bounds of the usual caps. They spend the error by
-// a*t^rho of Kim and DeMets (1987), rho 1, for a cap of 400 0.75; checked by
-// simulation to a false promotion of 0.0499 to 0.0502.
+// tables hold the bounds of the usual caps. They spend the error by the power
+// function a*t^rho (Kim and DeMets 1987), with rho 1, or 0.75 for a cap of 400.
+// By simulation the probability of a false promotion is 0.0499 to 0.0502.
 var tables = map[int]bounds{
 	80: {
 		upper: []float64{2.241, 2.290, 2.231, 2.031, 1.930},
@@ -43,15 +43,15 @@ var tables = map[int]bounds{
 	},
 }
 
-// Looks returns the numbers of candidate's tests at which the evidence is
-// judged, the last of which is the cap. The list is the caller's.
+// Looks returns the numbers of the candidate's tests at which the evidence is
+// judged, in ascending order; the last one is the cap. The caller owns the list.
 func (p Plan) Looks() []int {
 	most := p.most()
 	var looks []int
 	for i := 0; ; i++ {
 		at := moment(i)
-		// A look just before the last one costs of the error allowed and
-		// decides next to nothing.
+		// A look just before the last one spends error and decides next to
+		// nothing.
 		if at*10 > most*9 {
 			return append(looks, most)
 		}
@@ -59,8 +59,8 @@ func (p Plan) Looks() []int {
 	}
 }
 
-// moment returns the look of a number from 0; beyond the list each is twice
-// the one two places before.
+// moment returns the number of tests at the i-th look, from 0. Beyond the list
+// each is twice the last but one.
 func moment(i int) int {
 	if i < len(moments) {
 		return moments[i]
@@ -68,6 +68,7 @@ func moment(i int) int {
 	return 2 * moment(i-2)
 }
 
+// most returns Cap or its default.
 func (p Plan) most() int {
 	if p.Cap <= 0 {
 		return defaultCap
@@ -75,8 +76,7 @@ func (p Plan) most() int {
 	return p.Cap
 }
 
-// bounds returns those of the plan: from the tables, and for other caps than
-// theirs computed.
+// bounds returns the bounds of the plan, from the tables or computed.
 func (p Plan) bounds() bounds {
 	looks := p.Looks()
 	if table, ok := tables[p.most()]; ok {
@@ -90,9 +90,8 @@ func (p Plan) bounds() bounds {
 	return bounds{looks, spend(looks, falsePromotion, rho), spend(looks, falseRetention, rho)}
 }
 
-// at returns the bounds of the last look that a number of tests has reached,
-// before the first one those of the first, and whether the number is that of a
-// look exactly.
+// at returns the bounds of the last look at or before a number of tests, or of
+// the first look if there is none. exact says that the number is that of a look.
 func (b bounds) at(tests int) (upper, lower float64, exact bool) {
 	i, exact := slices.BinarySearch(b.looks, tests)
 	if !exact {
@@ -101,13 +100,13 @@ func (b bounds) at(tests int) (upper, lower float64, exact bool) {
 	return b.upper[i], b.lower[i], exact
 }
 
-// spend returns the bounds with which a sum of independent equal steps is
-// beyond one of them, at a look up to the k-th, with the probability
-// alpha*(looks[k]/last)^rho.
+// spend returns the bounds of a one-sided group-sequential test at these looks.
+// The probability that a random walk without drift has crossed a bound up to the
+// k-th look is alpha*(looks[k]/last)^rho.
 //
-// The density of what has not yet crossed is carried from look to look
-// (Armitage, McPherson and Rowe 1969) on a grid, and the bound is where the
-// share to spend lies above it.
+// The density of the walks that have not crossed a bound is computed on a grid
+// from look to look (Armitage, McPherson and Rowe 1969). Each bound is placed so
+// that the probability to spend at its look lies above it.
 func spend(looks []int, alpha, rho float64) []float64 {
 	const (
 		step = 0.05 // of the standard deviation at the first look
@@ -118,8 +117,8 @@ func spend(looks []int, alpha, rho float64) []float64 {
 	cell := step * unit
 	half := int(tail * math.Sqrt(last) / cell)
 
-	// density[i] is that of the sum at (i-half)*cell; before the first look all
-	// of it is at 0.
+	// density[i] is the density of the walk at (i-half)*cell; before the first
+	// look all of it is at 0.
 	density := make([]float64, 2*half+1)
 	density[half] = 1 / cell
 	result := make([]float64, len(looks))
@@ -142,7 +141,7 @@ func spend(looks []int, alpha, rho float64) []float64 {
 				next[j] += density[i] * kernel[max(i-j, j-i)]
 			}
 		}
-		// From the top down until the share of this look lies above.
+		// Sum up from the top until the probability to spend lies above.
 		var above float64
 		at := len(next) - 1
 		for ; at > 0; at-- {
@@ -162,14 +161,15 @@ func spend(looks []int, alpha, rho float64) []float64 {
 	return result
 }
 
-// wallace returns the normal deviate as rare as a Student's t of v degrees of
-// freedom (Wallace 1959). It is odd and grows with t.
+// wallace returns the normal deviate with the tail probability of a Student's t
+// of v degrees of freedom (the approximation of Wallace 1959). It is odd and
+// increases with t.
 func wallace(t, v float64) float64 {
 	v = max(v, 1)
 	return math.Copysign((8*v+1)/(8*v+3)*math.Sqrt(v*math.Log1p(t*t/v)), t)
 }
 
-// unwallace returns the t of which wallace makes z.
+// unwallace is the inverse of [wallace].
 func unwallace(z, v float64) float64 {
 	v = max(v, 1)
 	x := z * (8*v + 3) / (8*v + 1)

@@ -6,107 +6,116 @@ import (
 	"slices"
 )
 
-// Verdict is what the evidence of a tournament says at one look at it.
+// Verdict is the decision at one look at the evidence.
 type Verdict string
 
 // The verdicts.
 const (
-	// Continue: the evidence decides nothing yet, and more tests are allowed.
+	// Continue: nothing is decided yet, and more tests are allowed.
 	Continue Verdict = "continue"
 	// Promote: the candidate is better.
 	Promote Verdict = "promote"
-	// Retain: the candidate is not better by as much as is worth a change.
+	// Retain: the candidate is not better by the gap that is worth a change.
 	Retain Verdict = "retain"
-	// Inconclusive: all tests are used, and nothing is decided. The champion
+	// Inconclusive: all tests are used and nothing is decided; the champion
 	// stays.
 	Inconclusive Verdict = "inconclusive"
 )
 
-// Plan is how a candidate is compared with a champion. It is chosen before the
-// first test.
+// Plan is the design of a comparison of a candidate with a champion. It must be
+// chosen before the first test.
 type Plan struct {
-	// Cap is how many tests of the candidate there may be: 80, 200 or 400.
+	// Cap is the greatest number of the candidate's tests; 0 means 200. The
+	// bounds for 80, 200 and 400 are tabulated, others are computed.
 	Cap int
-	// Strict asks whether the candidate is better on tasks like these, not on
-	// these: only the variation between tasks counts.
+	// Strict asks whether the candidate is better on other tasks like these: the
+	// error is always that between tasks.
 	Strict bool
-	// Worth is the gap that is worth a change; 0 means 0.5.
+	// Worth is the gap, in points of the composite, that is worth a change; 0
+	// means 0.5.
 	Worth float64
-	// Weights are the composite's; the zero value means [Default].
+	// Weights are the weights of the composite; the zero value means [Default].
 	Weights Composite
 }
 
-// Evidence is what is known of both models.
+// Evidence holds the tests of both models.
 type Evidence struct {
-	// Champion and Candidate are this session's tests, in the order in which
-	// they were made.
+	// Champion and Candidate are the tests of this session, in the order in
+	// which they were made.
 	Champion, Candidate []Test
-	// History are the champion's own earlier comparable runs since it was
-	// crowned, without the run that crowned it.
+	// History are the champion's earlier comparable runs since it was crowned,
+	// without the run that crowned it.
 	History [][]Test
-	// Interleaved: the champion is measured before and after the candidate.
-	// Say so from the first look on where a promotion is going to be confirmed
-	// by a second block of the champion's tests, see [Plan.Confirm]; else the
-	// error holds what may change between two runs.
+	// Interleaved says that the champion is measured before and after the
+	// candidate. Set it from the first look on if a promotion will be confirmed
+	// by a second block of the champion's tests, see [Plan.Confirm]. Otherwise
+	// the error includes the drift of the speed between two runs.
 	Interleaved bool
 }
 
-// Look is the evidence, judged at one moment.
+// Look is one interim analysis of the evidence.
 type Look struct {
+	// Verdict is the decision.
 	Verdict Verdict
-	// Tests is how many tests of the candidate were seen, Tasks on how many
-	// tasks both were measured.
+	// Tests is the number of the candidate's tests, Tasks the number of tasks
+	// that both models were asked.
 	Tests, Tasks int
 	// Estimate is the gap, candidate less champion, in points of the
-	// composite; Error its standard error; Low and High its interval, which
-	// holds at all looks together.
+	// composite; Error is its standard error. Low and High are its confidence
+	// interval, which holds at all looks together.
 	Estimate, Error, Low, High float64
-	// OtherLow and OtherHigh are the interval on other tasks like these.
+	// OtherLow and OtherHigh are the 95 % confidence interval of the gap on
+	// other tasks like these, at this look alone.
 	OtherLow, OtherHigh float64
-	// Z is the evidence for a promotion, Upper the bound that it must reach;
-	// Futility the evidence that the gap is below Worth, Lower its bound.
+	// Z is the normal deviate of a gap above 0; from Upper on it is a
+	// promotion. Futility is the normal deviate of a gap below Worth; from
+	// Lower on the champion is retained.
 	Z, Upper, Futility, Lower float64
 	// Rerun says that the error is that of a rerun on these tasks, which needs
-	// the champion's history; else it is that between tasks.
+	// the champion's history. Otherwise it is that between tasks.
 	Rerun bool
-	// Guards are the guard rails that forbid a promotion, in words.
+	// Guards are the broken guard rails, in words. Each forbids a promotion.
 	Guards []string
-	// More is about how many more tests would settle it, 0 where it is settled
-	// or can't be told.
+	// More is the estimated number of further tests until a decision, 0 where
+	// one is made or the number is unknown.
 	More int
-	// Smallest is the smallest gap that could be found at the cap.
+	// Smallest is the smallest gap that can be detected with all tests of the
+	// plan: a true gap of that size is found in 90 of 100 tournaments.
 	Smallest float64
 }
 
 const (
-	// usualWorth is the gap that is worth a change unless another is given.
+	// usualWorth is the default of [Plan.Worth].
 	usualWorth = 0.5
-	// detectable is the smallest gap found, in standard errors at the cap: of
-	// 90 of 100 tournaments, where 5 of 100 promote an equal model.
+	// detectable is the smallest detectable gap in standard errors at the cap:
+	// the sum of the normal quantiles of 0.95 (an equal model is promoted in 5
+	// of 100 tournaments) and 0.90 (the gap is found in 90 of 100).
 	detectable = 1.645 + 1.281
 )
 
-// Judge says what the evidence amounts to. It is pure: the order of the tests
-// and of the runs does not matter, and tasks that only one of the models was
-// asked are left out.
+// Judge analyses the evidence. It is a pure function; the order of the tests and
+// of the runs does not matter. Tasks that only one of the models was asked are
+// left out.
 //
-// Per test a model gets 10 times the weight of quality where it passed, and of
-// reliability where it answered; and the weight of speed times 10 less its
-// seconds, at most 30, or nothing where its mean latency is 10 s or more. The
-// gap of a task is the difference of the models' means, the estimate the mean
-// over the tasks. The champion's own runs count into its points from four on;
-// its latencies are those of this session only.
+// A test scores 10 times the weight of quality if it passed, plus 10 times the
+// weight of reliability if it was answered. Its speed scores the weight of speed
+// times 10 less the latency in seconds, which counts as at most 30; nothing if
+// the model's mean latency is 10 s or more. The gap of a task is the difference
+// of the models' mean scores, the estimate is the mean gap over the tasks. With
+// four or more runs in the history these count in the champion's quality and
+// reliability. Its latencies are those of this session only.
 //
-// The error is that between tasks, while the candidate was not asked each task
-// twice, or there are no four runs of the champion's own, or with p.Strict;
-// else that of a rerun on these tasks. The estimate divided by it, turned into
-// a normal deviate, must reach the bound of its look for a promotion: over all
-// looks an equal candidate is promoted in 5 of 100 tournaments.
+// The error is that of a rerun on these tasks if the candidate was asked each
+// task at least twice, the history has at least four runs, and the plan is not
+// strict. Otherwise it is the error between tasks. The estimate divided by the
+// error, transformed to a normal deviate (Wallace 1959), must reach the upper
+// bound of its look for a promotion. The bounds are those of a group-sequential
+// test: over all looks an equal candidate is promoted in 5 of 100 tournaments.
 //
-// At a number of tests that is no look's, the bounds are those of the last
-// look reached and the verdict is [Continue], from the cap on that of the cap.
-// A guard rail that forbids a promotion makes it [Retain] where more tests
-// would hardly change it and at the cap; else the tests go on.
+// If the number of tests is not that of a look, the bounds are those of the look
+// before it and the verdict is [Continue]. From the cap on they are those of the
+// cap. A broken guard rail turns a promotion into [Retain] at the cap, and before
+// it if more tests would hardly change it; otherwise into [Continue].
 func (p Plan) Judge(e Evidence) Look {
 	w, b := p.weights(), p.bounds()
 	c := compare(e, w)
@@ -157,10 +166,10 @@ func (p Plan) Judge(e Evidence) Look {
 	return look
 }
 
-// more is about how many more tests would settle it, if the estimate stayed as
-// it is and the error went down with the root of the tests: as many as until
-// the first look that decides, or, beyond the cap, until a bound of the cap is
-// reached.
+// more estimates the number of further tests until a decision. It assumes that
+// the estimate stays as it is and that the error falls with the square root of
+// the number of tests. The decision is at the first look that reaches a bound,
+// or beyond the cap where a bound of the cap is reached.
 func (p Plan) more(l Look, b bounds) int {
 	if l.Tasks < 2 || l.Tests == 0 {
 		return 0
@@ -176,13 +185,14 @@ func (p Plan) more(l Look, b bounds) int {
 	last := len(b.looks) - 1
 	target := max(l.Estimate/b.upper[last], (p.worth()-l.Estimate)/b.lower[last])
 	if target <= leastError {
-		return 0 // not with any number
+		return 0 // no number of tests decides
 	}
 	ratio := l.Error / target
 	tests := min(float64(l.Tests)*(ratio*ratio-1), 1e6)
 	return 10 * int(math.Ceil(max(tests, 1)/10))
 }
 
+// worth returns Worth or its default.
 func (p Plan) worth() float64 {
 	if p.Worth > 0 {
 		return p.Worth
@@ -190,17 +200,19 @@ func (p Plan) worth() float64 {
 	return usualWorth
 }
 
+// weights returns Weights or their default.
 func (p Plan) weights() Composite {
 	return p.Weights.orDefault()
 }
 
-// PlainRule is the rule of old, for those who ask for it: any score above the
-// stored one wins. It crowns an equal model half of the time.
+// PlainRule reports whether a candidate's composite is above the stored one,
+// without a statistical test. It promotes an equal candidate in half of the
+// cases.
 func PlainRule(candidate Score, stored float64) bool { return candidate.Composite > stored }
 
-// Halve returns which of several candidates go on: the better half by their
-// composites, rounded up, best first; of equals the earlier one. What is not a
-// number comes last.
+// Halve returns the indexes of the better half of the candidates by their
+// composites, rounded up, best first. Of equal composites the earlier one is
+// better; NaN is the worst.
 func Halve(composites []float64) []int {
 	order := make([]int, len(composites))
 	for i := range order {

@@ -5,35 +5,34 @@ import (
 	"time"
 )
 
-// Sample is what a run measured, all that a [Scorer] needs to know of it.
+// Sample sums up the tests of a run for a [Scorer].
 type Sample struct {
-	// Tests is how many tests were made, answered or not.
+	// Tests is the number of tests, answered or not.
 	Tests int
-	// Passed is how many were answered rightly. A test without an answer is
-	// not passed.
+	// Passed is the number of tests with a right answer.
 	Passed int
-	// Errors is how many got no answer at all.
+	// Errors is the number of tests without an answer.
 	Errors int
-	// Latency is the mean time of the tests: answers, and time-outs with the
-	// time-out's value. Other errors are left out of it.
+	// Latency is the mean latency of the answers and of the time-outs, which
+	// count with the time limit. Other errors are left out.
 	Latency time.Duration
 }
 
-// Score is a run's composite with its parts, each from 0 to 10, unrounded.
+// Score is the composite of a run with its parts, each from 0 to 10, unrounded.
 type Score struct {
 	// Composite is the weighted sum of the parts.
 	Composite float64
 	// Quality is 10 times the share of tests that passed.
 	Quality float64
-	// Speed is 10 less one for each second of mean latency, at least 0. At 0 a
-	// further slowdown shows nowhere in the composite.
+	// Speed is 10 less the mean latency in seconds, at least 0. Once it is 0, a
+	// further slowdown doesn't change the composite.
 	Speed float64
 	// Reliability is 10 times the share of tests that got an answer.
 	Reliability float64
 }
 
-// Rounded returns the score with two decimals, as it is shown and stored.
-// Comparisons use the unrounded one.
+// Rounded returns the score with two decimals, for showing and storing.
+// Comparisons use the unrounded score.
 func (s Score) Rounded() Score {
 	return Score{
 		Composite:   Round(s.Composite),
@@ -43,29 +42,30 @@ func (s Score) Rounded() Score {
 	}
 }
 
-// Round returns a figure with two decimals, halves away from zero. What is not
-// a number, or infinite, stays as it is.
+// Round rounds a figure to two decimals, halves away from zero. NaN and infinite
+// figures are returned unchanged.
 func Round(figure float64) float64 {
-	// The product of 100 and a figure such as 1.005 falls just short of the
-	// half; the nudge is far below anything a score can tell.
+	// 100 times a figure such as 1.005 is just below the half in binary; the
+	// addend is far below the precision of a score.
 	return math.Round(figure*100+math.Copysign(1e-9, figure)) / 100
 }
 
-// Scorer turns what a run measured into its score. It must be pure, and safe
-// to use from several goroutines.
+// Scorer computes the score of a run. Implementations must be pure functions,
+// safe for concurrent use.
 type Scorer interface {
+	// Score returns the score of a run with these sums.
 	Score(Sample) Score
 }
 
-// Composite is the usual [Scorer]: the parts of a [Score], weighted. The
-// weights of the zero value are those of [Default].
+// Composite is the usual [Scorer]: a weighted sum of the parts of a [Score]. The
+// zero value has the weights of [Default].
 type Composite struct {
-	// Quality, Speed and Reliability are the weights of the parts, usually
-	// adding up to 1.
+	// Quality, Speed and Reliability are the weights of the parts. Their sum
+	// should be 1, so that the composite is from 0 to 10.
 	Quality, Speed, Reliability float64
 }
 
-// Default is six parts quality, three parts speed, one part reliability.
+// Default returns the default weights: quality 0.6, speed 0.3, reliability 0.1.
 func Default() Composite {
 	return Composite{Quality: 0.6, Speed: 0.3, Reliability: 0.1}
 }
@@ -80,8 +80,8 @@ func (c Composite) orDefault() Composite {
 
 var _ Scorer = Composite{}
 
-// Score returns the composite and its parts. A run without tests scores 0 in
-// everything; counts out of range are taken for the nearest possible ones.
+// Score returns the composite and its parts. All are 0 for a run without tests.
+// Counts out of range are clamped to it.
 func (c Composite) Score(s Sample) Score {
 	c = c.orDefault()
 	if s.Tests <= 0 {
@@ -103,13 +103,13 @@ func (c Composite) Score(s Sample) Score {
 	return parts
 }
 
-// Errors returns how many of a run's tests got no answer, for records that
-// don't say so: with [Default]'s weights it follows from the composite.
+// Errors returns the number of a run's tests without an answer, for records that
+// lack it: with the weights of [Default] it follows from the composite.
 //
-// The composite is 0 to 10, passRate 0 to 100, latency the mean. Records hold
-// rounded figures, so the result is rounded to whole tests and kept between 0
-// and the number of tests that didn't pass; for more than 100 tests it
-// may be one off.
+// composite is from 0 to 10, passRate from 0 to 100, latency is the mean latency.
+// Records hold rounded figures, so the result is rounded to whole tests and
+// clamped between 0 and the number of tests that didn't pass. For more than 100
+// tests it may be off by one.
 func Errors(composite, passRate float64, latency time.Duration, tests int) int {
 	if tests <= 0 || !finite(composite) || !finite(passRate) {
 		return 0

@@ -7,29 +7,28 @@ import (
 )
 
 const (
-	// confirmSlack is how far the evidence of a promotion may fall below its
-	// bound when the champion was asked some tasks again. The bound was just
-	// reached in most promotions, and a few more tests move the evidence up as
-	// often as down: to ask for the whole of it again would turn away one
-	// promotion in fifteen for nothing.
+	// confirmSlack is how far below its bound the z of a promotion may be after
+	// the champion's second block. Most promotions just reach the bound, and a
+	// few more tests move z up as often as down: without slack one promotion in
+	// fifteen would be lost for no reason.
 	confirmSlack = 0.2
-	// clearChange is the normal deviate from which on the champion has become
-	// faster meanwhile.
+	// clearChange is the normal deviate of a change of the champion's speed that
+	// counts.
 	clearChange = 2.0
-	// leastShared is on how many tasks both of the champion's blocks must have
-	// a latency for that.
+	// leastShared is the least number of tasks with a latency in both of the
+	// champion's blocks.
 	leastShared = 5
 )
 
-// Confirm judges once more what was judged as a promotion at the look before,
-// after the champion was asked some tasks again: its second block, which the
-// evidence now holds as its tests of the last cycle.
+// Confirm judges a promotion again after the champion was asked some tasks a
+// second time. before is the look that promoted; e holds the second block as the
+// champion's tests of the last cycle.
 //
-// The second block shows what no test of the candidate can: that the machine
-// itself became faster after the first one. Then the candidate must stand up
-// to the speed of the second block. A promotion is confirmed where the
-// evidence stays within 0.2 of its bound; else nothing is shown, and the
-// champion stays. The verdict is never [Continue].
+// The second block shows whether the machine became faster after the first one.
+// If it did, the candidate is compared with the champion at the speed of the
+// second block. The promotion is confirmed if Z is at least Upper less 0.2;
+// otherwise the champion stays. The verdict is never [Continue], unless that of
+// before is.
 func (p Plan) Confirm(before Look, e Evidence) Look {
 	e.Interleaved = true
 	e.Champion = atSecondSpeed(e.Champion)
@@ -38,9 +37,8 @@ func (p Plan) Confirm(before Look, e Evidence) Look {
 		look.Verdict = before.Verdict
 		return look
 	}
-	// The guard rails held when the promotion was judged. Of those that the
-	// second block adds only a sure one counts: the slowest of few answers say
-	// little.
+	// No guard rail was broken when the promotion was judged. Of those broken
+	// since, only a certain one counts: the slowest of few answers say little.
 	settled := false
 	w := p.weights()
 	look.Guards = nil
@@ -64,8 +62,8 @@ func (p Plan) Confirm(before Look, e Evidence) Look {
 	return look
 }
 
-// atSecondSpeed returns the champion's tests, those before the last cycle as
-// fast as those of the last one where these were clearly faster.
+// atSecondSpeed returns the champion's tests. If those of the last cycle are
+// clearly faster, the latencies of the others are scaled to their speed.
 func atSecondSpeed(tests []Test) []Test {
 	last := 0
 	for _, t := range tests {

@@ -1,23 +1,27 @@
-// Package scoring says how good a run of a model was, which of two models is
-// better, and whether a model got worse. Single answers are graded by package
-// [github.com/turbone/jarvis/scoring/grade].
+// Package scoring scores the runs of a model, decides which of two models is
+// better, and detects that a model got worse. Package
+// [github.com/turbone/jarvis/scoring/grade] grades the single answers.
 //
-// A run is graded by a [Scorer]; the usual one is [Composite], a weighted sum
-// of quality, speed and reliability. [Score] keeps the parts beside the sum,
-// because the sum alone hides things: above ten seconds no slowdown shows in it.
+// A [Scorer] computes the score of a run. The usual one is [Composite], a
+// weighted sum of quality, speed and reliability. [Score] keeps the parts beside
+// the sum, because the sum hides some changes: above ten seconds of latency a
+// further slowdown doesn't change it.
 //
-// Two models are compared by a [Plan]: it looks at the [Evidence] while a
-// tournament goes on and says when it is enough, so that over all looks an
-// equal candidate is promoted in about 5 of 100 tournaments. The figures that
-// it reaches are simulated:
+// A [Plan] compares two models. It analyses the [Evidence] at several looks
+// during a tournament and decides when the evidence suffices. Over all looks an
+// equal candidate is promoted in about 5 of 100 tournaments. The error rates and
+// the numbers of tests are simulated by
 //
 //	go run ./scoring/internal/simulation/tournaments
 //
-// Whether a model got worse is told by [Regressions] from its runs, task by
-// task, with a second run to confirm it; by [PlainRegressions] where only the
-// sums of the runs are known. An [Alarm] says what got worse, by how much, and
-// how sure it is.
+// [Regressions] detects that a model got worse, from its runs task by task, with
+// a second run to confirm it; [PlainRegressions] does so where only the sums of
+// the runs are known. An [Alarm] tells what got worse, by how much, and with
+// what confidence.
 //
-// The package is pure: no clock, no network, no files, no state. Everything in
-// it may be used from any number of goroutines at once.
+// [Interval], [MeanInterval], [LatencyInterval], [ShareInterval] and
+// [QuantileInterval] return confidence intervals, [Trend] a slope.
+//
+// The package is pure: it uses no clock, network, files or state. All of it is
+// safe for concurrent use.
 package scoring

@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	// mostLost is how far the candidate's pass rate may lie below the
-	// champion's, mostErrors how far its error rate above; mostSlower how many
-	// times as long its slowest answers may take.
+	// mostLost is the greatest difference of the pass rate below the
+	// champion's, mostErrors that of the error rate above it. mostSlower is the
+	// greatest ratio of the 95th percentiles of the latency.
 	mostLost, mostErrors, mostSlower = 0.05, 0.02, 2.0
-	// certain is the normal deviate from which on a breach is no accident.
+	// certain is the normal deviate of a certain breach: the quantile of 0.99.
 	certain = 2.326
-	// unfelt is a delay that nobody minds: an answer that takes 200 ms instead of
-	// 20 is not slow.
+	// unfelt is the greatest difference of the 95th percentiles that never
+	// breaks a guard rail: an answer that takes 200 ms instead of 20 is not slow.
 	unfelt = 250 * time.Millisecond
 )
 
-// guard is a rail that forbids a promotion, whatever the composite says: points
-// for speed must not buy a model that fails.
+// guard is a broken guard rail. It forbids a promotion whatever the composite is:
+// speed must not make up for failures.
 type guard struct {
 	text string
-	// certain says that more tests would hardly change it.
+	// certain says that more tests would hardly change the breach.
 	certain bool
 }
 
-// guards returns the rails that the candidate breaks, on the tasks that both
-// were asked.
+// guards returns the guard rails that the candidate breaks, on the tasks that both
+// models were asked.
 func (c comparison) guards(e Evidence, w Composite) []guard {
 	var found []guard
 	var passes, errors rate
@@ -72,7 +72,7 @@ func (c comparison) guards(e Evidence, w Composite) []guard {
 	return found
 }
 
-// of returns the tests of the tasks that both models were asked.
+// of returns the tests whose tasks are true in common.
 func of(tests []Test, common map[string]bool) []Test {
 	var list []Test
 	for _, t := range tests {
@@ -83,8 +83,8 @@ func of(tests []Test, common map[string]bool) []Test {
 	return list
 }
 
-// slowest returns between which latencies the true 95th percentile lies: the
-// number of tests below it is binomial.
+// slowest returns a confidence interval of the 95th percentile of the latency,
+// from the normal approximation of the binomial number of tests below it.
 func slowest(tests []Test) (low, high time.Duration) {
 	n := 0.0
 	for _, t := range tests {
@@ -96,13 +96,14 @@ func slowest(tests []Test) (low, high time.Duration) {
 	return LatencyQuantile(tests, max(0.95-width, 0)), LatencyQuantile(tests, min(0.95+width, 1))
 }
 
-// rate is a share of both models' tests, task by task, so that a task that was
-// asked more often weighs no more.
+// rate compares a share of the tests of both models. Each task has the same
+// weight, however often it was asked.
 type rate struct {
 	tasks, champion, candidate                                 float64
 	championHits, championTests, candidateHits, candidateTests float64
 }
 
+// add adds the counts of one task.
 func (r *rate) add(championHits, championTests, candidateHits, candidateTests float64) {
 	r.tasks++
 	r.champion += championHits / championTests
@@ -113,7 +114,7 @@ func (r *rate) add(championHits, championTests, candidateHits, candidateTests fl
 	r.candidateTests += candidateTests
 }
 
-// difference is the candidate's rate less the champion's.
+// difference returns the candidate's rate less the champion's.
 func (r rate) difference() float64 {
 	if r.tasks == 0 {
 		return 0
@@ -121,8 +122,8 @@ func (r rate) difference() float64 {
 	return (r.candidate - r.champion) / r.tasks
 }
 
-// deviation is the standard error of the difference. One hit and one miss more
-// on each side keep it from 0 (Agresti and Caffo 2000).
+// deviation returns the standard error of the difference, with one hit and one
+// miss added to each side so that it is never 0 (Agresti and Caffo 2000).
 func (r rate) deviation() float64 {
 	variance := func(hits, tests float64) float64 {
 		share := (hits + 1) / (tests + 2)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// sure is the probability with which all intervals hold.
+// sure is the confidence of the intervals, unless another one is given.
 const sure = 0.95
 
 // byTask sums up figures of tests by the tests' tasks.
@@ -62,8 +62,8 @@ func Interval(tests []Test, weights Composite) (low, high float64) {
 			timed++
 		}
 	}
-	// What a test adds to the composite beyond its share: the composite
-	// linearized in the means that it is made of.
+	// The influence of each test on the composite: the composite linearized in
+	// the means that it is made of.
 	total := float64(len(tests))
 	sums := byTask{}
 	for _, t := range tests {
@@ -86,8 +86,8 @@ func Interval(tests []Test, weights Composite) (low, high float64) {
 	}
 	deviation := clusterError(sums.all(), total)
 	if sample.Passed == 0 || sample.Passed == sample.Tests {
-		// All alike is no proof that all others are: two tasks more of each
-		// kind (Agresti and Coull 1998).
+		// Equal results are no proof that others are equal: add two tasks of
+		// each result (Agresti and Coull 1998).
 		share := 2 / (tasks + 4)
 		deviation = math.Sqrt(deviation*deviation + 100*w.Quality*w.Quality*share*(1-share)/(tasks+4))
 	}
@@ -95,10 +95,10 @@ func Interval(tests []Test, weights Composite) (low, high float64) {
 	return max(score.Composite-width, 0), min(score.Composite+width, scale)
 }
 
-// MeanInterval returns the mean of several runs' composites, and between which
-// ones the true one lies, with 95 %. One run tells nothing of how runs differ:
-// take its [Interval]. No runs have the mean 0, and like one run the interval
-// from 0 to 10; NaN and infinite figures are left out.
+// MeanInterval returns the mean composite of several runs with its 95 %
+// confidence interval, by Student's t distribution. For one run, or none with the
+// mean 0, the interval is 0 to 10; the interval of a single run is [Interval].
+// NaN and infinite figures are left out.
 func MeanInterval(composites []float64) (middle, low, high float64) {
 	var list []float64
 	for _, c := range composites {

@@ -5,13 +5,12 @@ import (
 	"slices"
 )
 
-// mannWhitney tells whether the figures of after tend to be larger than those
-// of before, whatever their distribution. z is that of the rank sum, corrected
-// for ties and for its being a whole number; positive where after is larger.
-// It is 0 where a side is empty or all figures are equal.
+// mannWhitney returns the z of the rank-sum test of two samples (Mann and Whitney
+// 1947), corrected for ties and for continuity. z is positive where the figures
+// of after tend to be larger, 0 where a sample is empty or all figures are equal.
 //
-// The normal approximation is close from about eight figures a side on; fewer
-// can't give a z of 3 anyway.
+// The normal approximation is close from about eight figures in each sample;
+// fewer can't give a z of 3.
 func mannWhitney(before, after []float64) (z float64) {
 	if len(before) == 0 || len(after) == 0 {
 		return 0

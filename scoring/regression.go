@@ -5,84 +5,86 @@ import "time"
 // Observation is one run of a series. All runs of a series are comparable: the
 // same suite, node, type and settings.
 type Observation struct {
-	// ID tells the run from every other, Time is when it ended.
+	// ID identifies the run within its series; Time is when it ended.
 	ID   string
 	Time time.Time
-	// Model tells what was measured: the model's digest, or else its name.
+	// Model identifies what was measured: the model's digest, or else its name;
+	// "" where unknown.
 	Model string
 	// Version is the engine's version, "" where unknown.
 	Version string
 	// Tests are the run's tests.
 	Tests []Test
-	// Confirms says that the run was made to confirm the run before it. It is
-	// judged no differently: where nobody makes such a run, the next ordinary
-	// one plays its part.
-	Confirms bool
-	// Reset says that things are accepted as they are: the baseline starts anew
-	// with this run.
+	// Reset starts the baseline anew with this run: the model is accepted as it
+	// is now.
 	Reset bool
 	// Crowned says that this run made its model the champion. The baseline
-	// starts anew after it, without it: who is crowned was lucky, too.
+	// starts anew after the run, without it: its score is biased upwards by the
+	// selection (winner's curse).
 	Crowned bool
 }
 
-// State is what a series of runs says of its model now.
+// State is the judgement of a model after the last run of its series.
 type State string
 
-// The states.
+// The states of a series.
 const (
-	// TooFewRuns: there is nothing yet to compare with.
+	// TooFewRuns: the baseline has fewer than 4 runs.
 	TooFewRuns State = "too few runs"
-	// Normal: the model answers as it always did.
+	// Normal: no regression was found.
 	Normal State = "normal"
-	// Suspect: the last run says that the model got worse; a second one has to
-	// confirm it.
+	// Suspect: the last run shows a regression that no second run has confirmed
+	// yet.
 	Suspect State = "suspect"
-	// Regressed: the model got worse, and has not recovered since.
+	// Regressed: a regression is confirmed and has not ended.
 	Regressed State = "regressed"
 )
 
-// Report is what a series of runs says.
+// Report is the judgement of a series of runs.
 type Report struct {
-	// State is that after the last run.
+	// State is the state after the last run.
 	State State
-	// Rerun says that the suite should be run again at once, to confirm a
-	// suspicion.
+	// Rerun asks for another run of the suite at once, to confirm a suspicion.
 	Rerun bool
-	// Outage says that the last run was one: the state is that before it.
+	// Outage says that the last run was an outage; State is then the state
+	// before it.
 	Outage bool
-	// Alarms are all that were raised, oldest first.
+	// Alarms are all regressions and outages, oldest first.
 	Alarms []Alarm
-	// Improvements are the confirmed rises, in the shape of alarms.
+	// Improvements are the confirmed rises, in the shape of alarms, oldest
+	// first.
 	Improvements []Alarm
-	// Baseline is what the next run is compared with.
+	// Baseline is the baseline of the next run.
 	Baseline Baseline
-	// Points are the runs one by one, in their order, for a control chart.
+	// Points are the judgements of the single runs in their order, for a
+	// control chart.
 	Points []Point
 }
 
-// Baseline is what runs are compared with, in points of the composite.
+// Baseline is the reference of a run, in points of the composite.
 type Baseline struct {
-	// Runs is how many it is made of; below 4 nothing is compared with it.
+	// Runs is the number of runs in the baseline; below 4 no run is compared
+	// with it.
 	Runs int
-	// Mean is theirs, Low and High the limits that one run stays within in 95 of
-	// 100 cases where nothing changed. All are 0 without runs.
+	// Mean is the mean composite of its runs. Low and High are the limits that
+	// 95 of 100 runs stay within if nothing changes. All three are 0 without
+	// runs.
 	Mean, Low, High float64
 }
 
-// RunMark is the judgement of one run.
+// RunMark is the judgement of a single run.
 type RunMark string
 
-// The marks.
+// The judgements of a run.
 const (
-	// RunLearning: too few runs before it to judge it.
+	// RunLearning: the baseline was too small for a judgement.
 	RunLearning RunMark = "learning"
-	// RunUnjudged: too few tests in common with the runs before it.
+	// RunUnjudged: the run has too few tests, or too few in common with its
+	// baseline.
 	RunUnjudged RunMark = "unjudged"
-	// RunNormal: as the runs before it.
+	// RunNormal: no worse than its baseline.
 	RunNormal RunMark = "normal"
-	// RunSuspect: worse than chance explains; where a later run is normal, that
-	// one did not confirm it.
+	// RunSuspect: worse than chance explains, and not confirmed by the next run.
 	RunSuspect RunMark = "suspect"
 	// RunRegressed: part of a confirmed regression.
 	RunRegressed RunMark = "regressed"
@@ -92,42 +94,44 @@ const (
 
 // Point is one run with its judgement.
 type Point struct {
-	// ID and Time are the run's.
+	// ID and Time are those of the run.
 	ID   string
 	Time time.Time
 	// Score is the run's composite, 0 to 10, unrounded.
 	Score float64
-	// Mark says what the run was taken for.
+	// Mark is the judgement.
 	Mark RunMark
-	// Fresh says that the baseline starts anew here.
+	// Fresh says that the baseline starts anew with this run.
 	Fresh bool
-	// Z is how far the run lies from its baseline, in standard errors, negative
-	// where it is worse; 0 where it was not compared.
+	// Z is the run's difference from its baseline in standard errors, negative
+	// where the run is worse, 0 where it was not compared.
 	Z float64
-	// Baseline is what it was compared with.
+	// Baseline is the baseline that the run was compared with.
 	Baseline Baseline
-	// Decline is the sum in which slow declines add up; above 6 the suite is
-	// run again.
+	// Decline is the sum that detects slow declines (CUSUM); above 6 the suite
+	// is run again.
 	Decline float64
 }
 
 // Regressions judges the runs of one series, oldest first.
 //
-// A run that is worse than its baseline by more than chance explains makes the
-// series suspect; the next run, together with it, confirms the regression or
-// clears it. A decline too slow for that adds up over the runs. The composite,
-// the quality, the speed and the errors are looked at, each for itself. The
-// baseline is the last 10 unsuspicious runs, at least 4, of the same model on
-// the same version of the engine; it stands still while anything is
-// suspicious, and starts anew with another model, another version, a
-// coronation, or by hand.
+// Four aspects of a run are compared with the baseline, each for itself: the
+// composite, the quality, the speed and the errors. A run worse than chance
+// explains makes the series suspect. The next run confirms the regression or
+// clears the suspicion, judged together with the first one. A decline too slow
+// for a single run to show is summed up over the runs (CUSUM, Page 1954).
 //
-// A run in which a fifth of the tests or more got no answer is an outage, and
-// told as one: only its quality is judged, by the answers that came, where
-// there are at least 20.
+// The baseline is the last 10 unsuspicious runs, at least 4, of the same model
+// on the same version of the engine. It stands still while anything is
+// suspicious. It starts anew with another model, another version, a run that
+// crowned its model, or a Reset.
 //
-// The weights are the composite's; the zero value means [Default]. The same
-// series gives the same report: nothing is remembered between calls.
+// A run in which a fifth or more of the tests got no answer is an outage and
+// has an alarm of its own. Of such a run only the quality is judged, by the
+// answers that came, if these are at least 20.
+//
+// The zero value of the weights stands for [Default]. Regressions is a pure
+// function: equal series give equal reports.
 func Regressions(series []Observation, weights Composite) Report {
 	w := newWatch(weights)
 	for i := range series {

@@ -4,7 +4,7 @@ import (
 	"math"
 )
 
-// aspect is one of the things that are looked at, each for itself.
+// aspect is one of the figures of a run that are judged independently.
 type aspect int
 
 const (
@@ -16,38 +16,38 @@ const (
 )
 
 const (
-	// leastTests is how many tests must be in common for a comparison.
+	// leastTests is the least number of tests in common for a comparison.
 	leastTests = 20
 	// leastSpread is the least standard deviation of a run's mean latency
 	// between runs, as a share of it.
 	leastSpread = 0.03
-	// leastShareError is the least standard error of a pass rate: what
-	// leastError is worth there.
+	// leastShareError is the least standard error of a pass rate: leastError
+	// divided by the composite's points per unit of pass rate.
 	leastShareError = leastError / 6
-	// surest bounds every z: beyond it the normal distribution is no more than
-	// a figure of speech.
+	// surest bounds the absolute value of every z: the normal approximation
+	// says nothing about rarer events.
 	surest = 8
 )
 
-// contrast is how new runs differ from a baseline in one aspect.
+// contrast is the difference between new runs and a baseline in one aspect.
 type contrast struct {
-	// known: there was enough to compare.
+	// known says that there were enough tests for a comparison.
 	known bool
 	// before and after are in the aspect's own unit: points, a share of
 	// answers, seconds, a share of tests.
 	before, after float64
-	// fall is how much worse, as a share: of the composite, of the quality, of
-	// the speed; of all tests for errors. Negative where better.
+	// fall is the decline as a share: of the composite, of the quality, of the
+	// speed; of all tests for errors. It is negative for an improvement.
 	fall float64
-	// deviation is the standard error of the difference, 0 where the aspect has
-	// none of its own; z is negative where worse.
+	// deviation is the standard error of the difference, 0 for errors; z is the
+	// difference in standard errors, negative where worse.
 	deviation, z float64
 }
 
-// contrasts are those of all aspects.
+// contrasts holds the contrast of each aspect.
 type contrasts [aspects]contrast
 
-// contrast contrasts new runs with a baseline in all aspects, task by task: only
+// contrast compares new runs with a baseline in all aspects, task by task. Only
 // tasks in both count.
 func (w *watch) contrast(now, base []*measured) (c contrasts) {
 	seconds, drift := w.latency(now, base)
@@ -73,16 +73,17 @@ func eachTask(runs []*measured, visit func(task int)) {
 	}
 }
 
-// difference is the mean over the tasks of what a figure was and is.
+// difference is a figure before and after, as means over the tasks.
 type difference struct {
 	before, after float64
-	// variance is that of after less before, as the baseline's runs tell it.
+	// variance is the variance of after less before, estimated from the
+	// baseline's runs.
 	variance     float64
 	tasks, tests int
 }
 
-// comparedByTask compares a figure task by task. A task that fewer than two runs of the
-// baseline know is left out: nobody can say how much it varies.
+// comparedByTask compares a figure task by task. A task in fewer than two runs of
+// the baseline is left out, since its variance is unknown.
 func comparedByTask(now, base []*measured, figures func(*measured) []float64, counts func(*measured) []int, want func(task int) bool) (d difference) {
 	eachTask(now, func(task int) {
 		if want != nil && !want(task) {
@@ -120,7 +121,7 @@ func comparedByTask(now, base []*measured, figures func(*measured) []float64, co
 	return d
 }
 
-// share is the part of before that is missing after; 0 where there was nothing.
+// share returns the relative decline from before to after, 0 if before is 0.
 func share(before, after float64) float64 {
 	if before <= 0 {
 		return 0
@@ -130,9 +131,10 @@ func share(before, after float64) float64 {
 
 func bounded(z float64) float64 { return min(max(z, -surest), surest) }
 
-// latency contrasts the logarithms of the mean latencies. Each run of the
-// baseline is held against the tasks it shares with the new ones, so that other
-// tasks are no other speed. drift is the standard deviation of the difference.
+// latency compares the logarithms of the mean latencies. Each run of the baseline
+// is compared on the tasks that it shares with the new runs, so that a change of
+// tasks is not taken for a change of speed. drift is the standard error of the
+// difference.
 func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
 	type latency struct {
 		task    int
@@ -174,15 +176,16 @@ func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
 	c.before = c.after / math.Exp(slower.mean())
 	c.fall = 1 - math.Exp(-slower.mean())
 	c.deviation = drift
-	// A deviation estimated from few runs is often too small by half: the
-	// quotient has the wide tails of a t distribution. The median absolute
-	// deviation knows as much as the usual one from half as many figures; below
-	// three, not even half the speed could ever be told.
+	// A standard deviation estimated from few runs is often too small by half,
+	// so the quotient has the wide tails of a t distribution. The median
+	// absolute deviation is as precise as the standard deviation of half as
+	// many figures. Below three degrees of freedom not even half the speed
+	// could be detected.
 	c.z = bounded(-wallace(slower.mean()/drift, max(3, (slower.count-1)/2)))
 	return c, drift
 }
 
-// meanOf is the mean latency of a task over runs.
+// meanOf returns the mean latency of a task over runs, in seconds.
 func meanOf(runs []*measured, task int) (float64, bool) {
 	var all series
 	for _, run := range runs {
@@ -193,8 +196,8 @@ func meanOf(runs []*measured, task int) (float64, bool) {
 	return all.mean(), all.count > 0
 }
 
-// composite contrasts the composites. A run's latency varies as a whole, beside
-// its tasks, which the latencies of the baseline's runs tell.
+// composite compares the composites. The variance between runs of a run's whole
+// latency, which its tasks have in common, is added to the variance within tasks.
 func (w *watch) composite(now, base []*measured, seconds contrast, drift float64) (c contrast) {
 	d := comparedByTask(now, base, func(r *measured) []float64 { return r.value }, func(r *measured) []int { return r.tests }, nil)
 	if d.tests < leastTests {
@@ -215,8 +218,8 @@ func (w *watch) composite(now, base []*measured, seconds contrast, drift float64
 	return c
 }
 
-// quality contrasts the shares of right answers among the answers, in one
-// domain, or in all for "".
+// quality compares the shares of right answers among the answers, in one domain,
+// or in all of them for "".
 func (w *watch) quality(now, base []*measured, domain string) (c contrast) {
 	var want func(int) bool
 	least := leastTests
@@ -236,10 +239,10 @@ func (w *watch) quality(now, base []*measured, domain string) (c contrast) {
 	return c
 }
 
-// reliable contrasts the shares of tests without an answer. They are too few
-// for the normal distribution: z is that of the exact test for two rates (the
-// errors fall to the new runs as their part of the tests says), less where the
-// baseline's errors come in bunches.
+// reliable compares the shares of tests without an answer. Errors are too rare
+// for a normal approximation: z comes from the exact conditional test of two
+// rates (Przyborowski and Wilenski 1940) with the mid-p value (Lancaster 1961).
+// It is divided by the root of the overdispersion of the baseline's errors.
 func reliable(now, base []*measured) (c contrast) {
 	tests, errors := counted(now)
 	before, earlier := counted(base)
@@ -254,7 +257,8 @@ func reliable(now, base []*measured) (c contrast) {
 		return c
 	}
 	part := binomial{n: float64(all), p: float64(tests) / float64(tests+before)}
-	// Half of the chance of just this many: the test is else too timid.
+	// Half of the probability of exactly this many: the exact test is
+	// conservative.
 	above := 1 - part.cdf(float64(errors)) + part.prob(float64(errors))/2
 	c.z = bounded(normalQuantile(min(max(above, 1e-15), 1-1e-15)) / math.Sqrt(bunching(base, c.before)))
 	return c
@@ -268,8 +272,9 @@ func counted(runs []*measured) (tests, errors int) {
 	return tests, errors
 }
 
-// bunching is how much more the errors of runs vary than chance alone makes
-// them, at least 1.
+// bunching returns the overdispersion of the runs' errors: their variance as a
+// multiple of the binomial variance, at least 1 (Pearson's chi-squared by its
+// degrees of freedom).
 func bunching(runs []*measured, rate float64) float64 {
 	if rate <= 0 || rate >= 1 || len(runs) < 2 {
 		return 1
@@ -284,5 +289,5 @@ func bunching(runs []*measured, rate float64) float64 {
 	return max(1, sum/float64(len(runs)-1))
 }
 
-// chance is how often noise alone gives a z as low as this one.
+// chance returns the probability that noise alone gives a z as low as this one.
 func chance(z float64) float64 { return normalCDF(-math.Abs(z)) }

@@ -2,33 +2,34 @@ package scoring
 
 import "time"
 
-// PlainRow is a run of which only the sums are known.
+// PlainRow is a run without the results of its single tests.
 type PlainRow struct {
-	// ID tells the run from every other, "" where it has none; Time is when it
-	// ended.
+	// ID identifies the run, "" where unknown; Time is when it ended.
 	ID   string
 	Time time.Time
-	// Model is what was measured; another one has a history of its own.
+	// Model identifies what was measured, "" where unknown. The baseline starts
+	// anew with another one.
 	Model string
 	// Score is the composite, 0 to 10, PassRate the share of tests that passed,
 	// 0 to 100.
 	Score, PassRate float64
-	// Latency is the mean.
+	// Latency is the mean latency.
 	Latency time.Duration
-	// Tests is how many there were, 0 where unknown; Errors how many of them
-	// got no answer.
+	// Tests is the number of tests, 0 where unknown; Errors is the number of
+	// them without an answer.
 	Tests, Errors int
 }
 
 const (
-	// plainRuns is how many rows the median is made of at most; at least it is
+	// plainRuns is the greatest number of rows in a median; the least is
 	// enoughRuns.
 	plainRuns = 20
-	// plainFall is the part of the median that must be missing, twice in a row.
+	// plainFall is the decline from the median that two rows in a row must
+	// show, as a share.
 	plainFall = 0.1
 )
 
-// answers is how many tests of a row got an answer.
+// answers returns the number of tests with an answer.
 func (r PlainRow) answers() int { return r.Tests - min(max(r.Errors, 0), r.Tests) }
 
 // outage reports whether too many tests got no answer.
@@ -36,8 +37,8 @@ func (r PlainRow) outage() bool {
 	return r.Errors > 0 && float64(r.Errors) >= outageShare*float64(r.Tests)
 }
 
-// right is the share of right answers among the answers; where nobody counted
-// the tests, among the tests.
+// right returns the share of right answers among the answers; where the number
+// of tests is unknown, among the tests.
 func (r PlainRow) right() float64 {
 	if r.Tests <= 0 {
 		return min(max(r.PassRate/100, 0), 1)
@@ -48,27 +49,28 @@ func (r PlainRow) right() float64 {
 	return min(max(r.PassRate/100*float64(r.Tests)/float64(r.answers()), 0), 1)
 }
 
-// plainWatch is the fold over rows.
+// plainWatch judges rows one after another.
 type plainWatch struct {
 	report Report
 	model  string
-	// before are the rows that count of the same model, without those of low.
+	// before are the rows of the same model that count for the median, without
+	// those of low.
 	before []PlainRow
-	// low are the last rows in a row that lie below the median of those before
-	// them: one makes suspect, two an alarm.
+	// low are the last consecutive rows below the median of those before them.
+	// One makes the series suspect, two raise an alarm.
 	low    []PlainRow
-	alarm  int // the number of the alarm that lasts, else -1
-	outage int // that of the outage, else -1
+	alarm  int // index of the alarm that lasts, else -1
+	outage int // index of the outage's alarm, else -1
 }
 
-// PlainRegressions judges rows of one series, oldest first, of which single
-// results aren't known, by a plain rule: two consecutive runs, both more than
-// 10 % below the median of the up to 20 runs before them, at least 4. Snapshots
-// of growing runs must have been folded into runs before.
+// PlainRegressions judges the rows of one series, oldest first, where the results
+// of single tests are unknown. Two consecutive rows more than 10 % below the
+// median of the rows before them, up to 20 and at least 4, are a regression. Each
+// row must be a whole run, not a snapshot of a growing one.
 //
-// A row with fewer than 20 answers is not judged, and is in no median. A row in
-// which a fifth of the tests or more got no answer is an outage; it is judged
-// by the share of right answers among its answers alone.
+// A row with fewer than 20 answers is not judged, and counts in no median. A row
+// in which a fifth or more of the tests got no answer is an outage, and is judged
+// only by the share of right answers among its answers.
 func PlainRegressions(rows []PlainRow) Report {
 	w := newPlainWatch()
 	for i := range rows {
@@ -92,6 +94,7 @@ func PlainRegressions(rows []PlainRow) Report {
 
 func newPlainWatch() *plainWatch { return &plainWatch{alarm: -1, outage: -1} }
 
+// add judges the next row.
 func (w *plainWatch) add(row PlainRow) {
 	point := Point{ID: row.ID, Time: row.Time, Score: row.Score, Mark: RunNormal}
 	if row.Model != "" {
@@ -124,14 +127,14 @@ func (w *plainWatch) add(row PlainRow) {
 			w.before = append(w.before, row)
 		}
 	}
-	w.tellOutage(row, broken)
+	w.recordOutage(row, broken)
 	if broken {
 		point.Mark = RunOutage
 	}
 	w.report.Points = append(w.report.Points, point)
 }
 
-// median is what a row is compared with: the rows before those that are low.
+// median returns the baseline of the next row: the rows before the low ones.
 func (w *plainWatch) median() Baseline {
 	rows := w.before[max(0, len(w.before)-plainRuns):]
 	scores := make([]float64, len(rows))
@@ -146,7 +149,7 @@ func (w *plainWatch) median() Baseline {
 	return b
 }
 
-// rightBefore is the median share of right answers.
+// rightBefore returns the baseline's median share of right answers.
 func (w *plainWatch) rightBefore() float64 {
 	rows := w.before[max(0, len(w.before)-plainRuns):]
 	shares := make([]float64, len(rows))
@@ -164,7 +167,7 @@ func (w *plainWatch) below(row PlainRow, b Baseline) bool {
 	return row.Score < b.Low
 }
 
-// fell takes in a row below the median.
+// fell adds a row below the median, and returns its mark.
 func (w *plainWatch) fell(row PlainRow, b Baseline) RunMark {
 	w.low = append(w.low, row)
 	if w.alarm >= 0 {
@@ -189,7 +192,7 @@ func (w *plainWatch) fell(row PlainRow, b Baseline) RunMark {
 	return RunRegressed
 }
 
-// describe says what two rows show.
+// describe returns the alarm that two rows raise.
 func (w *plainWatch) describe(first, second PlainRow, b Baseline) Alarm {
 	var latencies, errors []float64
 	for _, row := range w.before[max(0, len(w.before)-plainRuns):] {
@@ -209,7 +212,7 @@ func (w *plainWatch) describe(first, second PlainRow, b Baseline) Alarm {
 	slower := weights.Speed * (min(alarm.Latency.To, 10) - min(alarm.Latency.From, 10))
 	switch {
 	case first.outage() || second.outage():
-		// An outage is told by itself; what is told here is about its answers.
+		// The outage has an alarm of its own; this one is about its answers.
 		alarm.Cause = CauseQuality
 		alarm.To = alarm.From - 10*weights.Quality*(alarm.Quality.From-alarm.Quality.To)
 		alarm.Latency, alarm.Errors = Change{}, Change{}
@@ -225,6 +228,7 @@ func (w *plainWatch) describe(first, second PlainRow, b Baseline) Alarm {
 	return alarm
 }
 
+// errorShare returns the share of tests without an answer.
 func (r PlainRow) errorShare() float64 {
 	if r.Tests <= 0 {
 		return 0
@@ -240,8 +244,8 @@ func (w *plainWatch) end(row PlainRow) {
 	}
 }
 
-// tellOutage begins, prolongs or ends an outage.
-func (w *plainWatch) tellOutage(row PlainRow, broken bool) {
+// recordOutage begins, prolongs or ends an outage.
+func (w *plainWatch) recordOutage(row PlainRow, broken bool) {
 	alarms := &w.report.Alarms
 	if !broken {
 		if w.outage >= 0 {

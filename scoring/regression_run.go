@@ -4,38 +4,39 @@ import (
 	"math"
 )
 
-// measured is what the watch needs to know of one run, by the task's place.
+// measured holds the figures of one run, indexed by task.
 type measured struct {
 	from *Observation
-	// tasks are the places of the run's tasks.
+	// tasks are the indexes of the run's tasks.
 	tasks []int
-	// value is a task's mean share of the composite, quality the share of its
-	// answers that were right, seconds its mean latency; each is no number
-	// where the run doesn't know it.
+	// value is a task's mean contribution to the composite, quality the share
+	// of right answers among its answers, seconds its mean latency. Each is NaN
+	// where unknown.
 	value, quality, seconds []float64
-	// tests and answers are how many a task had.
+	// tests and answers are the numbers of a task's tests and answers.
 	tests, answers []int
 	sample         Sample
 	score          float64
-	// speedy says that the run's latency counts in the composite.
+	// speedy says that the run's speed is above 0, so that latency counts in
+	// its composite.
 	speedy bool
 }
 
-// known returns the figure of a task, false where the run has none.
-func known(figures []float64, task int) (float64, bool) {
+// known returns a task's figure; ok is false where the run has none.
+func known(figures []float64, task int) (figure float64, ok bool) {
 	if task >= len(figures) || math.IsNaN(figures[task]) {
 		return 0, false
 	}
 	return figures[task], true
 }
 
-// tally is what the tests of one task add up to.
+// tally sums up the tests of one task.
 type tally struct {
 	tests, answered, passed, timed int
 	seconds, counted               float64
 }
 
-// measure sums up a run.
+// measure returns the figures of a run, and numbers the tasks that are new.
 func (w *watch) measure(o *Observation) *measured {
 	run := &measured{from: o, sample: Measure(o.Tests)}
 	run.score = w.weights.Score(run.sample).Composite
@@ -83,8 +84,7 @@ func (w *watch) measure(o *Observation) *measured {
 		tests := float64(sum.tests)
 		value := 10 * (w.weights.Quality*float64(sum.passed) + w.weights.Reliability*float64(sum.answered)) / tests
 		if run.speedy {
-			// A task without any latency says nothing of the speed, so it counts
-			// as the run's others.
+			// A task without any latency counts with the mean of the run.
 			latency := mean
 			if sum.timed > 0 {
 				latency = sum.counted / float64(sum.timed)
@@ -104,7 +104,7 @@ func (w *watch) measure(o *Observation) *measured {
 	return run
 }
 
-// errorShare is the share of the runs' tests that got no answer.
+// errorShare returns the share of the runs' tests that got no answer.
 func errorShare(runs []*measured) float64 {
 	tests, errors := 0, 0
 	for _, run := range runs {

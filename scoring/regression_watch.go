@@ -6,35 +6,37 @@ import (
 )
 
 const (
-	// baselineRuns is how many runs a baseline has at most; at least it has
+	// baselineRuns is the greatest number of runs in a baseline; the least is
 	// enoughRuns.
 	baselineRuns = 10
-	// sumRuns and sumLag: a slow decline is held against that many runs before
-	// that many last ones, which it has not reached yet.
+	// A slow decline is measured against up to sumRuns runs that precede the
+	// last sumLag runs, since the decline may already be in the latter.
 	sumRuns, sumLag = 20, 5
-	// majorFall is from where on a regression is a major one.
+	// majorFall is the least fall of a major regression, as a share.
 	majorFall = 0.1
-	// tiny is what sums of many figures may be off by.
+	// tiny is the tolerance for rounding errors in sums of many figures.
 	tiny = 1e-9
-	// outageShare is the share of tests without an answer from where on a run
-	// is an outage, if that is also twice what is usual.
+	// outageShare is the least share of tests without an answer that makes a
+	// run an outage, if it is also twice the usual share.
 	outageShare = 0.2
 )
 
-// limits are what makes a difference count.
+// limits are the thresholds of one aspect's decisions.
 type limits struct {
-	// suspect is the bound for z of a run, together for it and the second one,
-	// alone for the second one by itself.
+	// suspect is the bound of z for a first run, together the bound for the
+	// first and the second run pooled, alone the bound for the second run by
+	// itself.
 	suspect, together, alone float64
-	// suspectFall, confirmFall and slowFall are the least falls for a suspicion,
-	// for a regression, and for a slow one.
+	// suspectFall, confirmFall and slowFall are the least falls of a suspicion,
+	// of a regression and of a slow regression, as shares.
 	suspectFall, confirmFall, slowFall float64
 }
 
-// limits returns the aspect's: stricter for the parts, since four aspects are
-// looked at. A run's latency has the widest tails, because a machine that is
-// busy for an hour slows a whole run: its second run must be suspicious by
-// itself, and less than a tenth of the speed isn't worth an alarm of its own.
+// limits returns the thresholds of the aspect. Those of the parts are stricter
+// than those of the composite, because four aspects are tested. The latency of
+// a run has the widest tails, because a machine that is busy for an hour slows
+// a whole run: there the second run must be suspicious by itself, and less than
+// a tenth of the speed raises no alarm.
 func (a aspect) limits() limits {
 	switch a {
 	case wholeAspect:
@@ -46,45 +48,47 @@ func (a aspect) limits() limits {
 	}
 }
 
-// look is what is known of one aspect.
+// aspectState is the state of one aspect between two runs.
 type aspectState struct {
 	// state is Normal, Suspect or Regressed.
 	state State
-	// decline is the sum of slow declines.
+	// decline is the CUSUM of the aspect.
 	decline cusum
-	// first is the run that made it suspect, at the point of that number; quick
-	// and slow say which rule did; slowBase is what the slow one compares with.
+	// first is the run that made the aspect suspect, point its index in points.
+	// quick and slow tell which rules did; slowBase is the baseline of the slow
+	// rule.
 	first       *measured
 	point       int
 	quick, slow bool
 	slowBase    []*measured
-	// after are the last two runs since the regression, alarm its number.
+	// after are the last two runs since the regression; alarm is the index of
+	// its alarm, -1 for none.
 	after []*measured
 	alarm int
 }
 
-// watch is the fold over a series.
+// watch judges the runs of a series one after another.
 type watch struct {
 	weights Composite
 
-	// A task's place in the figures of a run follows from the order in which
-	// the tasks were met.
+	// A task's index in the figures of a run is its position in names: tasks
+	// are numbered in the order of their first occurrence.
 	places         map[string]int
 	names, domains []string
 	tallies        []tally
 
-	// clean are the last unsuspicious runs, pending those whose suspicion is
-	// not decided yet.
+	// clean are the last unsuspicious runs; pending are the runs since a
+	// suspicion that is not decided yet.
 	clean, pending []*measured
 	states         [aspects]aspectState
-	// rise is a run that was better than chance explains, riseBase what it was
-	// compared with; risen says that the improvement was told.
+	// rise is the last run, if it was better than chance explains, riseBase its
+	// baseline. risen says that the improvement is recorded.
 	rise     *measured
 	riseBase []*measured
 	risen    bool
 
-	model, version string // the last that were known
-	outage         int    // the number of the outage's alarm while one lasts, else -1
+	model, version string // the last known ones
+	outage         int    // index of the alarm of the outage that lasts, else -1
 
 	points               []Point
 	alarms, improvements []Alarm
@@ -96,7 +100,7 @@ func newWatch(weights Composite) *watch {
 	return w
 }
 
-// restart forgets all that the baseline rests on.
+// restart discards the baseline and the state of every aspect.
 func (w *watch) restart() {
 	w.clean, w.pending, w.rise, w.riseBase, w.risen = nil, nil, nil, nil, false
 	for i := range w.states {
@@ -127,7 +131,7 @@ func (w *watch) add(o *Observation) {
 		if !broken && !o.Crowned && run.sample.Tests >= leastTests {
 			w.clean = append(w.clean, run)
 		}
-		w.note(point, run, broken, contrasts{})
+		w.record(point, run, broken, contrasts{})
 		return
 	}
 
@@ -142,11 +146,11 @@ func (w *watch) add(o *Observation) {
 		w.clean = append(w.clean, run) // other tasks: the baseline of theirs begins here
 	}
 	point.Decline = w.states[wholeAspect].decline.sum
-	w.note(point, run, broken, now)
+	w.record(point, run, broken, now)
 }
 
-// changed reports whether the baseline starts anew with a run. A model or a
-// version that isn't known is no other one.
+// changed reports whether the baseline starts anew with a run. An unknown model
+// or version counts as the same.
 func (w *watch) changed(o *Observation) bool {
 	other := o.Model != "" && w.model != "" && o.Model != w.model ||
 		o.Version != "" && w.version != "" && o.Version != w.version
@@ -159,11 +163,11 @@ func (w *watch) changed(o *Observation) bool {
 	return other || o.Reset || o.Crowned
 }
 
-// note records a run's point, and the outage where it is one.
-func (w *watch) note(point Point, run *measured, broken bool, now contrasts) {
+// record appends the run's point, and updates the outage.
+func (w *watch) record(point Point, run *measured, broken bool, now contrasts) {
 	if broken {
 		point.Mark = RunOutage
-		w.tellOutage(run, now[qualityAspect])
+		w.recordOutage(run, now[qualityAspect])
 	} else if w.outage >= 0 {
 		w.alarms[w.outage].Ended = run.from.Time
 		w.outage = -1
@@ -174,7 +178,7 @@ func (w *watch) note(point Point, run *measured, broken bool, now contrasts) {
 	}
 }
 
-// judge takes a run through all aspects, and says what it is taken for.
+// judge updates the states of all aspects with a run and returns its mark.
 func (w *watch) judge(run *measured, base []*measured, now contrasts) RunMark {
 	judged := false
 	for _, c := range now {
@@ -223,7 +227,7 @@ func (w *watch) judge(run *measured, base []*measured, now contrasts) RunMark {
 	return w.settle(run)
 }
 
-// suspect holds a run against the limits that make it suspect.
+// suspect applies the limits of a first run.
 func (w *watch) suspect(a aspect, run *measured, now, slow contrast, slowBase []*measured) {
 	l := &w.states[a]
 	if slow.known {
@@ -251,9 +255,9 @@ func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast)
 	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= a.limits().slowFall-tiny
 }
 
-// clear takes a suspicion back. The run that cleared it isn't suspicious in its
-// turn, or a model that is worse by too little for an alarm would be run again
-// and again; but it counts as part of a decline.
+// clear ends a suspicion. The run that cleared it is not tested for a suspicion
+// of its own, or a model that is worse by too little for an alarm would be run
+// again and again; but it counts in the CUSUM.
 func (w *watch) clear(l *aspectState, run *measured, slow contrast) {
 	if l.slow {
 		l.decline.restart(sumKept)
@@ -263,7 +267,7 @@ func (w *watch) clear(l *aspectState, run *measured, slow contrast) {
 	l.state, l.first, l.quick, l.slow, l.slowBase = Normal, nil, false, false, nil
 }
 
-// recovers ends a regression when the last two runs together don't show it.
+// recovers ends a regression that the last two runs together don't show.
 func (w *watch) recovers(a aspect, run *measured, base []*measured) {
 	l := &w.states[a]
 	l.after = tail(append(l.after, run), 2)
@@ -280,7 +284,7 @@ func (w *watch) recovers(a aspect, run *measured, base []*measured) {
 	}
 }
 
-// open reports whether an aspect still shows the alarm of that number.
+// open reports whether an aspect still shows the alarm with that index.
 func (w *watch) open(number int) bool {
 	for i := range w.states {
 		if w.states[i].alarm == number {
@@ -290,8 +294,8 @@ func (w *watch) open(number int) bool {
 	return false
 }
 
-// settle takes the run into the baseline, unless anything is suspicious, and
-// says what it is taken for.
+// settle adds the run to the baseline unless any aspect is suspicious, and
+// returns the run's mark.
 func (w *watch) settle(run *measured) RunMark {
 	state := w.state()
 	if !isOutage(run, tail(w.clean, baselineRuns)) {
@@ -309,7 +313,7 @@ func (w *watch) settle(run *measured) RunMark {
 	return RunNormal
 }
 
-// state is that of all aspects together.
+// state returns the gravest state of all aspects.
 func (w *watch) state() State {
 	state := Normal
 	for i := range w.states {
@@ -323,8 +327,8 @@ func (w *watch) state() State {
 	return state
 }
 
-// improve tells a rise by the rules for a fall, the other way round. Nothing is
-// asked for: the next run confirms it or not.
+// improve records rises of the composite, by the rules for a fall with the sign
+// turned. It asks for no rerun: the next run confirms the rise or not.
 func (w *watch) improve(run *measured, base []*measured, now contrast) {
 	if !now.known {
 		return
@@ -354,8 +358,8 @@ func isOutage(run *measured, base []*measured) bool {
 	return errors > 0 && errors >= outageShare*tests && (len(base) < enoughRuns || errors >= 2*errorShare(base)*tests)
 }
 
-// baseline returns the limits for one run against a baseline; c is that run's
-// contrast, or an unknown one.
+// baseline returns the mean and the limits of a baseline, for the run whose
+// contrast is c; c may be unknown.
 func (w *watch) baseline(base []*measured, c contrast) Baseline {
 	b := Baseline{Runs: len(base)}
 	if len(base) == 0 {
@@ -379,8 +383,8 @@ func (w *watch) baseline(base []*measured, c contrast) Baseline {
 	return b
 }
 
-// rerun reports whether a run is wanted now. A node that is down is not asked
-// again at once, only to be down again.
+// rerun reports whether the suite should be run again now. After an outage it
+// should not: the node may still be down.
 func (w *watch) rerun() bool {
 	if w.outage >= 0 {
 		return false
@@ -393,7 +397,7 @@ func (w *watch) rerun() bool {
 	return false
 }
 
-// report sums up the fold.
+// report returns the judgement after the last run.
 func (w *watch) report() Report {
 	base := tail(w.clean, baselineRuns)
 	r := Report{State: w.state(), Outage: w.outage >= 0, Alarms: w.alarms, Improvements: w.improvements, Points: w.points}

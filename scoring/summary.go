@@ -31,8 +31,8 @@ func variance(figures []float64) float64 {
 // than two.
 func standardDeviation(figures []float64) float64 { return math.Sqrt(variance(figures)) }
 
-// median returns the middle of the figures, 0 where there are none. The
-// figures stay in their order.
+// median returns the median of the figures, the mean of the middle two for an
+// even number, 0 for none. It leaves the figures in their order.
 func median(figures []float64) float64 {
 	if len(figures) == 0 {
 		return 0
@@ -46,9 +46,9 @@ func median(figures []float64) float64 {
 	return (sorted[half-1] + sorted[half]) / 2
 }
 
-// spread returns the standard deviation of the figures as their median
-// absolute deviation tells it, times 1.4826 for the normal distribution's
-// sake. Unlike the usual one it doesn't notice a few wild figures.
+// spread returns the standard deviation of the figures, estimated from their
+// median absolute deviation: a few outliers don't change it. The factor 1.4826
+// makes it consistent for normal figures (Hampel 1974).
 func spread(figures []float64) float64 {
 	middle := median(figures)
 	deviations := make([]float64, len(figures))
@@ -58,9 +58,9 @@ func spread(figures []float64) float64 {
 	return 1.4826 * smallSample(len(figures)) * median(deviations)
 }
 
-// smallSample is what the median absolute deviation of few figures must be
-// multiplied with to be right on average (Croux and Rousseeuw 1992, table 1):
-// that of four figures is else a quarter too small.
+// smallSample returns the factor that removes the bias of the median absolute
+// deviation of few figures (Croux and Rousseeuw 1992, table 1): for four figures
+// it is a quarter too small otherwise.
 func smallSample(figures int) float64 {
 	switch {
 	case figures < 2:

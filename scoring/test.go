@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Outcome says whether a test got an answer.
+// Outcome tells whether a test got an answer.
 type Outcome string
 
 // The outcomes of a test.
@@ -14,27 +14,28 @@ const (
 	Answered Outcome = "answered"
 	// TimedOut: no answer within the test's time limit.
 	TimedOut Outcome = "timed_out"
-	// Failed: no answer for another reason: refused, an error of the server, a
-	// broken protocol.
+	// Failed: no answer for another reason, such as a refused connection, an
+	// error of the server or a broken protocol.
 	Failed Outcome = "failed"
 )
 
-// Test is one task asked of one model once.
+// Test is the result of asking one model one task once.
 type Test struct {
-	// Task is the task's ID, Domain its domain.
+	// Task is the ID of the task, Domain the task's domain.
 	Task, Domain string
-	// Cycle counts from 0.
+	// Cycle is the number of the repetition, from 0.
 	Cycle int
-	// Outcome says whether it was answered, Passed whether rightly. Only an
-	// answered test can have passed.
+	// Outcome tells whether an answer came, Passed whether it was right. Only
+	// an answered test can have passed.
 	Outcome Outcome
 	Passed  bool
-	// Latency is from the question to the end of the answer; of a test that
-	// timed out the time limit; else meaningless where there was no answer.
+	// Latency is the time from the question to the end of the answer. For a
+	// time-out it is the time limit, for other errors it is meaningless.
 	Latency time.Duration
 	// FirstToken is the time to the first token, 0 where unknown.
 	FirstToken time.Duration
-	// Tokens is how many the answer had, thinking included; 0 where unknown.
+	// Tokens is the number of tokens in the answer, thinking included, 0 where
+	// unknown.
 	Tokens int
 	// Anomaly tells what was wrong with the form of the answer, "" for nothing.
 	// Its JSON name is that of older records.
@@ -60,8 +61,8 @@ func (t Test) Error() bool { return t.Outcome != Answered }
 // that of a time-out, with the time-out's value.
 func (t Test) Timed() bool { return t.Outcome == Answered || t.Outcome == TimedOut }
 
-// Measure sums up tests as a [Scorer] needs them: an error is not passed, and
-// its latency counts only where it timed out.
+// Measure sums up tests for a [Scorer]. An error is not passed, and its latency
+// counts only if it is a time-out.
 func Measure(tests []Test) Sample {
 	s := Sample{Tests: len(tests)}
 	var total time.Duration
@@ -84,9 +85,8 @@ func Measure(tests []Test) Sample {
 	return s
 }
 
-// LatencyQuantile returns the latency that the share p, 0 to 1, of the tests
-// stayed at or below (nearest rank), errors other than time-outs left out; 0
-// where there is none.
+// LatencyQuantile returns the quantile p, 0 to 1, of the latencies by nearest
+// rank. Errors other than time-outs are left out. It is 0 without latencies.
 func LatencyQuantile(tests []Test, p float64) time.Duration {
 	var list []time.Duration
 	for _, t := range tests {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// trendScores is how many scores count for a trend at most, the last ones: the
-// pairs of them are its square.
+// trendScores is the greatest number of scores in a trend: the number of pairs
+// grows with its square.
 const trendScores = 1000
 
 // Trend returns by how much the scores, oldest first, change from one run to
@@ -41,8 +41,8 @@ func Trend(scores []float64) (slope, low, high float64) {
 		return slope, slopes[0], slopes[len(slopes)-1]
 	}
 
-	// The variance of Kendall's S, the count of rises less that of falls, less
-	// what equal scores take from it.
+	// The variance of Kendall's S, the number of rises less that of falls,
+	// corrected for ties.
 	count := float64(n)
 	variance := count * (count - 1) * (2*count + 5)
 	values := make([]float64, n)

@@ -7,20 +7,21 @@ import (
 )
 
 const (
-	// longest is what a single latency counts at most, in seconds: one answer
+	// longest is the greatest value of a single latency, in seconds: one answer
 	// that hangs must not decide a comparison.
 	longest = 30.0
-	// leastError is the least standard error: a machine that gave the same
-	// figures each time so far may still give others.
+	// leastError is the least standard error of a composite: equal figures so
+	// far are no proof that the next ones are equal.
 	leastError = 0.05
-	// leastDrift is the least standard deviation of the logarithm of a run's
-	// mean latency between runs, mostDrift the greatest.
+	// leastDrift and mostDrift bound the standard deviation, between runs, of
+	// the logarithm of a run's mean latency.
 	leastDrift, mostDrift = 0.01, 1.0
-	// enoughRuns is how many runs of its own a champion needs for them to count.
+	// enoughRuns is the least number of earlier runs that count as a history or
+	// a baseline.
 	enoughRuns = 4
 )
 
-// series sums up figures that belong together.
+// series accumulates the moments of a sample.
 type series struct{ count, sum, squares float64 }
 
 func (s *series) add(figure float64) {
@@ -42,19 +43,19 @@ func (s series) mean() float64 {
 	return s.sum / s.count
 }
 
-// around returns the sum of the squared differences to the mean.
+// around returns the sum of the squared differences from the mean.
 func (s series) around() float64 {
 	if s.count < 2 {
 		return 0
 	}
 	rest := s.squares - s.sum*s.sum/s.count
 	if rest < 1e-12*s.squares {
-		return 0 // equal figures, but for the last digits
+		return 0 // equal figures, up to rounding errors
 	}
 	return rest
 }
 
-// within is a variance inside runs, pooled over them.
+// within is the variance within runs, pooled over runs.
 type within struct{ squares, freedom float64 }
 
 func (w *within) add(s series) {
@@ -73,16 +74,17 @@ func (w within) variance() float64 {
 	return w.squares / w.freedom
 }
 
-// answers are one model's tests of one task in one run.
+// answers sums up one model's tests of one task.
 type answers struct {
-	// value is of the points for passing and for answering, seconds the
-	// latency where it counts, cut at the longest.
+	// value holds the points for quality and reliability, seconds the latencies
+	// that count, each at most longest.
 	value, seconds series
-	// raw is the sum of the same latencies, uncut.
+	// raw is the sum of the same latencies without that limit.
 	raw            float64
 	passed, failed float64
 }
 
+// add adds one test, scored with these weights.
 func (a *answers) add(t Test, w Composite) {
 	var points float64
 	if t.Error() {
@@ -102,47 +104,47 @@ func (a *answers) add(t Test, w Composite) {
 	}
 }
 
-// pair is what is known of both models on one task.
+// pair holds the tests of both models on one task.
 type pair struct {
 	task                string
 	champion, candidate answers
-	// earlier are all tests of the champion's own runs, runs the same run by
-	// run.
+	// earlier sums up the champion's earlier runs, runs the points of each run.
 	earlier answers
 	runs    []series
-	// championValue and championSeconds are the champion's variances within
-	// its runs and this session.
+	// The variances of points and latency within the runs: for the champion
+	// its earlier runs and this session.
 	championValue, championSeconds   within
 	candidateValue, candidateSeconds within
 }
 
-// speed is what a model's latencies are worth.
+// speed converts a model's latencies to points.
 type speed struct {
-	// weight is 0 where the mean latency is so long that it is worth nothing
-	// anyway, or where no test was answered.
+	// weight is the weight of speed, or 0 if the mean latency is 10 s or more or
+	// no test was answered.
 	weight float64
 	// seconds is the mean latency over the tasks.
 	seconds float64
 }
 
-// comparison is the evidence, task by task, with what follows from it.
+// comparison is the evidence grouped by task.
 type comparison struct {
 	pairs []pair
-	// asked is how many tasks the champion was asked in this session.
+	// asked is the number of tasks that the champion was asked in this session.
 	asked int
-	// runs is how many of the champion's own runs count, 0 or at least
-	// enoughRuns; drift the standard deviation of the logarithm of their mean
-	// latencies.
+	// runs is the number of the champion's earlier runs that count, 0 or at
+	// least enoughRuns. drift is the standard deviation of the logarithm of
+	// their mean latencies.
 	runs  int
 	drift float64
-	// championSpeed and candidateSpeed are over the tasks of both.
+	// championSpeed and candidateSpeed cover the tasks of both models.
 	championSpeed, candidateSpeed speed
-	deltas                        []float64
-	interleaved                   bool
+	// deltas are the gaps of the tasks.
+	deltas      []float64
+	interleaved bool
 }
 
-// compare pairs the tests by their tasks. Tasks that only one model was asked
-// say nothing about the gap.
+// compare groups the tests by task. Tasks that only one model was asked are left
+// out.
 func compare(e Evidence, w Composite) comparison {
 	c := comparison{interleaved: e.Interleaved}
 	places := map[string]int{}
@@ -175,7 +177,8 @@ func compare(e Evidence, w Composite) comparison {
 			c.runs = min(c.runs, len(p.runs))
 		}
 	}
-	// In one order, whatever that of the tests, down to the last digit.
+	// Sorted, so that sums are the same to the last digit whatever the order of
+	// the tests.
 	slices.SortFunc(c.pairs, func(a, b pair) int { return strings.Compare(a.task, b.task) })
 	if c.runs < enoughRuns || len(c.pairs) == 0 {
 		c.runs = 0
@@ -188,8 +191,8 @@ func compare(e Evidence, w Composite) comparison {
 	return c
 }
 
-// addRun adds one of the champion's own runs, and returns its mean latency; ok
-// is false where it has nothing on these tasks.
+// addRun adds one of the champion's earlier runs, and returns its mean latency.
+// ok is false if the run has none of these tasks.
 func addRun(all []pair, places map[string]int, run []Test, w Composite) (seconds float64, ok bool) {
 	one := make([]answers, len(all))
 	var latency series
@@ -219,7 +222,7 @@ func addRun(all []pair, places map[string]int, run []Test, w Composite) (seconds
 	return latency.mean(), ok
 }
 
-// finish computes what follows from the pairs.
+// finish computes speeds, variances and gaps from the pairs.
 func (c *comparison) finish(w Composite) {
 	c.championSpeed = speedOf(c.pairs, w, func(p pair) answers { return p.champion })
 	c.candidateSpeed = speedOf(c.pairs, w, func(p pair) answers { return p.candidate })
@@ -246,8 +249,9 @@ func (c *comparison) finish(w Composite) {
 			known.add(gain)
 		}
 	}
-	// Where a model has no latency on a task the other tasks stand for it: their
-	// difference, not their latencies, since tasks differ in length.
+	// If a model has no latency on a task, the gap in speed is the mean gap of
+	// the other tasks. Their mean latency would not do, since tasks differ in
+	// length.
 	gain := known.mean()
 	if known.count == 0 {
 		gain = c.candidateSpeed.points(c.candidateSpeed.seconds) - c.championSpeed.points(c.championSpeed.seconds)
@@ -259,8 +263,8 @@ func (c *comparison) finish(w Composite) {
 	}
 }
 
-// speedOf sums up a model's latencies. Whether they are worth anything follows
-// from the raw mean, as in the composite.
+// speedOf sums up a model's latencies. As in the composite, the mean of the
+// latencies without the limit decides whether they are worth points.
 func speedOf(pairs []pair, w Composite, of func(pair) answers) speed {
 	var seconds, raw series
 	answered := false
@@ -279,15 +283,17 @@ func speedOf(pairs []pair, w Composite, of func(pair) answers) speed {
 	return s
 }
 
+// points returns the points for a latency.
 func (s speed) points(seconds float64) float64 { return s.weight * (10 - seconds) }
 
-// championMean is the mean of the champion's points, its own runs included.
+// championMean returns the mean of the champion's points, earlier runs included.
 func (p pair) championMean() float64 {
 	all := p.champion.value
 	all.join(p.earlier.value)
 	return all.mean()
 }
 
+// estimate returns the mean gap over the tasks, 0 without tasks.
 func (c comparison) estimate() float64 {
 	if len(c.deltas) == 0 {
 		return 0
@@ -295,9 +301,9 @@ func (c comparison) estimate() float64 {
 	return mean(c.deltas)
 }
 
-// betweenTasks is the error on tasks like these, with its degrees of freedom:
-// right however the repeats of one task hang together. The error of fewer than
-// two tasks is unknown: that of a whole scale.
+// betweenTasks returns the standard error of the gap on tasks like these, with its
+// degrees of freedom. It is valid for any correlation of the repeats of one task.
+// For fewer than two tasks it is unknown, and the length of the scale.
 func (c comparison) betweenTasks(w Composite) (deviation, freedom float64) {
 	n := float64(len(c.deltas))
 	if n < 2 {
@@ -306,6 +312,7 @@ func (c comparison) betweenTasks(w Composite) (deviation, freedom float64) {
 	return max(leastError, standardDeviation(c.deltas)/math.Sqrt(n)), n - 1
 }
 
+// wholeScale returns the length of the composite's scale.
 func wholeScale(w Composite) float64 { return 10 * (w.Quality + w.Speed + w.Reliability) }
 
 // full reports whether the candidate was asked each of the champion's tasks at
@@ -319,8 +326,9 @@ func (c comparison) full() bool {
 	return len(c.pairs) == c.asked && c.asked > 0
 }
 
-// variances are those of one test of a task: of the points, and of the speed.
-// What one model can't tell of itself is taken from the other.
+// variances returns the variances of one test of a task: of the points, and of
+// the points for speed. A variance that is unknown for one model is taken from
+// the other.
 func (c comparison) variances(p pair) (championValue, candidateValue, championSpeed, candidateSpeed float64) {
 	championValue, candidateValue = p.championValue.variance(), p.candidateValue.variance()
 	if !p.championValue.known() {
@@ -341,9 +349,9 @@ func (c comparison) variances(p pair) (championValue, candidateValue, championSp
 	return championValue, candidateValue, championSpeed, candidateSpeed
 }
 
-// rerun is the error of the gap on these very tasks, with its degrees of
-// freedom, for a number of the candidate's tests of each task; 0 stands for
-// those there were. It needs the champion's own runs.
+// rerun returns the standard error of the gap on these very tasks, with its
+// degrees of freedom, for a number of the candidate's tests of each task; 0
+// stands for the number made. It needs the champion's earlier runs.
 func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
 	var sum, between, inside, shares float64
 	for _, p := range c.pairs {
@@ -356,8 +364,8 @@ func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
 		own := p.champion.value.count + p.earlier.value.count
 		sum += (candidateValue+candidateSpeed)/count + championValue/own + championSpeed/max(p.champion.seconds.count, 1)
 
-		// What varies from run to run beyond what single tests vary, shared by
-		// all tests of a run.
+		// The variance between runs beyond that of single tests, which all tests
+		// of a run share.
 		means := make([]float64, len(p.runs))
 		var inverse float64
 		squares := p.champion.value.count * p.champion.value.count
@@ -372,8 +380,8 @@ func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
 	}
 	tau := max(0, between-inside)
 	n := float64(len(c.pairs))
-	// All of it is in the candidate's one run; of the champion's runs, by their
-	// shares in its tests, less is left: of equal ones 1/(R+1).
+	// The candidate's one run has all of it. Of the champion's runs a part is
+	// left, by their shares in its tests: 1/(R+1) for R+1 equal ones.
 	variance := (sum + tau*(1+shares/n)) / (n * n)
 	if !c.interleaved {
 		champion := c.championSpeed.weight * c.drift * c.championSpeed.seconds
@@ -383,7 +391,7 @@ func (c comparison) rerun(cycles float64) (deviation, freedom float64) {
 	return max(leastError, math.Sqrt(variance)), max(freedom, 1)
 }
 
-// atCap is the error to be expected when all of a plan's tests are in.
+// atCap returns the expected standard error after all tests of the plan.
 func (c comparison) atCap(p Plan, w Composite) float64 {
 	cycles := float64(p.most()) / float64(max(c.asked, 1))
 	measured := false
@@ -403,7 +411,7 @@ func (c comparison) atCap(p Plan, w Composite) float64 {
 	}
 	variance := variance(c.deltas)
 	if measured && cycles > asked.mean() {
-		// More cycles take from the variation inside the tasks only.
+		// More cycles reduce only the variance within tasks.
 		variance = max(variance-inside.mean()/asked.mean()+inside.mean()/cycles, inside.mean()/cycles)
 	}
 	tasks := min(float64(c.asked), float64(p.most()))
