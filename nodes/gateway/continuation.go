@@ -7,10 +7,11 @@ import (
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 )
 
-// carry is an answer that broke off, to be carried on by another node.
+// continuation is the part of an answer that the client has, to be continued by
+// another node.
 type continuation struct {
 	text, thinking string
-	deltas         int // that the client has
+	deltas         int
 }
 
 // buildRequest makes the request that continues the answer: the text so far is
@@ -20,7 +21,7 @@ func (k *continuation) buildRequest(a *attempt) *failure {
 	c := a.exchange
 	codec, fields, ok := a.upstream.continues(c.API)
 	if !ok {
-		return &failure{verdict: tryAnother, status: http.StatusBadGateway, detail: a.upstream.node.Name + " can't carry on an answer"}
+		return &failure{verdict: tryAnother, status: http.StatusBadGateway, detail: a.upstream.node.Name + " can't continue an answer"}
 	}
 	a.codec, a.path = codec, codec.Path()
 	var body []byte
@@ -53,7 +54,7 @@ func (k *continuation) edit(r *protocol.Request, model string, codec protocol.Co
 	}
 }
 
-// with adds fields to a JSON object.
+// addFields returns a JSON object with further fields.
 func addFields(body []byte, fields map[string]any) ([]byte, error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(body, &all); err != nil {

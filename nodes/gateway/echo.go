@@ -2,18 +2,18 @@ package gateway
 
 import "strings"
 
-// echo keeps a text from being said twice: some servers, asked to carry on an
-// answer, begin with what they were given, or begin anew.
+// echoFilter removes from a continuation what the client has already. Some
+// servers, asked to continue an answer, repeat it first, or begin it again.
 type echoFilter struct {
-	said string // what the client has
-	held string // what came and is so far the same
+	said string // the text that the client has
+	held string // what came so far and equals the beginning of said
 	done bool
 }
 
 const (
-	// leastEcho is the length from which on a text that is said again is an
-	// echo, leastAnew that from which on two texts begin alike because the
-	// answer began anew, in bytes.
+	// minEcho is the least length in bytes of a text whose repetition counts as
+	// an echo. If the continuation has at least minRestart bytes in common with
+	// the beginning of the answer and then differs, the answer began again.
 	minEcho    = 4
 	minRestart = 24
 )
@@ -22,13 +22,13 @@ func newEchoFilter(said string) *echoFilter {
 	return &echoFilter{said: said, done: len(said) < minEcho || isPeriodic(said)}
 }
 
-// add takes the next piece and returns what is new in it. ok is false where
-// the server began anew and then said something else: that can't be joined.
-func (e *echoFilter) filter(piece string) (text string, ok bool) {
+// filter returns the new part of the next text. ok is false if the server began
+// the answer again and it differs: such a text is no continuation.
+func (e *echoFilter) filter(next string) (text string, ok bool) {
 	if e.done {
-		return piece, true
+		return next, true
 	}
-	e.held += piece
+	e.held += next
 	same := commonPrefix(e.held, e.said)
 	switch {
 	case same == len(e.said):
@@ -41,7 +41,7 @@ func (e *echoFilter) filter(piece string) (text string, ok bool) {
 	return e.held, same < minRestart
 }
 
-// rest is what was held back when the answer ended.
+// flush returns the text that was held back, once the answer has ended.
 func (e *echoFilter) flush() string {
 	if e.done {
 		return ""
@@ -50,6 +50,7 @@ func (e *echoFilter) flush() string {
 	return e.held
 }
 
+// commonPrefix returns the length of the common prefix of two texts.
 func commonPrefix(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -60,11 +61,11 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
-// repeats reports whether a text says one thing over and over, so that what
-// follows it looks like its beginning.
+// isPeriodic reports whether a text repeats one part at least twice. Then its
+// continuation may equal its beginning without being an echo.
 func isPeriodic(text string) bool {
 	for period := 1; period <= len(text)/2; period++ {
-		// The next period that is worth a look begins like the text.
+		// Skip to the next period that begins with the text's first byte.
 		at := strings.IndexByte(text[period:], text[0])
 		if at < 0 {
 			return false

@@ -11,23 +11,23 @@ import (
 	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
 )
 
-// head is the beginning of a stream: what came up to its first token.
+// opening is the part of a stream up to its first token.
 type opening struct {
-	raw    []byte // as it came
+	raw    []byte
 	deltas []protocol.Delta
 }
 
-// first reads a stream up to its first token. A node that fails before it has
-// shown the client nothing, and can be replaced.
+// awaitFirstToken reads a stream up to its first token. A node that fails before
+// it can be replaced: the client has received nothing yet.
 func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure) {
-	room := a.exchange.forwarder.frameBuffers.Get().(*[]byte)
-	f := newFrameReader(resp.Body, a.codec.Events(), *room)
+	buf := a.exchange.forwarder.frameBuffers.Get().(*[]byte)
+	f := newFrameReader(resp.Body, a.codec.Events(), *buf)
 	b := &responseHead{attempt: a, status: resp.StatusCode, header: resp.Header, frames: f}
 	a.release = func() {
 		_ = resp.Body.Close()
-		if len(f.buf) == frameBufferSize { // one that grew is not kept
-			*room = f.buf
-			a.exchange.forwarder.frameBuffers.Put(room)
+		if len(f.buf) == frameBufferSize { // one that grew is not reused
+			*buf = f.buf
+			a.exchange.forwarder.frameBuffers.Put(buf)
 		}
 	}
 	if a.codec.Events() {
@@ -42,7 +42,7 @@ func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure)
 		}
 		b.opening.raw = append(b.opening.raw, raw...)
 		if len(b.opening.raw) > maxFrame {
-			return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "much was said, and no token"}
+			return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "too much data before the first token"}
 		}
 		if len(inside) == 0 {
 			continue
@@ -53,7 +53,7 @@ func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure)
 			return nil, a.unreadableFrame(resp, b.opening.raw, err)
 		case p.Error != "":
 			f := a.classified(errorStatus(p.Status), resp.Header, errorBody(p.Error))
-			f.body = nil // the client is told in its own protocol
+			f.body = nil // the client gets an error in its own protocol
 			return nil, f
 		}
 		b.opening.deltas = append(b.opening.deltas, p)
@@ -68,12 +68,12 @@ func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure)
 	}
 }
 
-// empty reports whether a stream that ends now had nothing to say and should
-// have had: one that only loads a model has not, and one that was cut by its
-// limit may.
+// isEmpty reports whether a stream that ends after h lacks an answer. A stream
+// may be empty if it only loads a model, reaches its token limit, or continues an
+// answer that was complete.
 func (a *attempt) isEmpty(h opening) bool {
 	if k := a.exchange.continuation; k != nil && k.text != "" {
-		return false // it broke off right before its end
+		return false // the answer broke off right before its end
 	}
 	for _, p := range h.deltas {
 		if p.Finish == protocol.FinishLength || p.Loaded || p.HasToken() {
@@ -83,8 +83,8 @@ func (a *attempt) isEmpty(h opening) bool {
 	return true
 }
 
-// emptyStream is the failure of a stream without a token. The client gets it
-// where another node has nothing to say either.
+// emptyStreamFailure is the failure of a stream without a token. The client gets
+// the stream if it is empty on another node, too.
 func (a *attempt) emptyStreamFailure(b *responseHead) *failure {
 	return &failure{
 		verdict: nodeFault, fault: nodes.Empty, detail: "a stream without a token",
@@ -92,7 +92,7 @@ func (a *attempt) emptyStreamFailure(b *responseHead) *failure {
 	}
 }
 
-// early is the failure of a stream that ended before its first token.
+// endedEarly is the failure of a stream that ended before its first token.
 func (a *attempt) endedEarly(b *responseHead, err error) *failure {
 	if !errors.Is(err, io.EOF) {
 		return a.failureOf(err)
@@ -109,8 +109,8 @@ func (a *attempt) endedEarly(b *responseHead, err error) *failure {
 	return &failure{verdict: nodeFault, fault: nodes.CutOff, detail: "the stream ended before its first token"}
 }
 
-// unreadable is the failure of a frame that is none: a proxy's words, a page
-// of HTML, or LM Studio's answer to a route that it doesn't have.
+// unreadableFrame is the failure of a frame that is not of the protocol, such as
+// a page of HTML, or LM Studio's response to an unknown API.
 func (a *attempt) unreadableFrame(resp *http.Response, raw []byte, err error) *failure {
 	if isMissingAPI(resp.StatusCode, raw) {
 		return &failure{verdict: tryAnother, missingAPI: true, path: a.path}
@@ -118,26 +118,25 @@ func (a *attempt) unreadableFrame(resp *http.Response, raw []byte, err error) *f
 	return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 }
 
-// inOnePiece makes a stream of an answer that came whole: some servers never
-// stream, and errors come so.
+// streamOfWhole makes a stream from a response that is not one: some servers
+// never stream, and most send errors so.
 func (a *attempt) streamOfWhole(b *responseHead, resp *http.Response) (*responseHead, *failure) {
-	body, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(b.frames.buf[b.frames.start:b.frames.end]), resp.Body), maxResponse))
+	body, err := io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(b.frames.unread()), resp.Body), maxResponse))
 	if err != nil {
 		return nil, a.failureOf(err)
 	}
 	if f := a.validate(resp, body); f != nil {
-		f.body = nil // who asked for a stream can't read it
+		f.body = nil // a client that asked for a stream can't read it
 		return nil, f
 	}
 	r, err := a.codec.ReadReply(body)
 	if _, ok := a.exchange.Codec.(protocol.StreamCodec); !ok && err == nil {
-		err = errors.New("an answer in one piece where a stream was asked for")
+		err = errors.New("a response that is not streamed, though a stream was requested")
 	}
 	if err != nil {
 		return nil, &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 	}
-	b.frames = newFrameReader(bytes.NewReader(nil), a.codec.Events(), nil)
-	b.frames.err = io.EOF
+	b.frames = newFrameReader(bytes.NewReader(nil), a.codec.Events(), make([]byte, 1)) // empty
 	b.converted = true
 	b.opening.deltas = []protocol.Delta{r.Delta()}
 	a.slot.Token()
@@ -145,7 +144,7 @@ func (a *attempt) streamOfWhole(b *responseHead, resp *http.Response) (*response
 	return b, nil
 }
 
-// errorStatus is the status of an error inside a stream.
+// errorStatus returns the HTTP status of an error inside a stream.
 func errorStatus(code int) int {
 	if code >= 400 && code < 600 {
 		return code
@@ -153,7 +152,7 @@ func errorStatus(code int) int {
 	return http.StatusInternalServerError
 }
 
-// errorBody is an error as an answer's body, for those that read such.
+// errorBody returns an error inside a stream as the body of a response.
 func errorBody(text string) []byte {
 	return append(append([]byte(`{"error":{"message":`), scan.AppendString(nil, text)...), `}}`...)
 }

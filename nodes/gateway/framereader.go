@@ -59,8 +59,8 @@ func (f *frameReader) peek() []byte {
 	}
 }
 
-// buffered returns the number of bytes that were read and not yet cut.
-func (f *frameReader) buffered() int { return f.end - f.start }
+// unread returns the bytes that were read and not yet cut.
+func (f *frameReader) unread() []byte { return f.buf[f.start:f.end] }
 
 // cut returns the next frame if it is buffered completely. The empty line
 // after an event belongs to the event if it is buffered, too. Frames cut

@@ -6,14 +6,13 @@ import (
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
 )
 
-// mould is the shape that the frames of a stream have in common: they mostly
-// differ in the text alone. What fits into it needs no parsing, which is most
-// of what a stream costs.
+// frameTemplate is the constant prefix and suffix of a stream's text frames. A
+// frame that matches is not parsed, which would be most of the cost of a stream.
 type frameTemplate struct {
 	prefix, suffix []byte
 }
 
-// take returns the text of a frame that fits.
+// match returns the text of a frame that matches.
 func (m *frameTemplate) match(frame []byte) (text []byte, ok bool) {
 	n := len(frame) - len(m.prefix) - len(m.suffix)
 	if len(m.prefix) == 0 || n <= 0 || !bytes.HasPrefix(frame, m.prefix) || !bytes.HasSuffix(frame, m.suffix) {
@@ -28,8 +27,8 @@ func (m *frameTemplate) match(frame []byte) (text []byte, ok bool) {
 	return text, true
 }
 
-// learn makes the mould of a frame that says nothing but a text, which stands
-// in it just once.
+// learn makes the template from a frame that contains nothing but a text, and
+// that text only once. Any other frame clears the template.
 func (m *frameTemplate) learn(frame []byte, p protocol.Delta) {
 	m.prefix = m.prefix[:0]
 	if !p.TextOnly() {

@@ -13,44 +13,44 @@ import (
 	"github.com/turbone/jarvis/nodes/gateway/internal/scan"
 )
 
-// The headers between a client and the route. None of them reaches a node.
+// Headers between a client and the gateway. None of them is sent to a node.
 const (
-	// HeaderNode, HeaderModel and HeaderAttempts are of the answer: who served,
-	// with which model, and how many nodes were asked for it.
+	// HeaderNode, HeaderModel and HeaderAttempts are headers of a response: the
+	// node that served, its model, and the number of attempts.
 	HeaderNode     = "X-Jarvis-Node"
 	HeaderModel    = "X-Jarvis-Model"
 	HeaderAttempts = "X-Jarvis-Attempts"
-	// HeaderSession is of the request: requests with one session are one
-	// conversation to [Sticky].
+	// HeaderSession is a header of a request. Requests with the same session
+	// are one conversation to [route.Sticky].
 	HeaderSession = "X-Jarvis-Session"
-	// HeaderRestart is of the request: "true" or "false" in place of
-	// [Options]'s Restart.
+	// HeaderRestart is a header of a request: "true" or "false", which
+	// overrides Restart of the [Options].
 	HeaderRestart = "X-Jarvis-Restart"
-	// HeaderTimeout is of the request: how long its client waits for the whole
-	// answer, such as "30s".
+	// HeaderTimeout is a header of a request: the time for its whole response,
+	// such as "30s".
 	HeaderTimeout = "X-Jarvis-Timeout"
 )
 
-// ask is a client's request, read as far as the route must know it.
+// request is a client's request with the fields that the gateway needs.
 type request struct {
 	*registry.API
 	query  string
-	header http.Header // without what is between two machines only
-	buffer *buffer     // that the body is in
+	header http.Header // as for the nodes, see cleanHeader
+	buffer *buffer     // of the body
 	body   []byte
 	model  string
-	// modelFrom and modelTo are where the model stands in the body, quotes
-	// included; 0, 0 where it doesn't.
+	// modelStart and modelEnd are the position of the model's name in the body,
+	// quotes included; 0, 0 for none.
 	modelStart, modelEnd int
 	stream               bool
 	tools                bool
 	restart              bool
-	conversation         uint64 // 0 where there is none
-	// client is whose turn it is in the queue, name that of its key.
+	conversation         uint64 // its hash, 0 for none
+	// client identifies the client in the queue, keyName is the name of its key.
 	client, keyName string
 }
 
-// badRequest is a request that no node could answer.
+// badRequest is the error of a malformed request.
 type badRequest struct {
 	status int
 	text   string
@@ -58,7 +58,8 @@ type badRequest struct {
 
 func (b badRequest) Error() string { return b.text }
 
-// read takes what the route must know from a body.
+// parseBody reads the fields that the gateway needs from the body. sticky asks
+// for the hash of the conversation.
 func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 	a.stream = a.StreamsByDefault
 	var session maphash.Hash
@@ -83,7 +84,7 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 		return true
 	})
 	if err != nil {
-		return badRequest{http.StatusBadRequest, fmt.Sprintf("the request is no JSON object: %v", err)}
+		return badRequest{http.StatusBadRequest, fmt.Sprintf("the request is not a JSON object: %v", err)}
 	}
 	if !sticky {
 		return nil
@@ -96,11 +97,12 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 	return nil
 }
 
-// mostBegin is how much of a prompt tells a conversation from another.
+// maxPrefix is the size in bytes of the part of a prompt, or of each message,
+// that identifies a conversation.
 const maxPrefix = 4 << 10
 
-// begin adds what all turns of one conversation begin with: the messages up to
-// the first of the user, or the start of a prompt.
+// hashPrefix adds to h what all requests of a conversation begin with: the
+// messages up to the first one of the user, or the start of a prompt.
 func hashPrefix(h *maphash.Hash, value []byte) {
 	if len(value) == 0 || value[0] != '[' {
 		_, _ = h.Write(value[:min(len(value), maxPrefix)])
@@ -117,7 +119,7 @@ func hashPrefix(h *maphash.Hash, value []byte) {
 	})
 }
 
-// with returns the body with another model's name in it.
+// withModel returns the body with the model's name replaced, or added.
 func (a *request) withModel(model string) *buffer {
 	if model == a.model {
 		return a.buffer
@@ -153,22 +155,22 @@ func (a *request) translate(to protocol.Codec, edit func(*protocol.Request)) ([]
 	return server.WriteRequest(r)
 }
 
-// hopByHop are the headers that are between two machines only (RFC 9110,
-// section 7.6.1), and those that are the route's.
+// hopByHop are the headers of a single connection (RFC 9110, section 7.6.1), and
+// those that the gateway sets itself.
 var hopByHop = []string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
 	"Transfer-Encoding", "Upgrade", "Content-Length", "Expect",
 }
 
-// secrets are the headers in which clients send their keys.
+// keyHeaders are the headers with secrets of clients.
 var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie"}
 
-// own are the route's headers.
+// ownHeaders are the headers between a client and the gateway.
 var ownHeaders = []string{HeaderNode, HeaderModel, HeaderAttempts, HeaderSession, HeaderRestart, HeaderTimeout}
 
-// clean takes out of a request's header what is none of the node's business:
-// what is between two machines only, keys, what is the route's own, and what
-// would make the answer unreadable on the way.
+// cleanHeader removes from a request's header what a node must not get: headers
+// of the connection, keys, the gateway's own, and Accept-Encoding, because the
+// gateway can't read a compressed response.
 func cleanHeader(h http.Header) {
 	for _, name := range h["Connection"] {
 		for part := range bytes.SplitSeq([]byte(name), []byte(",")) {
@@ -183,7 +185,8 @@ func cleanHeader(h http.Header) {
 	delete(h, "Accept-Encoding")
 }
 
-// settings are what a request's header asks of the route.
+// parseHeader reads the settings in a request's header. restart is the default
+// of HeaderRestart; timeout is 0 for none.
 func (a *request) parseHeader(h http.Header, restart bool) (timeout time.Duration, err error) {
 	a.restart = restart
 	if v := h.Get(HeaderRestart); v != "" {

@@ -13,7 +13,8 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// mend goes on after the node's stream ended in err.
+// handleBreak goes on after the node's stream ended in err, and returns the
+// output for it.
 func (s *stream) handleBreak(err error) ([]byte, error) {
 	switch {
 	case s.finished:
@@ -49,8 +50,8 @@ func (s *stream) handleBreak(err error) ([]byte, error) {
 	return nil, nil
 }
 
-// close ends a stream whose answer is complete. The mark of the protocol's end
-// may be missing: the client gets it.
+// finish ends a stream whose answer is complete, and returns the end mark if the
+// node did not send it.
 func (s *stream) finish() []byte {
 	s.closeUpstream()
 	s.ended = true
@@ -64,12 +65,12 @@ func (s *stream) finish() []byte {
 	return s.writer.Write(protocol.Delta{Done: true})
 }
 
-// goOn finds another node for the rest of the answer: one that carries it on,
-// or, where the client asked for that, one that begins anew.
+// retry continues the answer on another node or, if none can and the client
+// allows it, begins it again.
 func (s *stream) retry(from *responseHead) error {
 	c := s.exchange
 	c.demand.Previous = nil
-	c.retryable = true // the node that broke off may come back
+	c.retryable = true // the node that broke off may recover
 	if s.deltas-s.progress >= minProgress {
 		s.progress, s.fruitless = s.deltas, 0
 	} else if s.fruitless++; s.fruitless > 2*len(c.forwarder.upstreams) {
@@ -96,14 +97,17 @@ func (s *stream) retry(from *responseHead) error {
 	return nil
 }
 
-// leastProgress is how far an answer has to come, in pieces, before its breaks
-// are forgotten: it may be what breaks one node after another.
+// minProgress is the number of deltas after which earlier breaks of the stream
+// are forgotten. With less progress the answer itself may be what breaks one node
+// after another.
 const minProgress = 16
 
-var errNoProgress = errors.New("no node gets any further with it")
+var (
+	errNoProgress = errors.New("no node gets further with it")
+	errInToolCall = errors.New("it broke off in a tool call, which no other node can continue")
+)
 
-var errInToolCall = errors.New("the answer broke off in a tool call, which no other node can carry on")
-
+// resume continues the answer on another node.
 func (s *stream) resume() error {
 	c := s.exchange
 	if s.inToolCall {
@@ -112,7 +116,7 @@ func (s *stream) resume() error {
 	c.continuation = &continuation{text: s.text.String(), thinking: s.thinking.String(), deltas: s.deltas}
 	b, err := c.dispatch(s.ctx, false)
 	if err != nil {
-		return fmt.Errorf("no node could carry the answer on: %w", err)
+		return fmt.Errorf("no node could continue it: %w", err)
 	}
 	s.resumed++
 	s.attach(b)
@@ -121,14 +125,14 @@ func (s *stream) resume() error {
 	return nil
 }
 
-// fail ends the client's stream in an error of its protocol.
+// fail ends the client's stream, and returns an error frame of its protocol.
 func (s *stream) fail(err error) []byte {
 	s.ended = true
 	s.brokenBy = err
 	return s.exchange.Errors.ErrorFrame(http.StatusBadGateway, "the answer broke off: "+err.Error())
 }
 
-// drop gives the node's stream up.
+// closeUpstream ends the node's stream.
 func (s *stream) closeUpstream() {
 	s.stallTimer.Stop()
 	s.head.close()

@@ -13,15 +13,16 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// stream is an answer on its way to the client, from one node after another.
+// stream is a streamed response to a client, which comes from one node after
+// another.
 type stream struct {
 	exchange *exchange
 	ctx      context.Context
 	head     *responseHead
-	// writer writes for the client what can't go as it came; nil where frames
-	// pass untouched.
+	// writer translates frames for the client; nil while they are passed on
+	// unchanged.
 	writer protocol.StreamWriter
-	echo   *echoFilter // of a stream that is carried on
+	echo   *echoFilter // of a resumed stream
 
 	text, thinking strings.Builder
 	deltas         int
@@ -33,15 +34,15 @@ type stream struct {
 
 	template   frameTemplate
 	stallTimer *time.Timer
-	stallLimit time.Duration // that it may stand still
+	stallLimit time.Duration // the longest pause
 	out        []byte        // translated frames
-	pendingErr error         // to be dealt with once what is before it is out
+	pendingErr error         // handled once the output before it is sent
 	ended      bool
 
-	lineEnds int  // line ends at the end of what the client has
-	seam     bool // what comes next is somebody else's
+	lineEnds int  // at the end of what was sent
+	seam     bool // the next output is from another source
 
-	progress, fruitless int // pieces when it last got ahead, and how often it broke since
+	progress, fruitless int // deltas at the latest progress, and breaks since
 	resumed, restarted  int
 	brokenBy            error // why the client's stream ended in an error
 }
@@ -52,7 +53,7 @@ func (c *exchange) newStream(ctx context.Context, b *responseHead) *stream {
 	return s
 }
 
-// take goes on with a node's stream.
+// attach makes b the source of the stream.
 func (s *stream) attach(b *responseHead) {
 	s.head = b
 	s.stallTimer = time.AfterFunc(time.Hour, func() { s.onStall(b) })
@@ -66,7 +67,8 @@ func (s *stream) attach(b *responseHead) {
 	}
 }
 
-// known takes what all frames have in common from the first that names it.
+// noteIdentity keeps what all frames have in common from the first frame that
+// has it.
 func (s *stream) noteIdentity(p protocol.Delta) {
 	if s.id == "" {
 		s.id = p.ID
@@ -79,7 +81,7 @@ func (s *stream) noteIdentity(p protocol.Delta) {
 	}
 }
 
-// newWriter returns what writes the client's stream; nil if its API allows none.
+// newWriter returns a writer of the client's stream, nil if its API has none.
 // resumed means that the client has the beginning.
 func (s *stream) newWriter(resumed bool) protocol.StreamWriter {
 	codec, ok := s.exchange.Codec.(protocol.StreamCodec)
@@ -93,9 +95,8 @@ func (s *stream) newWriter(resumed bool) protocol.StreamWriter {
 }
 
 // next returns the next part of the stream, valid until the next call, and
-// io.EOF after its end. A stream that broke is carried on inside; where that
-// can't be, the client's stream ends in an error frame, and the error says so
-// afterwards.
+// io.EOF after its end. It blocks until there is one. A stream that breaks off is
+// resumed on another node; if that fails, it ends in an error frame.
 func (s *stream) next() ([]byte, error) {
 	for {
 		if s.pendingErr != nil {
@@ -120,8 +121,8 @@ func (s *stream) next() ([]byte, error) {
 	}
 }
 
-// joined puts the line ends before what somebody else says that the last frame
-// lacks: a node may leave them out, or break off before them.
+// join returns the next part of the output. At a seam it first terminates an
+// unfinished frame of the node before.
 func (s *stream) join(out []byte) []byte {
 	if s.seam && len(out) > 0 {
 		s.seam = false
@@ -146,39 +147,14 @@ func (s *stream) join(out []byte) []byte {
 	}
 }
 
-// smallRest is how much is rather copied than sent by itself, in bytes.
+// maxCopied is the size in bytes up to which frames behind the first token are
+// copied into its write. More is sent by a write of its own.
 const maxCopied = 4 << 10
 
-// read reads what there is, and returns what of it goes to the client.
+// receive reads the available frames and returns the output for the client.
 func (s *stream) receive() []byte {
 	if len(s.head.opening.deltas) > 0 {
-		h := s.head.opening
-		s.head.opening = opening{}
-		s.out = s.out[:0]
-		for _, p := range h.deltas {
-			if err := s.accept(p); err != nil {
-				s.pendingErr = err
-				break
-			}
-		}
-		// What came along with the first token, unless it costs more to copy than
-		// to send by itself.
-		for s.pendingErr == nil && s.head.frames.buffered() <= maxCopied {
-			raw, inside, there := s.head.frames.cut()
-			if !there {
-				break
-			}
-			if len(inside) > 0 {
-				s.pendingErr = s.acceptFrame(inside)
-			}
-			if s.pendingErr == nil {
-				h.raw = append(h.raw, raw...)
-			}
-		}
-		if s.writer == nil {
-			return h.raw
-		}
-		return s.out
+		return s.receiveOpening()
 	}
 	s.stallTimer.Reset(s.stallLimit)
 	raw, inside, err := s.head.frames.next()
@@ -197,7 +173,7 @@ func (s *stream) receive() []byte {
 		if out == nil {
 			out = raw
 		} else {
-			out = out[:len(out)+len(raw)] // it stands right behind the one before
+			out = out[:len(out)+len(raw)] // frames that are cut without a read are adjacent
 		}
 	}
 	if s.deltas > before {
@@ -209,7 +185,37 @@ func (s *stream) receive() []byte {
 	return s.out
 }
 
-// frame takes in a frame.
+// receiveOpening returns the output of the frames up to the first token, and of
+// those that were read with it.
+func (s *stream) receiveOpening() []byte {
+	h := s.head.opening
+	s.head.opening = opening{}
+	s.out = s.out[:0]
+	for _, p := range h.deltas {
+		if err := s.accept(p); err != nil {
+			s.pendingErr = err
+			break
+		}
+	}
+	for s.pendingErr == nil && len(s.head.frames.unread()) <= maxCopied {
+		raw, inside, ok := s.head.frames.cut()
+		if !ok {
+			break
+		}
+		if len(inside) > 0 {
+			s.pendingErr = s.acceptFrame(inside)
+		}
+		if s.pendingErr == nil {
+			h.raw = append(h.raw, raw...)
+		}
+	}
+	if s.writer == nil {
+		return h.raw
+	}
+	return s.out
+}
+
+// acceptFrame accepts the delta of a frame. The error is the node's.
 func (s *stream) acceptFrame(inside []byte) error {
 	if s.writer == nil {
 		if text, ok := s.template.match(inside); ok {
@@ -226,10 +232,12 @@ func (s *stream) acceptFrame(inside []byte) error {
 	return s.accept(p)
 }
 
-// toolPause is how long a stream may stand still at least where a tool may be
-// called: some servers send a call only when it is complete.
+// minToolGap is the least limit for a pause in a stream of a request with tools:
+// some servers send a tool call only when it is complete.
 const minToolGap = time.Minute
 
+// stallLimit returns the longest pause of a stream before it is resumed on
+// another node.
 func (c *exchange) stallLimit(b *responseHead) time.Duration {
 	if c.forwarder.options.Between > 0 {
 		return c.forwarder.options.Between
@@ -241,8 +249,8 @@ func (c *exchange) stallLimit(b *responseHead) time.Duration {
 	return limit
 }
 
-// stalled ends a stream that stands still, unless other requests move on its
-// node or nobody else is there to carry it on.
+// onStall cancels a node's stream after a pause, unless other requests on the
+// node receive tokens.
 func (s *stream) onStall(b *responseHead) {
 	if time.Since(s.exchange.forwarder.table.LastToken(b.upstream.node.Name)) < s.stallLimit {
 		s.stallTimer.Reset(s.stallLimit)
@@ -251,13 +259,13 @@ func (s *stream) onStall(b *responseHead) {
 	b.cancel(errSilent)
 }
 
-// piece takes in what a frame says, and writes it where it doesn't go as it
-// came. The error is the node's.
+// accept adds a delta to the state of the stream and, if frames are translated,
+// to the output. The error is the node's.
 func (s *stream) accept(p protocol.Delta) error {
 	if p.Error != "" {
 		e := s.head.upstream.endpoint.Classify(errorStatus(p.Status), nil, errorBody(p.Error))
 		if classify(e, errorStatus(p.Status)).verdict == clientFault && e.Fault != nodes.BadRequest {
-			s.finished, s.done = true, true // it is the client's affair
+			s.finished, s.done = true, true // no other node would answer
 			s.brokenBy = e
 			if s.writer != nil {
 				s.out = append(s.out, s.exchange.Errors.ErrorFrame(errorStatus(p.Status), p.Error)...)
@@ -289,17 +297,18 @@ func (s *stream) accept(p protocol.Delta) error {
 	return nil
 }
 
-// carried makes a piece of another node's stream one of the client's: what the
-// client has is not said again, and what is counted is the whole answer.
+// adapt changes a delta of a resuming node to one of the client's stream: it
+// removes what the client has already and adds the tokens before the break to the
+// count.
 func (s *stream) adapt(p *protocol.Delta) error {
 	p.ID, p.Model, p.Created = "", "", 0
 	if s.thinking.Len() > 0 {
-		p.Thinking = "" // it was thought already
+		p.Thinking = "" // the client has the reasoning
 	}
 	if p.Text != "" {
 		text, ok := s.echo.filter(p.Text)
 		if !ok {
-			return &nodes.Error{Fault: nodes.Protocol, Detail: "asked to carry on, it began anew"}
+			return &nodes.Error{Fault: nodes.Protocol, Detail: "asked to continue the answer, it began again"}
 		}
 		p.Text = text
 	}
