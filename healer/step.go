@@ -126,10 +126,10 @@ type planRerun struct {
 
 // routing is what the route is to know of a node.
 type routing struct {
-	node   string
-	serves bool
-	model  string // "" leaves what it knew
-	passed bool   // a question was answered
+	node     string
+	serves   bool
+	model    string // "" leaves what it knew
+	answered bool   // a question was
 }
 
 // fleet is the state of all nodes and the rules between them: how many are under
@@ -254,12 +254,12 @@ func (f *fleet) route(i int, in input, out *ready) {
 	if name := serviceName(n); name != "" {
 		now.model = name
 	}
-	passed := in.fault == "" && in.holder == "" && (in.kind == opCanary || in.kind == opQuestions)
-	if now == n.told && !passed {
+	answered := in.fault == "" && in.holder == "" && (in.kind == opCanary || in.kind == opQuestions)
+	if now == n.told && !answered {
 		return
 	}
 	n.told = now
-	out.routing = append(out.routing, routing{n.name, now.serves, now.model, passed})
+	out.routing = append(out.routing, routing{n.name, now.serves, now.model, answered})
 }
 
 // nobody begins a time in which no node serves.

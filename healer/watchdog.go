@@ -297,7 +297,7 @@ func (h *Watchdog) step(in input) ready {
 		if r.model != "" {
 			h.route.SetModel(r.node, r.model)
 		}
-		if r.passed {
+		if r.answered {
 			h.route.Reinstate(r.node)
 		}
 		h.route.Serve(r.node, r.serves)
