@@ -1,15 +1,15 @@
-// Package report writes what is known of a node's models as one HTML page: the
-// verdict of a tournament with the evidence for it, and the scores of all runs
-// with champions and alarms.
+// Package report writes an HTML page about a node's models: the verdict of a
+// tournament with its evidence, and the scores of all runs with champions and
+// alarms.
 //
-// The page needs nothing but itself: no request goes anywhere, and a policy in
-// it forbids any. It reads in the dark, on paper, and to those who hear it: each
-// chart has a title, a description and its figures as a table.
+// The page is one file. It makes no request, and its content security policy
+// forbids any. It has a dark theme and a form for print; for screen readers each
+// chart has a title, a description and a table of its figures.
 //
-// Every figure of a model is shown with an interval, and no model as the better
-// one unless the interval of the difference leaves out zero. Where it doesn't,
-// the page says "~": no difference shown.
+// Every figure of a model has an interval. A model is called better only if the
+// interval of the difference excludes zero; else the page says "~", no
+// difference shown.
 //
-// [Write] is the whole of it. Names come from servers and files and are never
-// trusted.
+// [Write] writes the page. Names from servers and files are escaped and cleaned
+// of control characters.
 package report

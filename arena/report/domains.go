@@ -2,37 +2,41 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/turbone/jarvis/scoring"
 )
 
-// domainRow is a domain's line in the table.
+// domainRow is the row of a domain in the table.
 type domainRow struct {
 	Domain string
 	comparisonRow
 }
 
-// maxDomains is how many are drawn; a file could name any number.
+// maxDomains is the greatest number of domains drawn; a file may have any number.
 const maxDomains = 40
 
-// domainsOf is the pass rate of each domain, of both models.
-func domainsOf(sides []side) (*chart, []domainRow, string) {
-	type domain struct {
-		name   string
-		shares [2]interval
-		counts [2][2]int
-		known  [2]bool
-	}
-	var list []*domain
+// domain is the pass rate in a domain, of each side that was asked in it.
+type domain struct {
+	name         string
+	shares       [2]interval
+	passed, made [2]int
+	known        [2]bool
+}
+
+// domains returns the domains of the sides by name.
+func domains(sides []side) []*domain {
 	named := map[string]*domain{}
-	find := func(name string) *domain {
-		if named[name] == nil {
-			named[name] = &domain{name: name}
-			list = append(list, named[name])
+	add := func(i int, name string, share interval, passed, made int) {
+		d := named[name]
+		if d == nil {
+			d = &domain{name: name}
+			named[name] = d
 		}
-		return named[name]
+		d.shares[i], d.passed[i], d.made[i], d.known[i] = share, passed, made, true
 	}
 	for i, s := range sides {
 		tests := map[string][]scoring.Test{}
@@ -40,33 +44,30 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 			tests[t.Domain] = append(tests[t.Domain], t)
 		}
 		for name, part := range tests {
-			d := find(name)
-			d.known[i] = true
-			d.shares[i] = share(part, func(t scoring.Test) bool { return t.Passed && !t.Error() }, confidence)
-			d.counts[i] = [2]int{scoring.Measure(part).Passed, len(part)}
+			add(i, name, share(part, passed, confidence), scoring.Measure(part).Passed, len(part))
 		}
 		if len(s.Tests) > 0 {
 			continue
 		}
 		for name, tally := range s.Domains {
-			if tally.Total <= 0 {
-				continue
+			if n := float64(tally.Total); n > 0 {
+				add(i, name, wilson(inside(float64(tally.Pass)/n, 0, 1), n, confidence), tally.Pass, tally.Total)
 			}
-			d := find(name)
-			d.known[i] = true
-			d.shares[i] = wilson(inside(float64(tally.Pass)/float64(tally.Total), 0, 1), float64(tally.Total), confidence)
-			d.counts[i] = [2]int{tally.Pass, tally.Total}
 		}
 	}
+	return slices.SortedFunc(maps.Values(named), func(a, b *domain) int { return strings.Compare(a.name, b.name) })
+}
+
+// passed reports whether a test was passed.
+func passed(t scoring.Test) bool { return t.Passed && !t.Error() }
+
+// domainsOf returns the chart, the table and the note of the pass rates by
+// domain.
+func domainsOf(sides []side) (*chart, []domainRow, string) {
+	list := domains(sides)
 	if len(list) == 0 {
 		return nil, nil, ""
 	}
-	slices.SortFunc(list, func(a, b *domain) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
 	note := "Pass rate with its 95 % interval."
 	if len(list) > maxDomains {
 		note += fmt.Sprintf(" Only the first %d of %d domains are shown.", maxDomains, len(list))
@@ -96,20 +97,7 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 		}
 		row := domainRow{Domain: cleanDomain(d.name)}
 		for s := range sides {
-			if !d.known[s] {
-				row.Cells = append(row.Cells, "not asked")
-				continue
-			}
-			at := y
-			if len(sides) == 2 {
-				at += float64(s*13) - 6.5
-			}
-			v := d.shares[s]
-			text := fmt.Sprintf("%s (%d of %d)", ranged(v, percent), d.counts[s][0], d.counts[s][1])
-			tip := cleanDomain(d.name) + ", " + sides[s].Model + ": " + text
-			c.line("whisker "+sides[s].Class, f.x.at(v.Low), at, f.x.at(v.High), at, tip)
-			c.circle("dot "+sides[s].Class, f.x.at(v.Value), at, 5, tip)
-			row.Cells = append(row.Cells, text)
+			row.Cells = append(row.Cells, d.draw(c, f, y, sides, s))
 		}
 		if len(sides) == 2 && d.known[0] && d.known[1] {
 			row.differ(domainDifference(sides, d.name, len(list)), points, 1)
@@ -121,6 +109,24 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 	return c, rows, note
 }
 
+// draw draws a side's pass rate at the height y of the domain, and returns it as a
+// text.
+func (d *domain) draw(c *chart, f frame, y float64, sides []side, s int) string {
+	if !d.known[s] {
+		return "not asked"
+	}
+	if len(sides) == 2 {
+		y += float64(s*13) - 6.5
+	}
+	v := d.shares[s]
+	text := fmt.Sprintf("%s (%d of %d)", ranged(v, percent), d.passed[s], d.made[s])
+	tip := cleanDomain(d.name) + ", " + sides[s].Model + ": " + text
+	c.line("whisker "+sides[s].Class, f.x.at(v.Low), y, f.x.at(v.High), y, tip)
+	c.circle("dot "+sides[s].Class, f.x.at(v.Value), y, 5, tip)
+	return text
+}
+
+// differenceText returns the difference as it stands beside the chart.
 func differenceText(r comparisonRow) string {
 	if r.Class == "none" {
 		return noClaim
@@ -128,9 +134,10 @@ func differenceText(r comparisonRow) string {
 	return r.Difference + " " + r.Interval
 }
 
-// domainDifference is the candidate's pass rate less the champion's in one of
-// several domains. Of eight at 95 % one in three times some would seem to
-// differ by chance; so each gets its part of the error (Bonferroni).
+// domainDifference returns the candidate's pass rate less the champion's in one
+// of several domains. The intervals hold for all domains together, each with its
+// part of the error (Bonferroni): of eight intervals at 95 % each, at least one
+// would exclude zero by chance in one case of three.
 func domainDifference(sides []side, domain string, domains int) interval {
 	level := 1 - (1-confidence)/float64(max(domains, 1))
 	var shares [2]interval
@@ -141,12 +148,13 @@ func domainDifference(sides []side, domain string, domains int) interval {
 				part = append(part, t)
 			}
 		}
-		shares[i] = share(part, func(t scoring.Test) bool { return t.Passed && !t.Error() }, level)
+		shares[i] = share(part, passed, level)
 	}
 	d := difference(shares[0], shares[1])
 	return interval{math.Max(d.Low, -1), d.Value, math.Min(d.High, 1)}
 }
 
+// cleanDomain returns a domain's name fit to be shown.
 func cleanDomain(name string) string {
 	if name = clean(name); name == "" {
 		return "no domain"

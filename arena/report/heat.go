@@ -10,8 +10,7 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// heat are the single tests of both models: those tasks first on which they
-// differ.
+// heat is the map of all tests, with the tasks apart on which the models differ.
 type heat struct {
 	Flips, Same *chart
 	Count       int
@@ -19,7 +18,7 @@ type heat struct {
 	Note        string
 }
 
-// What is drawn at most; the rest is said.
+// The greatest numbers that are drawn; a note says what is left out.
 const (
 	maxCycles = 16
 	maxTasks  = 500
@@ -32,7 +31,7 @@ type heatTask struct {
 	count      [2]int
 }
 
-// change is the candidate's pass share less the champion's.
+// change returns the candidate's pass rate less the champion's.
 func (t *heatTask) change() float64 {
 	if t.count[0] == 0 || t.count[1] == 0 {
 		return 0
@@ -40,6 +39,7 @@ func (t *heatTask) change() float64 {
 	return t.share[1] - t.share[0]
 }
 
+// heatOf returns the map, nil without tests.
 func heatOf(sides []side) *heat {
 	tasks, cycles, cut := heatTasks(sides)
 	if len(tasks) == 0 {
@@ -80,6 +80,8 @@ func heatOf(sides []side) *heat {
 	return h
 }
 
+// heatTasks returns the tasks, the number of cycles of each side, and a note
+// about what is left out.
 func heatTasks(sides []side) (tasks []*heatTask, cycles [2]int, cut string) {
 	named := map[string]*heatTask{}
 	dropped := 0
@@ -116,7 +118,7 @@ func heatTasks(sides []side) (tasks []*heatTask, cycles [2]int, cut string) {
 	slices.SortStableFunc(tasks, func(a, b *heatTask) int {
 		return cmp.Or(strings.Compare(a.domain, b.domain), strings.Compare(a.id, b.id))
 	})
-	// A share that is a sum of fractions may miss 1 by a hair.
+	// The running mean of a share that is 1 may be off in the last digit.
 	for _, t := range tasks {
 		for i := range t.share {
 			t.share[i] = math.Round(t.share[i]*1e9) / 1e9
@@ -125,7 +127,7 @@ func heatTasks(sides []side) (tasks []*heatTask, cycles [2]int, cut string) {
 	return tasks, cycles, cut
 }
 
-// heatChart draws tasks in two columns of panels where there is the room.
+// heatChart draws tasks, in two columns of panels if there is room.
 func heatChart(id, title string, tasks []*heatTask, sides []side, cycles [2]int) *chart {
 	if len(tasks) == 0 {
 		return nil
@@ -136,7 +138,7 @@ func heatChart(id, title string, tasks []*heatTask, sides []side, cycles [2]int)
 		head             = 66.0
 		width            = 960.0
 	)
-	// A block is as wide as its cells with their count, or its head.
+	// A block is as wide as its cells and their count, or as its head.
 	block := func(side int) float64 { return by + max(cell*float64(cycles[side])+count, head) }
 	panel := label
 	for i := range sides {
@@ -186,8 +188,8 @@ func heatChart(id, title string, tasks []*heatTask, sides []side, cycles [2]int)
 	return c
 }
 
-// cell is a task's test in one cycle: colour and sign, for those who don't
-// tell the colours apart. Of several tests the worst is shown.
+// cell draws a task's tests in one cycle, of several the worst: with a colour, and
+// with a sign for readers who can't tell the colours apart.
 func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task string) {
 	worst, class, sign, word := -1, "", "", ""
 	for _, t := range tests {
@@ -220,6 +222,7 @@ func (c *chart) cell(x, y, size float64, tests []scoring.Test, model, task strin
 	}
 }
 
+// taskName returns a task's name fit to be shown.
 func taskName(id string) string {
 	if id = clean(id); id == "" {
 		return "a task without a name"

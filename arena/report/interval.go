@@ -6,18 +6,19 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// confidence is that of every interval on the page, but the tournament's own.
+// confidence is the confidence of all intervals but the tournament's own.
 const confidence = 0.95
 
-// interval is a figure and where it may truly lie.
+// interval is a figure with its confidence interval.
 type interval struct{ Low, Value, High float64 }
 
+// scaled returns the interval times by.
 func (i interval) scaled(by float64) interval {
 	return interval{i.Low * by, i.Value * by, i.High * by}
 }
 
-// shown reports whether the interval leaves out zero: 1 above, -1 below, 0 no
-// difference shown.
+// shown returns 1 if the interval lies above zero, -1 if it lies below, and 0 if
+// it has zero in it, which shows no difference.
 func (i interval) shown() int {
 	switch {
 	case i.Low > 0:
@@ -28,15 +29,15 @@ func (i interval) shown() int {
 	return 0
 }
 
-// wilson is the interval of a share of n independent tests.
+// wilson returns a share of n independent tests with its interval.
 func wilson(share, n, confidence float64) interval {
 	low, high := scoring.WilsonInterval(share, n, confidence)
 	return interval{low, share, high}
 }
 
-// sum is the interval of a sum of independent figures from theirs (the method
-// of variance estimates recovery, Zou and Donner 2008): the distances add as
-// squares, each side on its own.
+// sum returns the sum of independent figures. Its interval is recovered from
+// theirs: the squares of the distances to the limits add up, on each side by
+// itself (Zou and Donner 2008).
 func sum(parts ...interval) interval {
 	var total interval
 	var low, high float64
@@ -49,18 +50,16 @@ func sum(parts ...interval) interval {
 	return total
 }
 
-// difference is the interval of b - a. Of two shares it is Newcombe's (1998).
-// The two models answered the same tasks; not to use that makes it wider, not
-// narrower.
+// difference returns b - a; for two shares its interval is that of Newcombe
+// (1998). It is wider than needed, because it does not use that both models
+// answered the same tasks.
 func difference(a, b interval) interval {
 	return sum(b, interval{-a.High, -a.Value, -a.Low})
 }
 
-// measured is what tests say, with intervals for tasks like these.
+// measured holds what tests measured, with intervals for tasks like these.
 type measured struct {
-	Sample scoring.Sample
-	// Tests is how much the tests are worth as independent ones: between the
-	// number of tasks and that of tests.
+	Sample         scoring.Sample
 	Pass, Answered interval // shares
 	Latency        interval // seconds
 	Quality        interval // parts of the composite, 0 to 10
@@ -69,12 +68,13 @@ type measured struct {
 	Composite      interval
 }
 
+// measure returns what the tests measured.
 func measure(tests []scoring.Test, weights scoring.Composite) measured {
 	sample := scoring.Measure(tests)
 	score := weights.Score(sample)
 	m := measured{
 		Sample:   sample,
-		Pass:     share(tests, func(t scoring.Test) bool { return t.Passed && !t.Error() }, confidence),
+		Pass:     share(tests, passed, confidence),
 		Answered: share(tests, func(t scoring.Test) bool { return !t.Error() }, confidence),
 		Latency:  meanLatency(tests, sample.Latency.Seconds()),
 	}
@@ -84,8 +84,8 @@ func measure(tests []scoring.Test, weights scoring.Composite) measured {
 	return m
 }
 
-// measureCounts is what is known of a run whose single tests weren't recorded:
-// nothing of how the latency varied, nor which tests were of one task.
+// measureCounts returns what a run measured whose tests were not recorded. Its
+// latency has no interval, and its tests are taken for independent.
 func measureCounts(sample scoring.Sample, weights scoring.Composite) measured {
 	n := float64(sample.Tests)
 	seconds := sample.Latency.Seconds()
@@ -103,6 +103,7 @@ func measureCounts(sample scoring.Sample, weights scoring.Composite) measured {
 	return m
 }
 
+// parts sets the parts of the composite and their sum.
 func (m *measured) parts(score scoring.Score, weights scoring.Composite) {
 	m.Quality = m.Pass.scaled(10)
 	m.Reliability = m.Answered.scaled(10)
@@ -117,14 +118,14 @@ func (m *measured) parts(score scoring.Score, weights scoring.Composite) {
 	m.Composite.Low = max(m.Composite.Low, 0)
 }
 
-// share is the share of tests for which is holds.
+// share returns the share of tests for which is holds.
 func share(tests []scoring.Test, is func(scoring.Test) bool, confidence float64) interval {
 	value, low, high := scoring.ShareInterval(tests, is, confidence)
 	return interval{low, value, high}
 }
 
-// meanLatency is the mean time in seconds; one task says nothing of how much
-// tasks vary.
+// meanLatency returns the mean latency in seconds. Fewer than two tasks bound it
+// by nothing.
 func meanLatency(tests []scoring.Test, mean float64) interval {
 	low, high, ok := scoring.LatencyInterval(tests)
 	if !ok {
@@ -133,7 +134,7 @@ func meanLatency(tests []scoring.Test, mean float64) interval {
 	return interval{low.Seconds(), mean, high.Seconds()}
 }
 
-// quantile is a quantile of times in ascending order.
+// quantile returns a quantile of times in ascending order.
 func quantile(sorted []float64, p float64) interval {
 	value, low, high := scoring.QuantileInterval(sorted, p)
 	return interval{low, value, high}

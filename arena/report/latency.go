@@ -8,7 +8,7 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// quantileRow is one of the quantiles of both models.
+// quantileRow is a quantile of both models.
 type quantileRow struct {
 	Name  string
 	Cells []string
@@ -16,6 +16,8 @@ type quantileRow struct {
 
 var quantiles = []float64{0.50, 0.95, 0.99}
 
+// latencies returns the charts of latency and of time to the first token, and
+// the table of their quantiles.
 func latencies(sides []side) (whole, first *chart, rows []quantileRow) {
 	kinds := []struct {
 		id, title, what string
@@ -54,7 +56,7 @@ func latencies(sides []side) (whole, first *chart, rows []quantileRow) {
 	return charts[0], charts[1], rows
 }
 
-// distribution is the share of tests that took at most so long.
+// distribution draws the cumulative distribution of times.
 func distribution(id, title, what string, sides []side, lists [][]float64) *chart {
 	c := &chart{ID: id, Title: title, W: 480, H: 320}
 	low, high, middle := 0.0, 0.0, 0.0
@@ -99,8 +101,8 @@ func distribution(id, title, what string, sides []side, lists [][]float64) *char
 	return c
 }
 
-// steps is the empirical distribution. Of very many tests only some are drawn:
-// a step lower than a pixel isn't seen.
+// steps returns the empirical distribution as a line. Of many tests it has only
+// some: a step below a pixel is not visible.
 func steps(sorted []float64, f frame) []place {
 	const most = 400
 	every := max(1, len(sorted)/most)
@@ -115,7 +117,7 @@ func steps(sorted []float64, f frame) []place {
 	return append(list, place{f.x.at(sorted[len(sorted)-1]), f.top}, place{f.right, f.top})
 }
 
-// tickSeconds is a short time for an axis.
+// tickSeconds formats a time for an axis.
 func tickSeconds(s float64) string {
 	switch {
 	case s == 0:
@@ -126,5 +128,5 @@ func tickSeconds(s float64) string {
 	return plain(s) + " s"
 }
 
-// percentTick leaves out what would stand on another's toes.
+// percentTick formats a share for an axis.
 func percentTick(v float64) string { return percent(v) }

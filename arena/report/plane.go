@@ -3,12 +3,13 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/turbone/jarvis/scoring"
 )
 
-// planeOf is quality against speed: the runs, the two models with their
-// intervals, and the lines on which the composite is the same.
+// planeOf draws quality against latency: the runs, the two models with their
+// intervals, and lines of equal composite.
 func planeOf(d Data, sides []side, colours map[string]string) *chart {
 	type spot struct {
 		x, y       float64
@@ -19,7 +20,7 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 	for _, r := range d.Runs {
 		m := sampleOf(r)
 		if 2*m.Errors > r.Tests {
-			outages++ // tells of the node, not of the model
+			outages++ // it is about the node, not about the model
 		}
 		if r.Tests <= 0 || 2*m.Errors > r.Tests {
 			continue
@@ -86,7 +87,7 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 	return c
 }
 
-// placeLabels names the models beside their dots, apart from each other.
+// placeLabels writes the models' names beside their dots, apart from each other.
 func placeLabels(c *chart, f frame, shown []side) {
 	for i, s := range shown {
 		x, y := f.x.kept(s.Latency.Value), f.y.kept(s.Quality.Value)
@@ -116,8 +117,8 @@ func placeLabels(c *chart, f frame, shown []side) {
 	}
 }
 
-// isoLines are lines of one composite. Their slope is the exchange of speed for
-// quality: half a point of quality for a second, with the usual weights.
+// isoLines draws lines of equal composite. Their slope is the price of a second:
+// half a point of quality with the default weights.
 func isoLines(c *chart, f frame, w scoring.Composite) {
 	if w.Quality <= 0 {
 		return
@@ -132,7 +133,7 @@ func isoLines(c *chart, f frame, w scoring.Composite) {
 	lastLabel := math.Inf(1)
 	for i := len(levels) - 1; i >= 0; i-- {
 		level := levels[i]
-		// Bends where speed ends, and is cut where it leaves the chart.
+		// The line bends where the speed reaches 0, and ends at the chart's border.
 		xs := []float64{0, f.x.to}
 		if f.x.to > 10 {
 			xs = []float64{0, 10, f.x.to}
@@ -146,7 +147,7 @@ func isoLines(c *chart, f frame, w scoring.Composite) {
 			}
 		}
 		var line []place
-		sortFloats(xs)
+		slices.Sort(xs)
 		for _, x := range xs {
 			if q := quality(level, x); q >= f.y.from-1e-9 && q <= 10+1e-9 {
 				line = append(line, place{f.x.at(x), f.y.at(q)})

@@ -17,46 +17,47 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Data is what a page shows. Everything may be missing; what is missing is
-// said on the page, not drawn.
+// Data is the content of a page. Each field may be empty; the page says what is
+// missing.
 type Data struct {
-	// Title heads the page; "" means "Arena report".
+	// Title is the page's title; "" means "Arena report".
 	Title string
-	// Node is the node that the page is about, "" for all.
+	// Node is the name of the node, "" means all nodes.
 	Node string
-	// Made is when the page was made; zero shows none.
+	// Made is the time of the page; zero shows none.
 	Made time.Time
-	// Runs are the measured runs in any order, with their single results where
-	// they were recorded.
+	// Runs lists the measured runs in any order, with their tests if these were
+	// recorded.
 	Runs []history.Run
-	// Champion is who serves because it won. One without a model is none.
+	// Champion is the champion; one without a model is none.
 	Champion history.Champion
-	// Tournament is the comparison of two models, nil for none.
+	// Tournament is a comparison of two models; nil means none.
 	Tournament *Tournament
-	// Alarms are what was noticed in the history.
+	// Alarms lists the alarms of the history.
 	Alarms []Alarm
-	// Weights are the composite's; the zero value means [scoring.Default].
+	// Weights are the weights of the composite; the zero value means
+	// [scoring.Default].
 	Weights scoring.Composite
 }
 
-// Tournament is one comparison of a candidate with the champion.
+// Tournament is a comparison of a candidate with the champion.
 type Tournament struct {
 	// Champion and Candidate are the models' names.
 	Champion, Candidate string
 	// ChampionTests and CandidateTests are the session's tests.
 	ChampionTests, CandidateTests []scoring.Test
-	// Looks are the judgements on the way, in order. The last one's interval
-	// is the verdict's.
+	// Looks lists the judgements in order. The interval of the last one is that
+	// of the verdict.
 	Looks []scoring.Look
-	// Verdict is how it ended: "promoted", "retained", "inconclusive",
-	// "failed", or "" while it runs. Reason says why in a sentence.
+	// Verdict is "promoted", "retained", "inconclusive" or "failed", or "" while
+	// the tournament runs. Reason is a sentence that says why.
 	Verdict, Reason string
 	// Worth is the gap that is worth a change, in points of the composite; 0
 	// means 0.5.
 	Worth float64
 }
 
-// Alarm is something that was noticed in the history.
+// Alarm is an alarm of the history.
 type Alarm struct {
 	Time time.Time
 	Node string
@@ -64,7 +65,7 @@ type Alarm struct {
 	Kind string
 	// From and To are the scores before and after.
 	From, To float64
-	// Text says it in a sentence.
+	// Text is a sentence about the alarm.
 	Text string
 }
 
@@ -77,7 +78,7 @@ var pageCSS string
 //go:embed page.js
 var pageJS string
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	Title, Node, Made      string
 	CSS                    template.CSS
@@ -103,14 +104,13 @@ type page struct {
 	Measured, MeasuredWhen string
 }
 
-// Write writes the page. It blocks on w alone, and changes nothing in d; the
-// error is w's.
+// Write writes the page to w, as a whole or not at all. It does not change d. The
+// error is that of w.
 func Write(w io.Writer, d Data) error {
 	t, err := template.New("page").Parse(pageHTML)
 	if err != nil {
 		return fmt.Errorf("report: the page's template: %w", err)
 	}
-	// Whole or not at all: half a page looks like a page.
 	var b bytes.Buffer
 	if err := t.Execute(&b, build(d)); err != nil {
 		return fmt.Errorf("report: the page: %w", err)
@@ -121,6 +121,7 @@ func Write(w io.Writer, d Data) error {
 	return nil
 }
 
+// build returns the data of the template.
 func build(d Data) page {
 	if d.Weights == (scoring.Composite{}) {
 		d.Weights = scoring.Default()
@@ -163,13 +164,14 @@ func build(d Data) page {
 	return p
 }
 
+// hashOf returns the hash of a text as the page's policy needs it.
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// coloursOf gives each model its class: the tournament's two first, then those
-// with the most runs; the rest share one.
+// coloursOf returns a class for each model: the first ones for those of the
+// tournament, then by the number of runs. The rest share one class.
 func coloursOf(d Data) map[string]string {
 	const shared = 7
 	counts := map[string]int{}

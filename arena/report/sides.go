@@ -8,16 +8,17 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// side is one of the two models of a tournament; without a tournament the model
-// of the last run whose tests are known.
+// side is one of the two models of a tournament, or else the model of the latest
+// run with tests.
 type side struct {
 	Model, Class, Role string
 	When               string
 	Tests              []scoring.Test
-	Domains            map[string]history.Tally // where the tests aren't known
+	Domains            map[string]history.Tally // if the tests are unknown
 	measured
 }
 
+// sidesOf returns the sides to show: two, one or none.
 func sidesOf(d Data) []side {
 	if t := d.Tournament; t != nil {
 		return []side{
@@ -44,6 +45,7 @@ func sidesOf(d Data) []side {
 	return nil
 }
 
+// lastRun returns a run as a side.
 func lastRun(r history.Run, m measured) side {
 	return side{
 		Model: cmp.Or(clean(r.Model), "a model without a name"), Class: "s0", Role: "last run",
@@ -51,7 +53,7 @@ func lastRun(r history.Run, m measured) side {
 	}
 }
 
-// sampleOf is what a row of the history says of its run.
+// sampleOf returns the sample of a run of the history.
 func sampleOf(r history.Run) scoring.Sample {
 	rate := r.PassRate
 	if !finite(rate) {
@@ -63,10 +65,11 @@ func sampleOf(r history.Run) scoring.Sample {
 	}
 }
 
-// leastTasks is how many tasks a difference is judged on: the intervals are
-// approximations that a handful of tests doesn't bear.
+// leastTasks is the least number of tasks to judge a difference by: the intervals
+// are approximations that need more than a few tests.
 const leastTasks = 5
 
+// tasks returns the number of tasks that were asked.
 func (s side) tasks() int {
 	named := map[string]bool{}
 	for _, t := range s.Tests {
@@ -75,18 +78,19 @@ func (s side) tasks() int {
 	return len(named)
 }
 
-// sideHead is how a side is shown in the head of a table.
+// sideHead is a side in the head of a table.
 type sideHead struct{ Model, Class, Role string }
 
-// comparisonRow is a figure of both models, with the interval of the difference.
+// comparisonRow is a figure of both models and their difference.
 type comparisonRow struct {
 	Name       string
 	Cells      []string
-	Difference string // noClaim where the interval has zero in it
+	Difference string // noClaim if its interval has zero in it
 	Class      string // better, worse, none: of the candidate
 	Interval   string
 }
 
+// compare returns the table of the comparison and its note.
 func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 	if len(sides) == 0 {
 		return nil, ""
@@ -136,7 +140,7 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 	return rows, note
 }
 
-// differ sets the difference; sign is -1 where less is better.
+// differ sets the difference; sign is -1 if less is better.
 func (r *comparisonRow) differ(d interval, show func(float64) string, sign int) {
 	if !finite(d.Low, d.Value, d.High) {
 		r.Difference, r.Class, r.Interval = noClaim, "none", "no interval"
@@ -160,8 +164,8 @@ func signedSeconds(s float64) string {
 	return seconds(s)
 }
 
-// last is the look that decided, false where there is none.
-func (t Tournament) last() (scoring.Look, bool) {
+// last returns the look that decided; ok is false if there is none.
+func (t Tournament) last() (look scoring.Look, ok bool) {
 	for i := len(t.Looks) - 1; i >= 0; i-- {
 		if l := t.Looks[i]; finite(l.Estimate, l.Low, l.High) {
 			return l, true
@@ -170,6 +174,7 @@ func (t Tournament) last() (scoring.Look, bool) {
 	return scoring.Look{}, false
 }
 
+// worth returns Worth or its default.
 func (t Tournament) worth() float64 {
 	if t.Worth > 0 && finite(t.Worth) {
 		return t.Worth
@@ -177,6 +182,7 @@ func (t Tournament) worth() float64 {
 	return 0.5
 }
 
+// durations returns a time of each test that has one, in seconds.
 func durations(tests []scoring.Test, of func(scoring.Test) (time.Duration, bool)) []float64 {
 	var list []float64
 	for _, t := range tests {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// px is a place in a chart, printed with a tenth of precision.
+// px is a coordinate in a chart. It is printed with one decimal.
 type px float64
 
 func (p px) String() string {
@@ -17,7 +17,7 @@ func (p px) String() string {
 	return strings.TrimSuffix(text, ".0")
 }
 
-// chart is a drawing: marks in their order, the later ones on top.
+// chart is a drawing. Later marks are on top of earlier ones.
 type chart struct {
 	// ID is unique in the page.
 	ID, Title, Desc string
@@ -27,10 +27,10 @@ type chart struct {
 	Note            string
 }
 
-// key is a line of a legend. Shape names how its swatch looks.
+// key is an entry of a legend. Shape is the form of its swatch.
 type key struct{ Class, Shape, Text string }
 
-// mark is one thing that is drawn.
+// mark is an element of a chart.
 type mark struct {
 	// Kind is line, path, circle, rect or text.
 	Kind, Class      string
@@ -68,7 +68,7 @@ func (c *chart) path(class, d, tip string) {
 // place is a point of a path.
 type place struct{ x, y float64 }
 
-// polyline is the path through places.
+// polyline returns the path through places.
 func polyline(list []place) string {
 	if len(list) < 2 {
 		return ""
@@ -85,7 +85,7 @@ func polyline(list []place) string {
 	return b.String()
 }
 
-// area is the closed path between an upper and a lower line.
+// area returns the closed path between an upper and a lower line.
 func area(upper, lower []place) string {
 	if len(upper) < 2 {
 		return ""
@@ -97,19 +97,19 @@ func area(upper, lower []place) string {
 	return polyline(whole) + "Z"
 }
 
-// crown is the mark of a crowning, its foot at a place.
+// crown returns the path of a crown with its foot at a place.
 func crown(x, y float64) string {
 	return polyline([]place{
 		{x - 7, y - 10}, {x - 3.5, y - 5}, {x, y - 12}, {x + 3.5, y - 5}, {x + 7, y - 10}, {x + 5.5, y}, {x - 5.5, y},
 	}) + "Z"
 }
 
-// triangle is the mark of an alarm, its tip down at a place.
+// triangle returns the path of a triangle with its lower tip at a place.
 func triangle(x, y float64) string {
 	return polyline([]place{{x - 6, y - 10}, {x + 6, y - 10}, {x, y}}) + "Z"
 }
 
-// scale maps figures to places. from and to may stand for any direction.
+// scale maps figures to coordinates, in either direction.
 type scale struct {
 	from, to float64 // figures
 	low, top float64 // places
@@ -127,10 +127,10 @@ func (s scale) at(v float64) float64 {
 	return s.low + (v-from)/(to-from)*(s.top-s.low)
 }
 
-// kept is at, held inside the scale.
+// kept returns at, limited to the scale.
 func (s scale) kept(v float64) float64 { return s.at(inside(v, s.from, s.to)) }
 
-// ticks are round figures inside the scale, about so many.
+// ticks returns round figures inside the scale, about so many.
 func (s scale) ticks(about int) []float64 {
 	if s.log {
 		return s.decades(about)
@@ -163,7 +163,7 @@ func (s scale) decades(about int) []float64 {
 	return nil
 }
 
-// roundStep is the next of 1, 2, 5, 10, … from a step upwards.
+// roundStep returns the least of 1, 2, 5, 10, … that is not below step.
 func roundStep(step float64) float64 {
 	if step <= 0 || !finite(step) {
 		return 0
@@ -177,7 +177,7 @@ func roundStep(step float64) float64 {
 	return 10 * unit
 }
 
-// widen makes a range at least so wide and rounds it outwards to its ticks.
+// widen returns a range of at least some width, rounded outwards to its ticks.
 func widen(low, high, least float64) (float64, float64) {
 	if high-low < least {
 		middle := (low + high) / 2
@@ -190,7 +190,7 @@ func widen(low, high, least float64) (float64, float64) {
 	return math.Floor(low/step+1e-9) * step, math.Ceil(high/step-1e-9) * step
 }
 
-// frame is a chart's inside, with its scales.
+// frame is the plot area of a chart, with its scales.
 type frame struct {
 	left, right, top, bottom float64
 	x, y                     scale
@@ -226,13 +226,13 @@ func (f frame) axes(c *chart, xTicks, yTicks []float64, xText, yText func(float6
 	}
 }
 
-// plain prints a tick without superfluous zeros.
+// plain formats a tick without trailing zeros.
 func plain(v float64) string {
 	return strings.Replace(strconv.FormatFloat(zeroed(v, 6), 'g', 6, 64), "-", minus, 1)
 }
 
-// widthOf is about how wide a text of the charts' size is, in the widest of the
-// usual fonts.
+// widthOf returns the approximate width of a text in the widest of the usual
+// fonts.
 func widthOf(text string) float64 {
 	width := 0.0
 	for _, r := range text {
@@ -245,7 +245,7 @@ func widthOf(text string) float64 {
 	return width
 }
 
-// fit cuts a name to a width.
+// fit shortens a name to a width.
 func fit(name string, width float64) string {
 	if widthOf(name) <= width {
 		return name

@@ -14,8 +14,8 @@ const (
 	minus   = "−"
 )
 
-// clean makes a name fit to be shown: no control characters, and none that
-// change the direction of what follows.
+// clean returns a name without control characters and without characters that
+// change the direction of the text.
 func clean(name string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
@@ -28,8 +28,8 @@ func clean(name string) string {
 	}, strings.ToValidUTF8(name, string(unicode.ReplacementChar))))
 }
 
-// short cuts a name to a number of characters. The middle goes: models of one
-// family differ at the end.
+// short shortens a name to a number of characters. It removes the middle, because
+// models of one family differ at the end.
 func short(name string, limit int) string {
 	runes := []rune(name)
 	if len(runes) <= limit || limit < 3 {
@@ -39,23 +39,27 @@ func short(name string, limit int) string {
 	return string(runes[:head]) + "…" + string(runes[len(runes)-(limit-1-head):])
 }
 
+// figure formats a figure with two decimals.
 func figure(v float64) string {
 	return strings.Replace(fmt.Sprintf("%.2f", zeroed(v, 2)), "-", minus, 1)
 }
 
+// signed formats a figure with its sign.
 func signed(v float64) string {
 	return strings.Replace(fmt.Sprintf("%+.2f", zeroed(v, 2)), "-", minus, 1)
 }
 
+// percent formats a share in percent.
 func percent(share float64) string {
 	return strings.Replace(fmt.Sprintf("%.0f %%", zeroed(100*share, 0)), "-", minus, 1)
 }
 
+// points formats a difference of shares in percentage points.
 func points(share float64) string {
 	return strings.Replace(fmt.Sprintf("%+.0f", zeroed(100*share, 0)), "-", minus, 1)
 }
 
-// zeroed keeps a minus zero from being shown.
+// zeroed returns v, or 0 if it would be shown as minus zero.
 func zeroed(v float64, digits int) float64 {
 	by := math.Pow(10, float64(digits))
 	if r := math.Round(v*by) / by; r != 0 {
@@ -64,7 +68,7 @@ func zeroed(v float64, digits int) float64 {
 	return 0
 }
 
-// seconds is a time with its unit.
+// seconds formats a time with its unit.
 func seconds(s float64) string {
 	switch {
 	case !finite(s):
@@ -83,6 +87,7 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.0f s", s)
 }
 
+// ranged formats a figure with its interval.
 func ranged(i interval, show func(float64) string) string {
 	low, high := show(i.Low), "…"
 	if !math.IsInf(i.High, 1) {
@@ -92,6 +97,7 @@ func ranged(i interval, show func(float64) string) string {
 	return fmt.Sprintf("%s [%s … ?]", show(i.Value), low)
 }
 
+// date formats a time.
 func date(t time.Time) string {
 	if t.IsZero() {
 		return "unknown time"
@@ -99,6 +105,7 @@ func date(t time.Time) string {
 	return t.Format(minutes)
 }
 
+// plural formats a number with its noun.
 func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -10,16 +10,17 @@ import (
 	"github.com/turbone/jarvis/history"
 )
 
-// runRow is a run's line in the table.
+// runRow is the row of a run in the table.
 type runRow struct {
 	Time, Model, Class, Type, Score, Pass, Latency string
 	Tests, Errors                                  int
 	Remarks                                        string
 }
 
-// alarmRow is an alarm's line in the table.
+// alarmRow is the row of an alarm in the table.
 type alarmRow struct{ Time, Node, Kind, Class, Scores, Text string }
 
+// alarmRows returns the table of the alarms, the latest first.
 func alarmRows(alarms []Alarm) []alarmRow {
 	var rows []alarmRow
 	for _, a := range slices.Backward(alarms) {
@@ -31,6 +32,7 @@ func alarmRows(alarms []Alarm) []alarmRow {
 	return rows
 }
 
+// alarmClass returns the class of an alarm's marks.
 func alarmClass(a Alarm) string {
 	if a.Kind == "outage" {
 		return "outage"
@@ -38,8 +40,9 @@ func alarmClass(a Alarm) string {
 	return "regression"
 }
 
-// historyOf is the score over time. Runs come in bursts, dozens in an hour and
-// then none for weeks, so that a step is a run and not a day.
+// historyOf returns the chart and the table of the scores over time. One step of
+// the chart is one run: dozens of runs may come in an hour, and then none for
+// weeks.
 func historyOf(d Data, colours map[string]string) (*chart, []runRow) {
 	if len(d.Runs) == 0 {
 		return nil, nil
@@ -54,8 +57,8 @@ func historyOf(d Data, colours map[string]string) (*chart, []runRow) {
 			m = measure(r.Results, d.Weights)
 			single = true
 		}
-		// The recorded score is what other programs show; its distances to both
-		// sides are those of the computed one.
+		// The recorded score is the one that other programs show. Its interval
+		// has the distances of the computed one.
 		s := interval{r.Score - (m.Composite.Value - m.Composite.Low), r.Score, r.Score + (m.Composite.High - m.Composite.Value)}
 		if !finite(s.Low, s.Value, s.High) {
 			s = interval{}
@@ -96,6 +99,7 @@ func historyOf(d Data, colours map[string]string) (*chart, []runRow) {
 	return c, rows
 }
 
+// remarks returns what is special about a run.
 func remarks(runs []history.Run, i int) string {
 	var list []string
 	r := runs[i]
@@ -111,8 +115,8 @@ func remarks(runs []history.Run, i int) string {
 	return strings.Join(list, "; ")
 }
 
-// runMarks draws the runs, and a line through those of one model and suite that
-// follow each other.
+// runMarks draws the runs, and a line through successive runs of one model and
+// suite. It returns the legend.
 func runMarks(c *chart, f frame, runs []history.Run, scores []interval, colours map[string]string) []key {
 	for i, r := range runs {
 		x := f.x.at(float64(i))
@@ -164,7 +168,7 @@ func runMarks(c *chart, f frame, runs []history.Run, scores []interval, colours 
 	return legend
 }
 
-// dates writes the day where it changes, as far as there is room.
+// dates writes the date at the first run of each day, as far as there is room.
 func dates(c *chart, f frame, runs []history.Run) {
 	free := f.left - 40
 	year := 0
@@ -194,7 +198,7 @@ func sameDay(a, b time.Time) bool {
 	return y1 == y2 && m1 == m2 && d1 == d2
 }
 
-// suites marks where the tasks changed: scores on both sides don't compare.
+// suites marks the changes of the tasks: scores on both sides are not comparable.
 func suites(c *chart, f frame, runs []history.Run) {
 	for i := 1; i < len(runs); i++ {
 		if runs[i].Suite != runs[i-1].Suite {
@@ -204,8 +208,7 @@ func suites(c *chart, f frame, runs []history.Run) {
 	}
 }
 
-// reigns draws who was champion when, and its crownings. It reports whether
-// there was one.
+// reigns draws the champions over time. It reports whether there was one.
 func reigns(c *chart, f frame, d Data) bool {
 	type reign struct {
 		at    float64
@@ -246,8 +249,7 @@ func reigns(c *chart, f frame, d Data) bool {
 	return len(list) > 0
 }
 
-// alarms draws the alarms where they were raised. It reports whether there was
-// one.
+// alarms draws the alarms at their times. It reports whether there was one.
 func alarms(c *chart, f frame, d Data) bool {
 	for _, a := range d.Alarms {
 		after := sort.Search(len(d.Runs), func(i int) bool { return d.Runs[i].Time.After(a.Time) })
@@ -258,5 +260,3 @@ func alarms(c *chart, f frame, d Data) bool {
 	}
 	return len(d.Alarms) > 0
 }
-
-func sortFloats(list []float64) { slices.Sort(list) }

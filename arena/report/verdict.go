@@ -9,70 +9,78 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// verdict is the sentence on top.
+// verdict is the verdict as the page shows it.
 type verdict struct {
 	Word, Class string
 	Sentence    string
 	Reason      string
-	Caution     string // where the interval doesn't say what the word does
+	Caution     string // where the interval does not show what the word says
 	Guards      []string
 	Other       string // on other tasks like these
 }
 
+// verdictOf returns the verdict of a tournament.
 func verdictOf(t Tournament) *verdict {
-	champion := cmp.Or(clean(t.Champion), "the champion")
-	candidate := cmp.Or(clean(t.Candidate), "the candidate")
 	v := &verdict{Word: cmp.Or(clean(t.Verdict), "no verdict yet"), Reason: clean(t.Reason), Class: "open"}
-	gap, after := "", ""
+	end := "" // the gap, and after how many tests
 	look, judged := t.last()
 	if judged {
-		gap = fmt.Sprintf(": %s points [%s … %s]", signed(look.Estimate), signed(look.Low), signed(look.High))
-		after = " after " + plural(look.Tests, "test", "tests") + " of the candidate"
-		v.Other = fmt.Sprintf("On other tasks like these: %s … %s.", signed(look.OtherLow), signed(look.OtherHigh))
-		if look.OtherLow == 0 && look.OtherHigh == 0 || !finite(look.OtherLow, look.OtherHigh) {
-			v.Other = ""
+		end = fmt.Sprintf(": %s points [%s … %s] after %s of the candidate", signed(look.Estimate), signed(look.Low), signed(look.High),
+			plural(look.Tests, "test", "tests"))
+		if (look.OtherLow != 0 || look.OtherHigh != 0) && finite(look.OtherLow, look.OtherHigh) {
+			v.Other = fmt.Sprintf("On other tasks like these: %s … %s.", signed(look.OtherLow), signed(look.OtherHigh))
 		}
 		for _, g := range look.Guards {
 			v.Guards = append(v.Guards, clean(g))
 		}
 	}
-	above := judged && look.Low > 0
+	v.say(t, end, judged, interval{look.Low, look.Estimate, look.High}.shown())
+	if look.More > 0 && v.Class == "open" && strings.EqualFold(t.Verdict, "inconclusive") {
+		v.Sentence += fmt.Sprintf(" About %d more tests would settle it.", look.More)
+	}
+	return v
+}
+
+// say sets the sentence, the class and the caution. shown is what the interval
+// of the gap shows, see [interval.shown].
+func (v *verdict) say(t Tournament, end string, judged bool, shown int) {
+	champion := cmp.Or(clean(t.Champion), "the champion")
+	candidate := cmp.Or(clean(t.Candidate), "the candidate")
 	switch strings.ToLower(t.Verdict) {
 	case "promoted":
 		v.Class = "promoted"
-		v.Sentence = fmt.Sprintf("%s takes over from %s%s%s.", candidate, champion, gap, after)
-		if !above {
+		v.Sentence = fmt.Sprintf("%s takes over from %s%s.", candidate, champion, end)
+		if shown != 1 {
 			v.Class = "open"
 			v.Caution = noClaim + " The interval does not show that it is better."
 		}
 	case "retained":
 		v.Class = "retained"
-		v.Sentence = fmt.Sprintf("%s stays; %s is not shown to be better by as much as is worth a change%s%s.", champion, candidate, gap, after)
-		if judged && look.High < 0 {
-			v.Sentence = fmt.Sprintf("%s stays; %s is worse%s%s.", champion, candidate, gap, after)
-		} else if above {
-			v.Sentence = fmt.Sprintf("%s stays although %s scored higher%s%s.", champion, candidate, gap, after)
+		switch shown {
+		case -1:
+			v.Sentence = fmt.Sprintf("%s stays; %s is worse%s.", champion, candidate, end)
+		case 1:
+			v.Sentence = fmt.Sprintf("%s stays although %s scored higher%s.", champion, candidate, end)
+		default:
+			v.Sentence = fmt.Sprintf("%s stays; %s is not shown to be better by as much as is worth a change%s.", champion, candidate, end)
 		}
 	case "inconclusive":
-		v.Sentence = fmt.Sprintf("No difference shown between %s and %s%s%s. %s stays.", champion, candidate, gap, after, champion)
-		if judged && look.Low <= 0 && look.High >= 0 {
-			v.Caution = noClaim
+		said := "No difference shown"
+		if shown != 0 {
+			said = "Not decided"
 		} else if judged {
-			v.Sentence = fmt.Sprintf("Not decided between %s and %s%s%s. %s stays.", champion, candidate, gap, after, champion)
+			v.Caution = noClaim
 		}
-		if judged && look.More > 0 {
-			v.Sentence += fmt.Sprintf(" About %d more tests would settle it.", look.More)
-		}
+		v.Sentence = fmt.Sprintf("%s between %s and %s%s. %s stays.", said, champion, candidate, end, champion)
 	case "failed":
 		v.Class = "failed"
 		v.Sentence = fmt.Sprintf("The tournament of %s against %s was not held to its end.", candidate, champion)
 	default:
-		v.Sentence = fmt.Sprintf("%s against %s%s%s.", candidate, champion, gap, after)
+		v.Sentence = fmt.Sprintf("%s against %s%s.", candidate, champion, end)
 	}
-	return v
 }
 
-// gapChart is the verdict's interval as a bar, beside zero.
+// gapChart draws the gap with its interval as a bar, beside zero.
 func gapChart(t Tournament) *chart {
 	look, ok := t.last()
 	if !ok {
@@ -124,7 +132,7 @@ func gapChart(t Tournament) *chart {
 	return c
 }
 
-// usable are the looks that can be drawn.
+// usable returns the looks that can be drawn.
 func usable(looks []scoring.Look) []scoring.Look {
 	var list []scoring.Look
 	for _, l := range looks {
@@ -135,12 +143,12 @@ func usable(looks []scoring.Look) []scoring.Look {
 	return list
 }
 
-// lowerZ is where z must fall to for "not better". The test asks whether
-// futility reaches its bound; as z and futility add up to a figure of the
-// standard error alone, that is the same.
+// lowerZ returns the bound below which z means "not better". The test compares
+// futility with its bound, which is the same: z and futility add up to a figure
+// of the standard error alone.
 func lowerZ(l scoring.Look) float64 { return l.Z + l.Futility - l.Lower }
 
-// pathChart is z at each look, between its bounds.
+// pathChart draws z at each look, between its bounds.
 func pathChart(t Tournament) *chart {
 	looks := usable(t.Looks)
 	if len(looks) == 0 {
@@ -160,7 +168,7 @@ func pathChart(t Tournament) *chart {
 	for _, l := range looks {
 		low, high = min(low, l.Z, lowerZ(l)), max(high, l.Z, l.Upper)
 	}
-	// A hopeless candidate's z and bound would press the rest flat.
+	// A z far out would leave no room for the rest.
 	low, high = max(low, -12), min(high, 12)
 	low, high = widen(low-0.3, high+0.3, 2)
 	f := framed(480, 330, 50, 18, 16, 48)
@@ -199,7 +207,7 @@ func pathChart(t Tournament) *chart {
 	return c
 }
 
-// stepsChart is the gap with its interval at each look.
+// stepsChart draws the gap with its interval at each look.
 func stepsChart(t Tournament) *chart {
 	looks := usable(t.Looks)
 	if len(looks) == 0 {
