@@ -48,16 +48,15 @@ type Series struct {
 // [scoring.Default].
 func Judge(rows []Run, weights scoring.Composite) []Series {
 	var list []Series
-	places := map[string]int{}
+	places := map[seriesKey]int{}
 	for _, run := range Runs(Fold(rows)) {
-		key := seriesKey(run)
+		key := keyOf(run)
 		at, ok := places[key]
 		if !ok {
 			at = len(list)
 			places[key] = at
 			list = append(list, Series{Node: nodeOf(run), Model: run.Model})
 		}
-		list[at].Model = run.Model
 		list[at].Runs = append(list[at].Runs, run)
 	}
 	for i := range list {
@@ -81,18 +80,26 @@ func Alarms(series []Series) []Alarm {
 	return list
 }
 
-// seriesKey returns the key of the series that a run belongs to. It contains the
-// model: the two models of a tournament run under equal conditions, but a
-// regression is a change of one model.
-func seriesKey(run Run) string {
+// seriesKey identifies a series of comparable runs. It contains the model: the two
+// models of a tournament run under equal conditions, but a regression is a change of
+// one model.
+type seriesKey struct {
+	kind, model, node, config string
+	// suite is "" for runs without single results: few of them record it.
+	suite  string
+	single bool // whether the runs have single results
+}
+
+func keyOf(run Run) seriesKey {
 	config, err := json.Marshal(run.Config) // sorted by name
 	if err != nil {
 		config = fmt.Append(nil, run.Config)
 	}
-	if len(run.Results) == 0 {
-		return fmt.Sprintf("sums|%s|%s|%s|%s", run.Type, run.Model, run.Node, config)
+	key := seriesKey{kind: run.Type, model: run.Model, node: run.Node, config: string(config)}
+	if len(run.Results) > 0 {
+		key.suite, key.single = run.Suite, true
 	}
-	return fmt.Sprintf("tests|%s|%s|%s|%s|%s", run.Suite, run.Node, run.Type, run.Model, config)
+	return key
 }
 
 // nodeOf returns the run's node, or the only node in its counts.

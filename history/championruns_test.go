@@ -85,6 +85,66 @@ func TestScoreChampion(t *testing.T) {
 	}
 }
 
+func TestEvidence(t *testing.T) {
+	since := time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC)
+	like := history.Run{Model: "m", Digest: "d", Node: "M1", Type: "arena", Suite: "s", Time: since, Results: historytest.Results(0, 5)}
+	for name, row := range map[string]struct {
+		change func(*history.Run)
+		want   bool
+	}{
+		"at the moment":   {func(*history.Run) {}, true},
+		"earlier":         {func(r *history.Run) { r.Time = since.Add(-1) }, false},
+		"later":           {func(r *history.Run) { r.Time = since.Add(1) }, true},
+		"another model":   {func(r *history.Run) { r.Model = "n" }, false},
+		"another file":    {func(r *history.Run) { r.Digest = "e" }, false},
+		"an unknown file": {func(r *history.Run) { r.Digest = "" }, false},
+		"another node":    {func(r *history.Run) { r.Node = "M2" }, false},
+		"without results": {func(r *history.Run) { r.Results = nil }, false},
+		"crowned":         {func(r *history.Run) { r.Crowned = true }, false},
+	} {
+		run := like
+		row.change(&run)
+		if got := len(history.Evidence([]history.Run{run}, like, since)) == 1; got != row.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+// Without the crowning run the conditions are those of the champion's latest run
+// that has its settings.
+func TestChampionRunsWithoutTheCrowningRun(t *testing.T) {
+	since := time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC)
+	run := func(id string, change func(*history.Run)) history.Run {
+		r := history.Run{ID: id, Model: "m", Node: "M1", Suite: "s", Time: since, Config: map[string]any{"num_ctx": 1}, Results: historytest.Results(0, 5)}
+		change(&r)
+		return r
+	}
+	champion := history.Champion{Model: "m", Since: since, Node: "M1", Config: map[string]any{"num_ctx": 1}}
+	early := run("early", func(r *history.Run) { r.Suite = "t" })
+	for name, row := range map[string]struct {
+		last     history.Run
+		champion history.Champion
+		want     string
+	}{
+		"the latest":                {run("last", func(*history.Run) {}), champion, "last"},
+		"an ID that nothing has":    {run("last", func(r *history.Run) { r.ID = "" }), champion, ""},
+		"another model":             {run("last", func(r *history.Run) { r.Model = "n" }), champion, "early"},
+		"without results":           {run("last", func(r *history.Run) { r.Results = nil }), champion, "early"},
+		"another node":              {run("last", func(r *history.Run) { r.Node = "M2" }), champion, "early"},
+		"crowned":                   {run("last", func(r *history.Run) { r.Crowned = true }), champion, "early"},
+		"before":                    {run("last", func(r *history.Run) { r.Time = since.Add(-1) }), champion, "early"},
+		"other settings":            {run("last", func(r *history.Run) { r.Config = map[string]any{"num_ctx": 2} }), champion, "early"},
+		"without the setting":       {run("last", func(r *history.Run) { r.Config = nil }), champion, "early"},
+		"more settings":             {run("last", func(r *history.Run) { r.Config = map[string]any{"num_ctx": 1, "top_k": 2} }), champion, "last"},
+		"a champion of no node":     {run("last", func(r *history.Run) { r.Node = "M2" }), history.Champion{Model: "m", Since: since, Config: champion.Config}, "last"},
+		"the crowning run is there": {run("last", func(*history.Run) {}), history.Champion{Model: "m", Since: since, Node: "M1", RunID: "early", Config: champion.Config}, "early"},
+	} {
+		if got := history.ChampionRuns([]history.Run{early, row.last}, row.champion); len(got) != 1 || got[0].ID != row.want {
+			t.Errorf("%s: %v, want %s", name, runIDs(got), row.want)
+		}
+	}
+}
+
 // TestBefore: the crown goes back to whom it was taken from.
 func TestBefore(t *testing.T) {
 	at := func(hour int) time.Time { return time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC) }
@@ -104,6 +164,27 @@ func TestBefore(t *testing.T) {
 		"an unknown run":       {second, "9-candidate", history.Champion{}, false},
 		"no run":               {second, "", history.Champion{}, false},
 		"the other is gone":    {first[1:], "1-candidate", history.Champion{}, false},
+		"no tournament":        {[]history.Run{run("a", "", "old", 1, 7, false), run("b", "", "new", 1, 8, true)}, "b", history.Champion{}, false},
+		"nothing has the ID":   {[]history.Run{run("", "1", "old", 1, 7, false), run("", "1", "new", 1, 8, true)}, "", history.Champion{}, false},
+		"crowned twice before, the later counts": {
+			append([]history.Run{run("0", "0", "new", 0, 6, true)}, second...), "2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true,
+		},
+		"crowned twice before, in another order": {
+			append(slices.Clip(second), run("0", "0", "new", 0, 6, true)), "2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true,
+		},
+		"crowned since": {
+			append(slices.Clip(second), run("9", "9", "new", 9, 6, true)), "2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true,
+		},
+		"crowned in the same moment": {
+			append(slices.Clip(second), run("5", "5", "new", 5, 6, true)), "2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true,
+		},
+		"another one crowned on the node, and the same on another": {
+			append(slices.Clip(second), run("3", "3", "third", 3, 6, true), history.Run{ID: "4", Session: "4", Model: "new", Node: "M2", Time: at(3), Crowned: true}),
+			"2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true,
+		},
+		"a run that crowned nothing": {
+			append(slices.Clip(second), run("3", "3", "new", 3, 6, false)), "2-candidate", history.Champion{Model: "new", Score: 8, Since: at(1), Node: "M1", RunID: "1-candidate"}, true,
+		},
 	} {
 		got, ok := history.Before(row.runs, history.Champion{RunID: row.lost})
 		if diff := cmp.Diff(row.want, got, cmpopts.IgnoreUnexported(history.Champion{})); diff != "" || ok != row.ok {

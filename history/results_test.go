@@ -87,10 +87,22 @@ func TestComparable(t *testing.T) {
 		{"another type", func(r *Run) { r.Type = "autotest" }, false},
 		{"another temperature", func(r *Run) { r.Config["temperature"] = 1 }, false},
 		{"a setting more", func(r *Run) { r.Config["x"] = true }, false},
+		{"a setting renamed", func(r *Run) { delete(r.Config, "num_ctx"); r.Config["n_ctx"] = 8192 }, false},
+		{"text for a number", func(r *Run) { r.Config["num_ctx"] = "8192" }, false},
+		{"a number of another type", func(r *Run) { r.Config["num_ctx"] = float32(8192) }, true},
 		{"no tasks known", func(r *Run) { r.Suite = "" }, false},
 	} {
 		if got := Comparable(run, change(test.edit)); got != test.want {
 			t.Errorf("%s: %t", test.name, got)
 		}
+		if got := Comparable(change(test.edit), run); got != test.want {
+			t.Errorf("%s, the other way: %t", test.name, got)
+		}
+	}
+	if Comparable(Run{Node: "M1"}, Run{Node: "M1"}) {
+		t.Error("runs of unknown tasks are comparable")
+	}
+	if !sameValue([]any{"a"}, []any{"a"}) || sameValue(true, "true") || sameValue(1, true) || sameValue(json.Number("x"), json.Number("y")) {
+		t.Error("other values aren't compared as they are")
 	}
 }

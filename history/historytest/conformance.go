@@ -1,5 +1,5 @@
-// Package historytest holds what every [history.HistoryStore] has to do, as a
-// test that any implementation can run.
+// Package historytest contains the conformance test of [history.HistoryStore], for
+// implementations of one's own, and runs to test with.
 package historytest
 
 import (
@@ -19,9 +19,9 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Conformance runs the test. Open returns a new, empty store that keeps at
-// least 100 runs; reopen returns another handle on the same one, as another
-// process would have it.
+// Conformance tests a store. open returns a new, empty store that keeps at least 100
+// runs, and a function that returns another handle on the same store, such as another
+// process would have.
 func Conformance(t *testing.T, open func(*testing.T) (store history.HistoryStore, reopen func() history.HistoryStore)) {
 	t.Helper()
 	tests := []struct {
@@ -47,8 +47,8 @@ func Conformance(t *testing.T, open func(*testing.T) (store history.HistoryStore
 	}
 }
 
-// Run returns a run, different for each number, with its fields set but for those
-// of a tournament; see [Results].
+// Run returns a run that is different for each number. The fields of a tournament
+// are not set; see [Results] for single tests.
 func Run(number int) history.Run {
 	errorCount, latency := number%3, time.Duration(number)*time.Millisecond
 	return history.Run{
@@ -68,8 +68,8 @@ func Run(number int) history.Run {
 	}
 }
 
-// Results returns the tests of a run of so many, with all that can be odd about a
-// test, different for each number.
+// Results returns a number of single tests of a run, different for each run. Every
+// outcome and anomaly occurs.
 func Results(number, tests int) []scoring.Test {
 	domains := []string{"code", "math", "système"}
 	var list []scoring.Test
@@ -167,7 +167,7 @@ func unknown(t *testing.T, store history.HistoryStore, reopen func() history.His
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("Runs = %v, %v", runs, err)
 	}
-	// What was missing may be added, at the end; the rest is as it was.
+	// Missing members may be added at the end; everything else is unchanged.
 	got := text(t, runs[0])
 	if start := strings.TrimSuffix(row, "}"); !strings.HasPrefix(got, start) {
 		t.Errorf("the row isn't kept (-want +got):\n%s", cmp.Diff(start, got))
@@ -178,7 +178,7 @@ func results(t *testing.T, store history.HistoryStore, reopen func() history.His
 	whole := Run(0)
 	whole.FirstToken, whole.Session, whole.Crowned, whole.Unsteady = 251*time.Millisecond, "2026-03-07-M1", true, "the warm-up didn't settle"
 	whole.Results = Results(0, 200)
-	// One that was cut short: cycles are missing, and the last is not whole.
+	// A run that was cut short: cycles are missing, and the last is incomplete.
 	partial := Run(1)
 	for _, t := range Results(1, 97) {
 		if t.Cycle != 1 {

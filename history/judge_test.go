@@ -1,0 +1,149 @@
+package history_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/history/historytest"
+	"github.com/turbone/jarvis/scoring"
+)
+
+func TestJudgeGroupsComparableRuns(t *testing.T) {
+	tests := historytest.Results(0, 20)
+	run := func(change func(*history.Run)) history.Run {
+		r := history.Run{Type: "autotest", Model: "m", Node: "M1", Suite: "s", Config: map[string]any{"context_length": 8192}, Results: tests}
+		change(&r)
+		return r
+	}
+	sums := func(change func(*history.Run)) history.Run {
+		return run(func(r *history.Run) { r.Results = nil; change(r) })
+	}
+	as := func(*history.Run) {}
+	for name, test := range map[string]struct {
+		one, other history.Run
+		same       bool
+	}{
+		"equal":                          {run(as), run(as), true},
+		"another type":                   {run(as), run(func(r *history.Run) { r.Type = "arena" }), false},
+		"another model":                  {run(as), run(func(r *history.Run) { r.Model = "n" }), false},
+		"another node":                   {run(as), run(func(r *history.Run) { r.Node = "M2" }), false},
+		"another suite":                  {run(as), run(func(r *history.Run) { r.Suite = "t" }), false},
+		"other settings":                 {run(as), run(func(r *history.Run) { r.Config = nil }), false},
+		"with and without results":       {run(as), sums(as), false},
+		"counts of another suite":        {sums(as), sums(func(r *history.Run) { r.Suite = "t" }), true},
+		"counts of another node":         {sums(as), sums(func(r *history.Run) { r.Node = "M2" }), false},
+		"settings that are no JSON":      {run(func(r *history.Run) { r.Config["x"] = math.Inf(1) }), run(func(r *history.Run) { r.Config["x"] = math.Inf(-1) }), false},
+		"equal, though they aren't JSON": {run(func(r *history.Run) { r.Config["x"] = math.Inf(1) }), run(func(r *history.Run) { r.Config["x"] = math.Inf(1) }), true},
+	} {
+		test.one.ID, test.other.ID = "1", "2"
+		series := history.Judge([]history.Run{test.one, test.other}, scoring.Composite{})
+		if want := map[bool]int{true: 1, false: 2}[test.same]; len(series) != want {
+			t.Errorf("%s: %d series, want %d", name, len(series), want)
+		}
+	}
+}
+
+func TestJudgeFoldsAndSorts(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 3, 7, 18, minute, 0, 0, time.UTC) }
+	rows := []history.Run{
+		{Time: at(9), Model: "m", Tests: 10, ID: "later"},
+		{Time: at(1), Model: "m", Tests: 10, ByNode: map[string]history.Tally{"M3": {Total: 10}}},
+		{Time: at(2), Model: "m", Tests: 20, ByNode: map[string]history.Tally{"M3": {Total: 20}}},
+	}
+	series := history.Judge(rows, scoring.Composite{})
+	if len(series) != 1 || len(series[0].Runs) != 2 || series[0].Runs[0].Tests != 20 || series[0].Runs[1].ID != "later" {
+		t.Fatalf("series are %+v", series)
+	}
+	// The node is that of the first run, whose counts have only one.
+	if series[0].Node != "M3" || series[0].Model != "m" {
+		t.Errorf("the series is of %q on %q", series[0].Model, series[0].Node)
+	}
+}
+
+func TestTheNodeOfASeries(t *testing.T) {
+	parts := func(names ...string) map[string]history.Tally {
+		list := map[string]history.Tally{}
+		for _, name := range names {
+			list[name] = history.Tally{Total: 1}
+		}
+		return list
+	}
+	for _, test := range []struct {
+		run  history.Run
+		want string
+	}{
+		{history.Run{Node: "M1"}, "M1"},
+		{history.Run{Node: "M1", ByNode: parts("M2")}, "M1"},
+		{history.Run{ByNode: parts("M2")}, "M2"},
+		{history.Run{ByNode: parts("M1", "M2")}, ""},
+		{history.Run{}, ""},
+	} {
+		if got := history.Judge([]history.Run{test.run}, scoring.Composite{})[0].Node; got != test.want {
+			t.Errorf("%v: node %q, want %q", test.run, got, test.want)
+		}
+	}
+}
+
+// drop returns runs of a model that answers fewer and fewer questions from the
+// eleventh run on.
+func drop(model string, day, digest int) []history.Run {
+	var runs []history.Run
+	for i := range 20 {
+		tests := make([]scoring.Test, 40)
+		for task := range tests {
+			tests[task] = scoring.Test{
+				Task: fmt.Sprint(task), Outcome: scoring.Answered, Latency: time.Second + time.Duration((task*7+i*3)%11)*time.Millisecond,
+				Passed: (task+i)%20 > 0 && (i < 10 || task > 16),
+			}
+		}
+		run := history.Run{
+			ID: fmt.Sprintf("%s-%d", model, i), Time: time.Date(2026, 3, day+i, 0, 0, 0, 0, time.UTC), Type: "autotest", Model: model, Node: "M1", Suite: "s", Results: tests,
+		}
+		if digest > 0 && i >= digest {
+			run.Digest = "other"
+		}
+		runs = append(runs, run)
+	}
+	return runs
+}
+
+func TestAlarms(t *testing.T) {
+	list := history.Alarms(history.Judge(append(drop("late", 2, 0), drop("early", 1, 0)...), scoring.Composite{}))
+	if len(list) != 2 {
+		t.Fatalf("%d alarms: %v", len(list), list)
+	}
+	for i, model := range []string{"early", "late"} {
+		a := list[i]
+		if a.Model != model || a.Node != "M1" || a.Kind != scoring.Regression || !strings.HasPrefix(a.RunID, model+"-1") || !strings.HasPrefix(a.Text, "[REGRESSION] M1 ") {
+			t.Errorf("alarm %d is %+v", i, a)
+		}
+		if a.From != scoring.Round(a.From) || a.To != scoring.Round(a.To) || a.From <= a.To || a.Sureness == "" {
+			t.Errorf("alarm %d goes from %v to %v, %q", i, a.From, a.To, a.Sureness)
+		}
+	}
+	if !list[0].Time.Before(list[1].Time) {
+		t.Error("the alarms are not in their order")
+	}
+}
+
+// A file of another digest is another model, although it has the same name.
+func TestJudgeComparesDigests(t *testing.T) {
+	for name, test := range map[string]struct {
+		digest int
+		want   int
+	}{"one file": {0, 1}, "another file since the drop": {10, 0}} {
+		if list := history.Alarms(history.Judge(drop("m", 1, test.digest), scoring.Composite{})); len(list) != test.want {
+			t.Errorf("%s: %d alarms, want %d: %v", name, len(list), test.want, list)
+		}
+	}
+}
+
+func TestJudgeNothing(t *testing.T) {
+	if series := history.Judge(nil, scoring.Composite{}); len(series) != 0 {
+		t.Errorf("series of no runs: %v", series)
+	}
+}
