@@ -22,8 +22,13 @@ import (
 	"github.com/turbone/jarvis/nodes/nodetest/realollama"
 )
 
-// kills is how often the command is killed.
-const kills = 50
+// kills is how often the command is killed: 50 times in a full run, else a few.
+func kills() int {
+	if os.Getenv("JARVIS_FULL") == "1" {
+		return 50
+	}
+	return 4
+}
 
 // The models of the test: the champion knows 60 % of the tasks.
 const (
@@ -35,15 +40,12 @@ const (
 // earlier is how many runs the history holds before.
 const earlier = 20
 
-// TestKilledAtAnyMoment kills the command (SIGKILL) at 50 random moments of a
+// TestKilledAtAnyMoment kills the command (SIGKILL) at random moments of a
 // tournament on a real Ollama, against a better and against a worse candidate.
 // Each time what the node is meant to serve is loaded again, alone: after half
 // of the kills by the next start of the command, after the others by the
 // healer. The history holds all that it held, and nobody holds the lease.
 func TestKilledAtAnyMoment(t *testing.T) {
-	if testing.Short() {
-		t.Skip("minutes on a real Ollama")
-	}
 	tasks := filepath.Join(t.TempDir(), "tasks.yaml")
 	var text strings.Builder
 	for i := range 64 {
@@ -70,7 +72,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	// About as long as a tournament takes; with later moments it has ended.
 	span := 4 * time.Second
 	promoted, hit := 0, 0
-	for i := 0; hit < kills && i < 3*kills; i++ {
+	kills := kills()
+	for i := 0; hit < kills && i < 10+3*kills; i++ {
 		k := newKill(t, server, tasks)
 		candidate := []string{killBetter, killWorse}[i%2]
 		after := time.Duration(random.Int64N(int64(span)))

@@ -17,7 +17,7 @@ import (
 	"github.com/turbone/jarvis/nodes/nodetest"
 )
 
-// TestKilledAtAnyMoment kills the healer (SIGKILL) at twenty random moments of
+// TestKilledAtAnyMoment kills the healer (SIGKILL) at random moments of
 // a repair: the next start finds its state whole, no lease left, and brings
 // the node back with one instance of its model.
 func TestKilledAtAnyMoment(t *testing.T) {
@@ -49,7 +49,11 @@ healer:
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	t.Logf("seed %d", seed)
-	for range 20 {
+	kills := 3
+	if os.Getenv("JARVIS_FULL") == "1" {
+		kills = 20
+	}
+	for range kills {
 		cmd := start()
 		if random.IntN(2) == 0 {
 			fake.Drop()
@@ -69,7 +73,7 @@ healer:
 		_ = cmd.Wait()
 	}()
 	var last healer.Status
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !last.AllServe() || len(last.Nodes) == 0 || !slices.Equal(fake.Loaded(), []string{"good"}) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after the kills: %+v, loaded %v", last.Nodes, fake.Loaded())
