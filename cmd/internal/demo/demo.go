@@ -5,11 +5,14 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -48,13 +51,18 @@ func policy() healer.Policy {
 
 const probeTimeout = 500 * time.Millisecond
 
-// stepLimit is how long one fault may take from its beginning to its end.
-const stepLimit = 20 * time.Second
+// stepLimit bounds each wait of a step, also on a slow machine.
+const stepLimit = 2 * time.Minute
+
+// nodeNames are the nodes in the order of the fallback.
+var nodeNames = [...]string{"M1", "M2", "M3", "OL1"}
 
 // cluster is the embedded cluster with the healer that watches it.
 type cluster struct {
 	m1, m2, m3 *nodetest.LMStudio
 	ol1        *nodetest.Ollama
+	servers    []*nodetest.Server // as nodeNames
+	noRestart  atomic.Bool        // M1's restart command fails
 	healer     *healer.Watchdog
 	leases     *nodes.MemoryLeases
 	out        io.Writer
@@ -69,74 +77,87 @@ type cluster struct {
 // where a fault was not healed, rolled back or routed around as announced, and
 // ctx's own where that ended it. It takes about half a minute.
 func Run(ctx context.Context, out io.Writer) (err error) {
-	s := &stage{}
-	defer s.close()
-	defer func() {
-		if r := recover(); r != nil {
-			failure, ok := r.(stageFailure)
-			if !ok {
-				panic(r)
-			}
-			err = failure.error
-		}
-	}()
 	dir, err := os.MkdirTemp("", "jarvis-demo-*")
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	s.Cleanup(func() { _ = os.RemoveAll(dir) })
-
+	defer func() { _ = os.RemoveAll(dir) }()
 	c := &cluster{out: &lines{out: out}, leases: &nodes.MemoryLeases{}, more: make(chan struct{}), began: time.Now()}
-	set, err := c.open(s)
+	defer c.close()
+	set, err := c.open()
 	if err != nil {
-		return err
+		return fmt.Errorf("demo: %w", err)
 	}
 	c.healer, err = healer.New(healer.Config{
-		Nodes: set, Policy: policy(), Leases: c.leases, StateFile: dir + "/state.json",
+		Nodes: set, Policy: policy(), Leases: c.leases, StateFile: filepath.Join(dir, "state.json"),
 		Sinks: []healer.Sink{healer.SinkFunc(c.emit)},
 	})
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	run, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var running conc.WaitGroup
 	var runErr error
 	running.Go(func() { runErr = c.healer.Run(run) })
-	defer func() {
-		cancel()
-		running.Wait()
-		if err == nil {
-			err = runErr
-		}
-	}()
-	return c.play(ctx)
+	all, err := c.play(ctx)
+	// The healer ends before the summary: the repairs under way at the end of
+	// the last step would print their events after it.
+	cancel()
+	c.mend()
+	running.Wait()
+	if err := errors.Join(err, runErr); err != nil {
+		return err
+	}
+	return all.print(c.out, time.Since(c.began))
 }
 
 // open starts the four servers.
-func (c *cluster) open(s *stage) (*nodes.Set, error) {
+func (c *cluster) open() (*nodes.Set, error) {
 	studio := nodetest.Options{
 		Models: []nodetest.Model{
 			{Name: qwen, Size: 18 << 30, LoadTime: 400 * time.Millisecond, Thinking: "Let me think."},
 			{Name: other, Size: 14 << 30, LoadTime: 300 * time.Millisecond},
 		},
 	}
-	c.m1, c.m2, c.m3 = nodetest.NewLMStudio(s, studio), nodetest.NewLMStudio(s, studio), nodetest.NewLMStudio(s, studio)
-	c.ol1 = nodetest.NewOllama(s, nodetest.Options{Models: []nodetest.Model{
+	var err error
+	for _, server := range []**nodetest.LMStudio{&c.m1, &c.m2, &c.m3} {
+		if *server, err = nodetest.StartLMStudio(studio); err != nil {
+			return nil, err
+		}
+		c.servers = append(c.servers, (*server).Server)
+	}
+	c.ol1, err = nodetest.StartOllama(nodetest.Options{Models: []nodetest.Model{
 		{Name: llama, Size: 5 << 30, Digest: digest("1"), LoadTime: 300 * time.Millisecond},
 		{Name: llamaV1, Size: 5 << 30, Digest: digest("1"), LoadTime: 300 * time.Millisecond},
 	}})
+	if err != nil {
+		return nil, err
+	}
+	c.servers = append(c.servers, c.ol1.Server)
 	var list []*nodes.Node
-	for _, n := range []struct {
-		name   string
-		server *nodetest.Server
-	}{{"M1", c.m1.Server}, {"M2", c.m2.Server}, {"M3", c.m3.Server}, {"OL1", c.ol1.Server}} {
-		node, err := c.node(n.name, n.server)
+	for i, name := range nodeNames {
+		node, err := c.node(name, c.servers[i])
 		if err != nil {
-			return nil, fmt.Errorf("demo: %w", err)
+			return nil, err
 		}
 		list = append(list, node)
 	}
 	return nodes.NewSet(list...)
+}
+
+// mend lets all servers work again.
+func (c *cluster) mend() {
+	c.noRestart.Store(false)
+	for _, s := range c.servers {
+		s.Mend()
+	}
+}
+
+func (c *cluster) close() {
+	for _, s := range c.servers {
+		s.Close()
+	}
 }
 
 func (c *cluster) node(name string, server *nodetest.Server) (*nodes.Node, error) {
@@ -152,15 +173,21 @@ func (c *cluster) node(name string, server *nodetest.Server) (*nodes.Node, error
 		return nil, err
 	}
 	if name == "M1" {
-		n.Restarter = restarter{server}
+		n.Restarter = restarter{server, &c.noRestart}
 	}
 	return nodes.New(n)
 }
 
 // restarter stands for a node's restart command.
-type restarter struct{ server *nodetest.Server }
+type restarter struct {
+	server *nodetest.Server
+	broken *atomic.Bool
+}
 
 func (r restarter) Restart(context.Context) (string, error) {
+	if r.broken.Load() {
+		return "", errors.New("the machine has no power")
+	}
 	r.server.Restart()
 	return "", nil
 }
@@ -174,11 +201,15 @@ func (c *cluster) emit(e healer.Event) {
 	c.events = append(c.events, e)
 	close(c.more)
 	c.more = make(chan struct{})
-	name := e.Node
-	if name == "" {
-		name = "all"
+	fmt.Fprintf(c.out, "  %6.1fs  %-4s %-13s %s\n", e.Time.Sub(c.began).Seconds(), nameOf(e.Node), e.Type, e.Text())
+}
+
+// nameOf returns the name of a node as it is printed.
+func nameOf(node string) string {
+	if node == "" {
+		return "all"
 	}
-	fmt.Fprintf(c.out, "  %6.1fs  %-4s %-13s %s\n", e.Time.Sub(c.began).Seconds(), name, e.Type, e.Text())
+	return node
 }
 
 // await waits for an event since the step began.
@@ -199,7 +230,7 @@ func (c *cluster) await(ctx context.Context, w want) (healer.Event, error) {
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return healer.Event{}, fmt.Errorf("no event %q on %s: %w", w.event, w.node, ctx.Err())
+			return healer.Event{}, fmt.Errorf("no event %q on %s: %w", w.event, nameOf(w.node), ctx.Err())
 		}
 	}
 }
@@ -214,21 +245,4 @@ func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.out.Write(p)
-}
-
-// stage stands where the fakes expect a test.
-type stage struct{ cleanups []func() }
-
-type stageFailure struct{ error }
-
-func (s *stage) Helper()          {}
-func (s *stage) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
-func (s *stage) Fatalf(format string, args ...any) {
-	panic(stageFailure{fmt.Errorf(format, args...)})
-}
-
-func (s *stage) close() {
-	for i := len(s.cleanups) - 1; i >= 0; i-- {
-		s.cleanups[i]()
-	}
 }

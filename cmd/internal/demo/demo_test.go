@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -15,6 +16,9 @@ func TestDemo(t *testing.T) {
 	t.Log("\n" + out.String())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if last := fmt.Sprintf("All %d faults ended as they should.\n", len(steps())); !strings.HasSuffix(out.String(), last) {
+		t.Errorf("the last line is not %q", last)
 	}
 	if n := strings.Count(out.String(), "\n  ok "); n != len(steps()) {
 		t.Errorf("%d steps in the summary, want %d", n, len(steps()))

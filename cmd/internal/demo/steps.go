@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -23,15 +24,19 @@ type step struct {
 	then []want
 }
 
-// want is an event that must come.
+// want is an event that must come. Empty facts match any.
 type want struct {
-	node  string
-	event healer.EventType
-	text  string // part of its text
+	node     string // empty is the cluster itself
+	event    healer.EventType
+	rule     healer.Rule
+	cause    healer.Cause
+	from, to string
 }
 
 func (w want) matches(e healer.Event) bool {
-	return e.Node == w.node && e.Type == w.event && strings.Contains(e.Text(), w.text)
+	return e.Node == w.node && e.Type == w.event &&
+		(w.rule == "" || e.Rule == w.rule) && (w.cause == "" || e.Cause == w.cause) &&
+		(w.from == "" || e.From == w.from) && (w.to == "" || e.To == w.to)
 }
 
 // steps are the faults, in the order of the documentation.
@@ -40,43 +45,43 @@ func steps() []step {
 		{
 			title:  "M1: the server process dies (it has a restart command)",
 			do:     func(c *cluster) { c.m1.Break(nodetest.Down) },
-			wants:  []want{{"M2", healer.EventFailover, "from M1"}, {"M1", healer.EventHealed, "server down"}},
+			wants:  []want{{node: "M2", event: healer.EventFailover, from: "M1"}, {node: "M1", event: healer.EventHealed, cause: healer.CauseServerDown}},
 			ending: "restarted, loaded, verified",
 		},
 		{
 			title:  "M1: the server accepts connections and answers nothing",
 			do:     func(c *cluster) { c.m1.Break(nodetest.Hang) },
-			wants:  []want{{"M1", healer.EventDraining, "server hung"}, {"M1", healer.EventHealed, ""}},
+			wants:  []want{{node: "M1", event: healer.EventDraining, cause: healer.CauseServerHung}, {node: "M1", event: healer.EventHealed}},
 			ending: "restarted, loaded, verified",
 		},
 		{
 			title:  "M2: the model drops out of memory",
 			do:     func(c *cluster) { c.m2.Drop() },
-			wants:  []want{{"M2", healer.EventHealed, "model missing"}},
+			wants:  []want{{node: "M2", event: healer.EventHealed, cause: healer.CauseModelMissing}},
 			ending: "loaded again",
 		},
 		{
 			title:  "M2: the runner is wedged: every list is healthy, no question is answered",
 			do:     func(c *cluster) { c.m2.HangInstances() },
-			wants:  []want{{"M2", healer.EventDraining, "wedged"}, {"M2", healer.EventHealed, ""}},
+			wants:  []want{{node: "M2", event: healer.EventDraining, cause: healer.CauseWedged}, {node: "M2", event: healer.EventHealed}},
 			ending: "found by the canary, unloaded and loaded",
 		},
 		{
 			title:  "OL1: the runner crashed: questions end in an error",
 			do:     func(c *cluster) { c.ol1.Break(nodetest.Crashed) },
-			wants:  []want{{"OL1", healer.EventHealed, ""}},
+			wants:  []want{{node: "OL1", event: healer.EventHealed}},
 			ending: "unloaded and loaded",
 		},
 		{
 			title:  "M3: somebody loaded another model",
 			do:     func(c *cluster) { c.m3.Replace(other) },
-			wants:  []want{{"M3", healer.EventHealed, "drift"}},
+			wants:  []want{{node: "M3", event: healer.EventHealed, cause: healer.CauseDrift}},
 			ending: "the wanted model restored",
 		},
 		{
 			title:  "M3: the model is loaded twice, and eats twice the memory",
 			do:     func(c *cluster) { c.m3.AddInstance(qwen) },
-			wants:  []want{{"M3", healer.EventRepair, "2 instances"}},
+			wants:  []want{{node: "M3", event: healer.EventRepair, rule: healer.RuleTrim}},
 			ending: "second instance unloaded, without leaving the route",
 		},
 		{
@@ -85,7 +90,7 @@ func steps() []step {
 				c.m2.BreakWith(nodetest.LoadFails, nodetest.Detail{Times: 2})
 				c.m2.Drop()
 			},
-			wants:  []want{{"M2", healer.EventRepair, "repair failed"}, {"M2", healer.EventHealed, ""}},
+			wants:  []want{{node: "M2", event: healer.EventRepair, rule: healer.RuleRepairFailed}, {node: "M2", event: healer.EventHealed}},
 			ending: "tried again with growing pauses",
 		},
 		{
@@ -97,16 +102,16 @@ func steps() []step {
 				)
 				c.ol1.Drop()
 			},
-			wants:  []want{{"OL1", healer.EventRollback, llamaV1}, {"OL1", healer.EventHealed, "going back to " + llamaV1}},
+			wants:  []want{{node: "OL1", event: healer.EventRollback, to: llamaV1}, {node: "OL1", event: healer.EventHealed, rule: healer.RuleHealedByBack, to: llamaV1}},
 			ending: "reloaded twice, then rolled back to the last known good file",
 		},
 		{
 			title:  "M3: the key is wrong",
 			do:     func(c *cluster) { c.m3.Break(nodetest.Unauthorized) },
-			wants:  []want{{"M3", healer.EventMisconfigured, "api_key"}},
+			wants:  []want{{node: "M3", event: healer.EventMisconfigured}},
 			ending: "told as what it is, not repaired; back when the key is right",
 			undo:   func(c *cluster) { c.m3.Mend(nodetest.Unauthorized) },
-			then:   []want{{"M3", healer.EventHealed, ""}},
+			then:   []want{{node: "M3", event: healer.EventHealed}},
 		},
 		{
 			title: "M3: the model was deleted from the disk",
@@ -114,80 +119,91 @@ func steps() []step {
 				c.m3.SetModels(nodetest.Model{Name: other})
 				c.m3.Drop()
 			},
-			wants:  []want{{"M3", healer.EventOffline, "not on the node's disk"}},
+			wants:  []want{{node: "M3", event: healer.EventOffline, rule: healer.RuleFutile}},
 			ending: "offline and told once, the others serve; back when it is downloaded",
 			undo:   func(c *cluster) { c.m3.SetModels(nodetest.Model{Name: qwen}, nodetest.Model{Name: other}) },
-			then:   []want{{"M3", healer.EventHealed, ""}},
+			then:   []want{{node: "M3", event: healer.EventHealed}},
 		},
 		{
 			title:  "M1: a tournament takes the node's lease",
 			do:     func(c *cluster) { c.lease() },
-			wants:  []want{{"M1", healer.EventMaintenance, "hands off"}, {"M1", healer.EventMaintenance, "free again"}, {"M1", healer.EventHealthy, ""}},
+			wants:  []want{{node: "M1", event: healer.EventMaintenance, rule: healer.RuleLeased}, {node: "M1", event: healer.EventMaintenance, rule: healer.RuleLeaseFree}, {node: "M1", event: healer.EventHealthy}},
 			ending: "left alone, and taken back when the lease was free",
 		},
 		{
 			title: "All four servers are cut off, M2 comes back first",
 			do: func(c *cluster) {
-				for _, s := range c.all() {
+				c.noRestart.Store(true) // else M1 would be back first
+				for _, s := range c.servers {
 					s.BreakWith(nodetest.Status500, nodetest.Detail{Text: "out of order"})
 				}
 			},
-			wants:  []want{{"", healer.EventCritical, "no node serves"}},
+			wants:  []want{{event: healer.EventCritical, rule: healer.RuleNoneServes}},
 			ending: "critical alert; service resumed with the first that returned",
 			undo:   func(c *cluster) { c.m2.Mend() },
-			then:   []want{{"", healer.EventRecovered, "M2 takes the traffic"}},
+			then:   []want{{event: healer.EventRecovered, rule: healer.RuleServiceBack, to: "M2"}},
 		},
 	}
 }
 
-func (c *cluster) all() []*nodetest.Server {
-	return []*nodetest.Server{c.m1.Server, c.m2.Server, c.m3.Server, c.ol1.Server}
-}
+// leaseFor is how long the tournament of a step holds M1's lease.
+const leaseFor = 1500 * time.Millisecond
 
-// lease holds M1's lease for a moment, as a tournament does. Until the healer
-// has let go of the node itself, it is asked for again.
+// lease holds M1's lease for a moment, as a tournament does. While the healer
+// holds it itself, it is asked for again.
 func (c *cluster) lease() {
 	var held nodes.Lease
 	for held == nil {
 		held, _ = c.leases.Acquire(context.Background(), "M1", nodes.Holder{Name: "a tournament"})
 	}
-	time.AfterFunc(1500*time.Millisecond, func() { _ = held.Release() })
+	time.AfterFunc(leaseFor, func() { _ = held.Release() })
 }
 
-// play plays all steps and prints the summary.
-func (c *cluster) play(ctx context.Context) error {
+// summary is how the steps ended.
+type summary struct {
+	lines  []string
+	failed []string
+}
+
+// play plays all steps.
+func (c *cluster) play(ctx context.Context) (summary, error) {
 	fmt.Fprintln(c.out, "Four servers on this machine: M1, M2, M3 speak LM Studio's protocol, OL1 speaks Ollama's.")
 	fmt.Fprintln(c.out, "Times are a hundredth of the defaults: a probe every 0.6 s instead of every 60 s.")
 	fmt.Fprintln(c.out)
-	for _, name := range []string{"M1", "M2", "M3", "OL1"} {
-		if _, err := c.await(ctx, want{name, healer.EventHealthy, ""}); err != nil {
-			return fmt.Errorf("demo: %w", err)
+	for _, name := range nodeNames {
+		if _, err := c.await(ctx, want{node: name, event: healer.EventHealthy}); err != nil {
+			return summary{}, fmt.Errorf("demo: %w", err)
 		}
 	}
 	if err := c.settled(ctx); err != nil {
-		return fmt.Errorf("demo: %w", err)
+		return summary{}, fmt.Errorf("demo: %w", err)
 	}
 	list := steps()
-	var failed []string
-	summary := make([]string, 0, len(list))
+	var all summary
 	for i, s := range list {
 		fmt.Fprintf(c.out, "\n%d/%d  %s\n", i+1, len(list), s.title)
 		took, err := c.playStep(ctx, s)
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return all, context.Cause(ctx)
 		}
 		line := fmt.Sprintf("  ok    %5.1fs  %s\n                 %s", took.Seconds(), s.title, s.ending)
 		if err != nil {
 			line = fmt.Sprintf("  FAILED        %s\n                 %v", s.title, err)
-			failed = append(failed, s.title)
+			all.failed = append(all.failed, s.title)
 		}
-		summary = append(summary, line)
+		all.lines = append(all.lines, line)
 	}
-	fmt.Fprintf(c.out, "\nSummary, after %.0f s\n%s\n", time.Since(c.began).Seconds(), strings.Join(summary, "\n"))
-	if len(failed) > 0 {
-		return fmt.Errorf("demo: %d of %d faults did not end as they should: %s", len(failed), len(list), strings.Join(failed, "; "))
+	return all, nil
+}
+
+// print prints the summary, and returns an error if a fault did not end as
+// announced.
+func (s summary) print(out io.Writer, took time.Duration) error {
+	fmt.Fprintf(out, "\nSummary, after %.0f s\n%s\n", took.Seconds(), strings.Join(s.lines, "\n"))
+	if len(s.failed) > 0 {
+		return fmt.Errorf("demo: %d of %d faults did not end as they should: %s", len(s.failed), len(s.lines), strings.Join(s.failed, "; "))
 	}
-	fmt.Fprintf(c.out, "\nAll %d faults ended as they should.\n", len(list))
+	fmt.Fprintf(out, "\nAll %d faults ended as they should.\n", len(s.lines))
 	return nil
 }
 
