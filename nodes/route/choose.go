@@ -90,14 +90,14 @@ func choose(p Policy, list []candidate, roll float64, s *selection) (int, Reason
 					Node: c.node, InFlight: c.inFlight, Warming: c.share <= roll, Previous: c.previous,
 				})
 			}
-			switch {
-			case len(s.places) > 0:
+			if len(s.places) > 0 {
 				at := p.Select(s.candidates)
 				if at < 0 || at >= len(s.places) {
 					at = 0
 				}
 				return s.places[at], chosen
-			case full:
+			}
+			if full {
 				return -1, AllFull
 			}
 		}
@@ -109,11 +109,12 @@ func choose(p Policy, list []candidate, roll float64, s *selection) (int, Reason
 func unavailable(list []candidate) Reason {
 	why := NoneFits
 	for _, c := range list {
-		switch {
-		case c.fit == Unfit:
-		case !c.serves:
+		if c.fit == Unfit {
+			continue
+		}
+		if !c.serves {
 			why = max(why, NoneServes)
-		case c.tried:
+		} else if c.tried {
 			why = AllTried
 		}
 	}

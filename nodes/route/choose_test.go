@@ -64,6 +64,9 @@ func TestChoose(t *testing.T) {
 		{"of two healed ones the first in order", Fallback{}, []candidate{at(healed), at(healed)}, 0.99, 0, chosen},
 		{"least busy: a healed one with nothing to do waits for its luck", LeastBusy{}, []candidate{at(busy(5)), at(healed)}, 0.5, 0, chosen},
 		{"least busy: and has it", LeastBusy{}, []candidate{at(busy(5)), at(healed)}, 0.1, 1, chosen},
+		{"least busy: a healed one before another that is busier", LeastBusy{}, []candidate{at(healed, busy(2)), at(healed, busy(1))}, 0.9, 1, chosen},
+		{"least busy: one that is not healed later in order", LeastBusy{}, []candidate{at(healed), at(busy(1)), at(healed)}, 0.9, 1, chosen},
+		{"an ejected one that is full is waited for", Fallback{}, []candidate{at(ejected, full), at(ejected, another)}, 0, -1, AllFull},
 		{"nobody is there", Fallback{}, nil, 0, -1, NoneFits},
 		{"nobody has it", Fallback{}, []candidate{at(noModel), at(noModel, out)}, 0, -1, NoneFits},
 		{"who has it doesn't serve", Fallback{}, []candidate{at(out), at(noModel)}, 0, -1, NoneServes},
@@ -95,6 +98,7 @@ func TestShare(t *testing.T) {
 		{"all of it later", now.Add(-time.Minute), time.Minute, 1},
 		{"long ago", now.Add(-24 * time.Hour), time.Minute, 1},
 		{"no slow start", now, NoSlowStart, 1},
+		{"no window", now, 0, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := share(tt.since, now, tt.slow); got != tt.want {

@@ -1,6 +1,10 @@
 package route
 
-import "github.com/turbone/jarvis/nodes"
+import (
+	"cmp"
+
+	"github.com/turbone/jarvis/nodes"
+)
 
 // Auto is the name that stands for the model that a node serves, whichever it
 // is.
@@ -31,29 +35,35 @@ type Served struct {
 // unless strict, the others stand in for them. A name that no node serves or is
 // meant to serve may be on any node's disk, and fits all.
 func PlanFor(name string, list []Served, roles map[string]map[string]string, strict bool) Plan {
-	p := Plan{Fits: make([]Fit, len(list)), Models: make([]string, len(list))}
 	role, isRole := roles[name]
 	known := false
 	for _, s := range list {
 		known = known || s.Node.Same(name, s.Model) || s.Node.Same(name, s.Wanted)
 	}
-	for i, s := range list {
-		switch {
-		case !s.Askable:
-		case name == "" || name == Auto:
-			p.Fits[i], p.Models[i] = Exact, s.Model
-		case isRole:
+	match := func(s Served) (Fit, string) {
+		if !s.Askable {
+			return Unfit, name
+		}
+		if name == "" || name == Auto {
+			return Exact, cmp.Or(s.Model, name)
+		}
+		if isRole {
 			if model, ok := role[s.Node.Name]; ok {
-				p.Fits[i], p.Models[i] = Exact, model
+				return Exact, cmp.Or(model, name)
 			}
-		case !known, s.Node.Same(name, s.Model):
-			p.Fits[i], p.Models[i] = Exact, name
-		case !strict && s.Model != "":
-			p.Fits[i], p.Models[i] = StandIn, s.Model
+			return Unfit, name
 		}
-		if p.Models[i] == "" {
-			p.Models[i] = name
+		if !known || s.Node.Same(name, s.Model) {
+			return Exact, name
 		}
+		if !strict && s.Model != "" {
+			return StandIn, s.Model
+		}
+		return Unfit, name
+	}
+	p := Plan{Fits: make([]Fit, len(list)), Models: make([]string, len(list))}
+	for i, s := range list {
+		p.Fits[i], p.Models[i] = match(s)
 	}
 	return p
 }

@@ -2,8 +2,8 @@ package metrics
 
 import "sync"
 
-// cache keeps what is slow to look up by its labels. The zero value with make
-// is ready. Safe for concurrent use.
+// cache maps labels to metrics, because the lookup in a vector is slow. The zero
+// value with make set is ready. Safe for concurrent use.
 type cache[K comparable, V any] struct {
 	make func(K) V
 
@@ -31,26 +31,28 @@ func (c *cache[K, V]) get(key K) V {
 	return v
 }
 
-// names bounds how many different names there are. Safe for concurrent use.
+// names is a bounded set of names. The zero value is ready. Safe for concurrent
+// use.
 type names struct {
 	mu   sync.RWMutex
 	seen map[string]struct{}
 }
 
-// longestName is the longest name that is kept, in bytes.
-const longestName = 256
+// maxName is the greatest length in bytes of a name in the set.
+const maxName = 256
 
-// bounded returns the name, or [Other] where there are too many.
+// bounded adds a name to the set and returns it, or [Other] if the set is full or
+// the name too long.
 func (n *names) bounded(name string) string {
 	switch {
 	case name == "":
 		return ""
-	case len(name) > longestName:
+	case len(name) > maxName:
 		return Other
 	}
 	n.mu.RLock()
 	_, ok := n.seen[name]
-	full := len(n.seen) >= mostNames
+	full := len(n.seen) >= maxNames
 	n.mu.RUnlock()
 	switch {
 	case ok:
@@ -61,7 +63,7 @@ func (n *names) bounded(name string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, ok := n.seen[name]; !ok {
-		if len(n.seen) >= mostNames {
+		if len(n.seen) >= maxNames {
 			return Other
 		}
 		if n.seen == nil {

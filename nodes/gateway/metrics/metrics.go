@@ -1,5 +1,5 @@
-// Package metrics counts what goes through a [gateway.Gateway] or a
-// [gateway.Transport], for Prometheus.
+// Package metrics exports the requests of a [gateway.Gateway] or a
+// [gateway.Transport] as Prometheus metrics.
 //
 //	registry := prometheus.NewRegistry()
 //	m, err := metrics.New(registry)
@@ -7,8 +7,8 @@
 //	handler, err := gateway.New(table, gateway.Options{Observer: m})
 //	http.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 //
-// Names that come from outside are bounded: a client that asks for a new model
-// with each request makes no series of its own for it.
+// The number of series is bounded, although names of models come from clients:
+// beyond 200 names, all others are counted as [Other].
 package metrics
 
 import (
@@ -24,24 +24,23 @@ import (
 
 const prefix = "jarvis_gateway_"
 
-// The bounds of the histograms, in seconds. A first token takes milliseconds
-// from a warm cache and minutes behind a long prompt; an answer up to the time
-// that a reasoning model thinks.
+// The buckets of the histograms, in seconds. A first token takes milliseconds
+// with a warm cache and minutes with a long prompt. An answer may take as long as
+// a model reasons.
 var (
 	queueBuckets = []float64{0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60}
 	firstBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 20, 40, 60, 120}
 	totalBuckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600}
 )
 
-// mostNames is how many models, and how many clients, get series of their own;
-// the rest is counted together, as [Other].
-const mostNames = 200
+// maxNames is the greatest number of models, and of clients, with series of their
+// own.
+const maxNames = 200
 
-// Other is the name of all models, or clients, beyond the first 200.
+// Other is the label of all models, or clients, beyond the first 200.
 const Other = "other"
 
-// Metrics counts requests. It implements [gateway.Observer]. Safe for concurrent
-// use.
+// Metrics is a [gateway.Observer] that counts requests. Safe for concurrent use.
 type Metrics struct {
 	attempts, moves, resumed, restarted, broken, left prometheus.Counter
 	queue                                             prometheus.Histogram
@@ -69,8 +68,9 @@ type answered struct {
 	prompt, completion prometheus.Counter
 }
 
-// New makes the metrics and registers them. The error is the registerer's, such
-// as that they are there already; nothing is registered then.
+// New returns metrics that are registered with registerer. The error is the
+// registerer's, such as for metrics that exist already; then nothing is
+// registered.
 func New(registerer prometheus.Registerer) (*Metrics, error) {
 	var all []prometheus.Collector
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -124,13 +124,13 @@ func New(registerer prometheus.Registerer) (*Metrics, error) {
 	return m, nil
 }
 
-// valid makes a text a label's value: others than UTF-8 are refused.
+// valid returns text as valid UTF-8, which labels must be.
 func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // Observe implements [gateway.Observer].
 func (m *Metrics) Observe(o gateway.Observation) {
 	r := request{api: o.API, node: o.Node, client: m.clients.bounded(o.Client), status: o.Status}
-	if o.Node != "" { // else the name is only what somebody asked for
+	if o.Node != "" { // else it is only a name from the client
 		r.model = m.models.bounded(o.Model)
 	}
 	m.requests.get(r).Inc()
@@ -154,16 +154,16 @@ func (m *Metrics) Observe(o gateway.Observation) {
 	a := m.answers.get(answer{r.api, r.node, r.model})
 	add(a.prompt, o.PromptTokens)
 	add(a.completion, o.Tokens)
-	if o.Stream && o.FirstToken > 0 { // an answer in one piece begins when it is done
+	if o.Stream && o.FirstToken > 0 { // a response that is not streamed begins at its end
 		a.first.Observe(o.FirstToken.Seconds())
 	}
-	if !o.Left && !o.Broken { // what was cut short says nothing about the time an answer takes
+	if !o.Left && !o.Broken { // a part of an answer says nothing about the time of a whole one
 		a.total.Observe(o.Total.Seconds())
 	}
 }
 
-// add adds a count that a server may have given wrong: a counter panics on one
-// below 0.
+// add adds a count of a server, which may be wrong: a counter panics on a negative
+// one.
 func add(c prometheus.Counter, n int) {
 	if n > 0 {
 		c.Add(float64(n))

@@ -6,18 +6,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Traffic is what goes on now; a [route.Table] knows it.
+// Traffic is the source of the gauges, such as a *[route.Table].
 type Traffic interface {
-	// InFlight is how many requests are under way on a node, Serves whether it
-	// is in the route.
+	// InFlight returns the number of requests in flight on a node.
 	InFlight(node string) int
+	// Serves reports whether a node is in the route.
 	Serves(node string) bool
-	// Queued is how many requests wait for a node.
+	// Queued returns the number of requests that wait for a node.
 	Queued() int
 }
 
-// Watch returns a collector of what goes on among the named nodes, read when
-// the metrics are asked for.
+// Watch returns a collector of gauges for the named nodes. Each collection reads
+// the current values from traffic.
 func Watch(traffic Traffic, names []string) prometheus.Collector {
 	gauge := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(prefix+name, help, labels, nil)
