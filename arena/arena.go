@@ -1,24 +1,25 @@
-// Package arena finds out which model should serve on a node, by tournament.
+// Package arena finds the model that a node should serve, by tournament.
 //
-// A candidate is loaded in the champion's place and both answer the same tasks
-// in one session: the champion first, while it is still loaded, then the
-// candidate, and the champion once more before it would lose its place. The
-// evidence is judged at fixed moments on the way (see [scoring.Plan]), so that
-// a clear case ends early and an equal model is seldom crowned.
+// A candidate is loaded in the champion's place, and both answer the same tasks
+// in one session: first the champion, which is loaded already, then the
+// candidate, and the champion once more before a promotion. The tests are judged
+// at fixed moments (see [scoring.Plan]), so that a clear case ends early and an
+// equal model is seldom promoted.
 //
 //	a, err := arena.New(arena.Config{History: store, Suite: tasks, Journal: "sessions"})
 //	result, err := a.Hold(ctx, arena.Request{Node: node, Contest: arena.Challenge{Name: "qwen3:14b"}})
 //
-// Three things hold whatever happens. The node's lease is held from before the
-// first change to after the last, so that nobody else works on it. What the
-// node served is noted before anything is unloaded, and is loaded again and
-// asked a question when the tournament ends without a promotion, at whatever
-// point: by this process, by [Arena.Recover] of the next one, or by the healer
-// when the lease is free. And every test is in a journal before the next is
-// asked, so that a tournament that was cut short goes on where it was.
+// An [Organizer] guarantees three things:
+//   - It holds the node's lease from before the first change until after the
+//     last.
+//   - A tournament without a promotion leaves the node with the model that it
+//     served before, loaded and verified. If the process dies, [Arena].Recover of
+//     the next one does that, or the healer once the lease is free.
+//   - Each test is in a journal before the next one is asked, so that an
+//     interrupted tournament can be resumed.
 //
-// What to do next is computed from the journal's content alone (session.go);
-// the rest of the package does it.
+// What to do next is computed from the content of the journal alone (next.go).
+// The rest of the package does it.
 package arena
 
 import (
@@ -29,7 +30,7 @@ import (
 )
 
 // Arena holds tournaments. [New] returns one that holds them on the nodes;
-// arenatest.Arena is a fake for tests.
+// arenatest.Fake is a fake for tests.
 //
 // Its methods are safe for concurrent use. Hold, HoldAll and Resume block until
 // the tournament has ended, and several nodes may have one at the same time.
@@ -73,7 +74,8 @@ type Arena interface {
 // The node serves what it served before, and the session can be resumed.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrNothingToResume: no session on the node was cut short.
+// ErrNothingToResume is wrapped by the error of [Arena].Resume if no tournament on
+// the node was interrupted.
 var ErrNothingToResume = errors.New("nothing to resume")
 
 // ErrChanged is wrapped by the error of [Arena].Resume if the tasks, the

@@ -16,8 +16,8 @@ import (
 // tournaments share it: they ask the same tasks under the same conditions.
 const runType = "arena"
 
-// mostEvidence is how many of the champion's own runs count at most, the
-// latest.
+// mostEvidence is the greatest number of the champion's own runs that count, the
+// latest ones.
 const mostEvidence = 10
 
 // writeHistory writes the session's runs and, after a promotion, the champion.
@@ -137,9 +137,9 @@ func meanFirstToken(tests []scoring.Test) time.Duration {
 	return sum / time.Duration(max(len(list), 1))
 }
 
-// evidence finds the champion's own earlier runs that count: on the same tasks
-// under the same conditions, since it was crowned, without the run that crowned
-// it. With names given, it is those runs.
+// evidence sets the champion's own earlier runs that count: those on the same
+// tasks under the same conditions since it was crowned, without the run that
+// crowned it. With names it sets the runs of these IDs.
 func (a *Organizer) evidence(ctx context.Context, node *nodes.Node, p *progress, names []string) error {
 	runs, err := a.config.History.Runs(ctx)
 	if err != nil {
