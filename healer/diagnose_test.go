@@ -204,19 +204,28 @@ func TestRollbackTarget(t *testing.T) {
 
 // TestPolicyValidate holds that each senseless figure is named.
 func TestPolicyValidate(t *testing.T) {
-	if err := DefaultPolicy().Validate(); err != nil {
-		t.Errorf("the defaults: %v", err)
+	for _, p := range []Policy{{}, DefaultPolicy(), {Grace: Off, Settle: Off, QuestionsEvery: Off}} {
+		if err := p.Validate(); err != nil {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	if diff := cmp.Diff(DefaultPolicy(), Policy{}.filled()); diff != "" {
+		t.Errorf("zero is not the default (-want +got):\n%s", diff)
+	}
+	if p := (Policy{Grace: Off, Settle: Off, QuestionsEvery: Off, Interval: time.Second}).filled(); p.Grace != 0 || p.Settle != 0 || p.QuestionsEvery != 0 || p.Interval != time.Second {
+		t.Errorf("off is %+v", p)
 	}
 	tests := []struct {
 		name string
 		set  func(*Policy)
 		want string
 	}{
-		{"no interval", func(p *Policy) { p.Interval = 0 }, "interval: 0s is not a positive duration"},
-		{"threshold over 1", func(p *Policy) { p.Threshold = 66 }, "mini_benchmark.threshold: 66 is not in 0 to 1"},
-		{"no questions", func(p *Policy) { p.Questions = nil }, "mini_benchmark.questions: none given; a repair could not be verified"},
-		{"a question without an answer", func(p *Policy) { p.Questions = []Question{{Prompt: "2+2"}} }, "mini_benchmark.questions[0]: prompt and expect must both be given"},
-		{"no attempts", func(p *Policy) { p.MaxAttempts = 0 }, "max_attempts: 0 is less than 1"},
+		{"a negative interval", func(p *Policy) { p.Interval = Off }, "Interval: -1ns is not a positive duration"},
+		{"a negative grace", func(p *Policy) { p.Grace = -time.Second }, "Grace: -1s is negative"},
+		{"threshold over 1", func(p *Policy) { p.Threshold = 66 }, "Threshold: 66 is not in 0 to 1"},
+		{"no questions", func(p *Policy) { p.Questions = []Question{} }, "Questions: none given; a repair could not be verified"},
+		{"a question without an answer", func(p *Policy) { p.Questions = []Question{{Prompt: "2+2"}} }, "Questions[0]: prompt and expected answer must both be given"},
+		{"no attempts", func(p *Policy) { p.MaxAttempts = -1 }, "MaxAttempts: -1 is less than 1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

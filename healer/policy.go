@@ -7,49 +7,57 @@ import (
 	"github.com/turbone/jarvis/scoring/grade"
 )
 
-// Policy holds every figure of the healer. Start from [DefaultPolicy].
+// Off turns off what a field of [Policy] sets, where its comment says so.
+const Off time.Duration = -1
+
+// Policy holds the figures of the healer. A zero field means its default, that of
+// [DefaultPolicy].
 type Policy struct {
-	// Interval is from one probe of a node to the next.
+	// Interval is the time from the start of one probe of a node to that of the
+	// next.
 	Interval time.Duration
-	// RetryAfter is the pause between a failed check and the one that
-	// confirms it.
+	// RetryAfter is the pause between a failed check and the check that confirms
+	// it.
 	RetryAfter time.Duration
-	// Grace is how long requests under way may take before a repair.
+	// Grace limits how long a repair waits for requests under way; with [Off] it
+	// does not wait.
 	Grace time.Duration
-	// CanaryEvery is how long a node may go without an answer before it is
-	// asked for one. CanaryTimeout bounds the wait for its first token.
+	// CanaryEvery is the time without an answer after which a node is asked for
+	// one token. CanaryTimeout limits the wait for that token.
 	CanaryEvery, CanaryTimeout time.Duration
-	// Questions are the mini-benchmark, Threshold the share of right answers,
-	// 0 to 1, that passes.
+	// Questions are the mini-benchmark. Threshold is the share of right answers,
+	// above 0 to 1, with which a node passes it.
 	Questions []Question
 	Threshold float64
-	// QuestionTimeout bounds one question of the mini-benchmark.
+	// QuestionTimeout limits the answer to one question of the mini-benchmark.
 	QuestionTimeout time.Duration
-	// QuestionsEvery is how often a node in service is asked them, beside
-	// after every repair and whenever its model's file changes; 0 is never.
+	// QuestionsEvery is the time after which a node in service is asked the
+	// mini-benchmark again; with [Off] only after repairs and when its model's
+	// file changes.
 	QuestionsEvery time.Duration
-	// MaxAttempts is how many repairs an incident gets before the node is
+	// MaxAttempts is the number of repairs in one incident before the node is
 	// given up on for the time being.
 	MaxAttempts int
-	// MaxRepairs is how many nodes may be under repair at once; 0 is one of
-	// every three, at least one.
+	// MaxRepairs is the number of nodes that may be under repair at once. The
+	// default is one of every three, and at least one.
 	MaxRepairs int
 	// BackoffInitial is the pause after the first failed repair. Each later
-	// one is twice as long, up to BackoffMax.
+	// pause is twice as long, up to BackoffMax.
 	BackoffInitial, BackoffMax time.Duration
 	// Settle is how long a verified node must stay healthy until its model is
-	// the last known good, and its failed repairs are forgotten.
+	// the last known good and its failed repairs are forgotten; with [Off] it
+	// need not.
 	Settle time.Duration
 	// RestartWait is how long a restarted server may take to answer. Servers
-	// that load their model before they listen take minutes; a second restart
-	// would begin that anew.
+	// that load their model before they listen take minutes, and a second
+	// restart would begin that again.
 	RestartWait time.Duration
-	// BusyLimit is how long a server may say that it is busy, without one
-	// token seen, until it is taken for wedged: a queue that is full of
-	// requests that hang says busy, too.
+	// BusyLimit is how long a server may say that it is busy, without a token
+	// seen, until it counts as wedged: a queue full of requests that hang says
+	// busy, too.
 	BusyLimit time.Duration
-	// AdoptDrift keeps another model that somebody loaded, instead of
-	// restoring the wanted one.
+	// AdoptDrift keeps another model that somebody loaded, instead of restoring
+	// the wanted one.
 	AdoptDrift bool
 }
 
@@ -93,40 +101,99 @@ func DefaultQuestions() []Question {
 	}
 }
 
-// Validate returns an error that names the first figure that makes no sense.
+// PolicyError is a figure of a [Policy] that makes no sense.
+type PolicyError struct {
+	// Field is the name of the field: "Interval", "Questions[0].Expect".
+	Field string
+	// Problem says what is wrong with it.
+	Problem string
+	// Err is the cause, nil for none.
+	Err error
+}
+
+// Error implements error.
+func (e *PolicyError) Error() string { return e.Field + ": " + e.Problem }
+
+// Unwrap returns Err.
+func (e *PolicyError) Unwrap() error { return e.Err }
+
+// filled returns the policy with the default in every field that is zero, and
+// with zero in every field that is [Off].
+func (p Policy) filled() Policy {
+	d := DefaultPolicy()
+	for _, f := range []struct{ to, from *time.Duration }{
+		{&p.Interval, &d.Interval}, {&p.RetryAfter, &d.RetryAfter}, {&p.Grace, &d.Grace},
+		{&p.CanaryEvery, &d.CanaryEvery}, {&p.CanaryTimeout, &d.CanaryTimeout},
+		{&p.QuestionTimeout, &d.QuestionTimeout}, {&p.QuestionsEvery, &d.QuestionsEvery},
+		{&p.BackoffInitial, &d.BackoffInitial}, {&p.BackoffMax, &d.BackoffMax},
+		{&p.Settle, &d.Settle}, {&p.RestartWait, &d.RestartWait}, {&p.BusyLimit, &d.BusyLimit},
+	} {
+		if *f.to == 0 {
+			*f.to = *f.from
+		}
+	}
+	for _, f := range []*time.Duration{&p.Grace, &p.QuestionsEvery, &p.Settle} {
+		if *f == Off {
+			*f = 0
+		}
+	}
+	if p.Questions == nil {
+		p.Questions = d.Questions
+	}
+	if p.Threshold == 0 {
+		p.Threshold = d.Threshold
+	}
+	if p.MaxAttempts == 0 {
+		p.MaxAttempts = d.MaxAttempts
+	}
+	return p
+}
+
+// Validate returns a [*PolicyError] for the first figure that makes no sense.
 func (p Policy) Validate() error {
+	p = p.filled()
+	bad := func(field, format string, args ...any) error {
+		return &PolicyError{Field: field, Problem: fmt.Sprintf(format, args...)}
+	}
 	for _, d := range []struct {
 		name string
 		d    time.Duration
 	}{
-		{"interval", p.Interval}, {"retry_after", p.RetryAfter},
-		{"canary.every", p.CanaryEvery}, {"canary.timeout", p.CanaryTimeout},
-		{"mini_benchmark.timeout", p.QuestionTimeout},
-		{"backoff.initial", p.BackoffInitial}, {"backoff.max", p.BackoffMax},
-		{"restart_wait", p.RestartWait}, {"busy_limit", p.BusyLimit},
+		{"Interval", p.Interval}, {"RetryAfter", p.RetryAfter},
+		{"CanaryEvery", p.CanaryEvery}, {"CanaryTimeout", p.CanaryTimeout},
+		{"QuestionTimeout", p.QuestionTimeout},
+		{"BackoffInitial", p.BackoffInitial}, {"BackoffMax", p.BackoffMax},
+		{"RestartWait", p.RestartWait}, {"BusyLimit", p.BusyLimit},
 	} {
 		if d.d <= 0 {
-			return fmt.Errorf("%s: %s is not a positive duration", d.name, d.d)
+			return bad(d.name, "%s is not a positive duration", d.d)
+		}
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{{"Grace", p.Grace}, {"Settle", p.Settle}, {"QuestionsEvery", p.QuestionsEvery}} {
+		if d.d < 0 {
+			return bad(d.name, "%s is negative", d.d)
 		}
 	}
 	switch {
-	case p.Grace < 0 || p.Settle < 0 || p.QuestionsEvery < 0:
-		return fmt.Errorf("grace, settle and mini_benchmark.every must not be negative")
 	case p.Threshold <= 0 || p.Threshold > 1:
-		return fmt.Errorf("mini_benchmark.threshold: %v is not in 0 to 1", p.Threshold)
+		return bad("Threshold", "%v is not in 0 to 1", p.Threshold)
 	case len(p.Questions) == 0:
-		return fmt.Errorf("mini_benchmark.questions: none given; a repair could not be verified")
+		return bad("Questions", "none given; a repair could not be verified")
 	case p.MaxAttempts < 1:
-		return fmt.Errorf("max_attempts: %d is less than 1", p.MaxAttempts)
+		return bad("MaxAttempts", "%d is less than 1", p.MaxAttempts)
 	case p.MaxRepairs < 0:
-		return fmt.Errorf("max_repairs: %d is negative", p.MaxRepairs)
+		return bad("MaxRepairs", "%d is negative", p.MaxRepairs)
 	}
 	for i, q := range p.Questions {
+		field := fmt.Sprintf("Questions[%d]", i)
 		if q.Prompt == "" || q.Expect == "" {
-			return fmt.Errorf("mini_benchmark.questions[%d]: prompt and expect must both be given", i)
+			return bad(field, "prompt and expected answer must both be given")
 		}
 		if _, err := grade.Expect(q.Expect); err != nil {
-			return fmt.Errorf("mini_benchmark.questions[%d].expect: %w", i, err)
+			return &PolicyError{Field: field + ".Expect", Problem: err.Error(), Err: err}
 		}
 	}
 	return nil

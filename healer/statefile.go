@@ -11,8 +11,8 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// ErrNoState: no state is kept, so that nothing can be remembered.
-var ErrNoState = errors.New("no state is kept; name a file as healer.state")
+// ErrNoState means that no state is kept, so that nothing can be remembered.
+var ErrNoState = errors.New("no state is kept")
 
 // DefaultWatch is how many real answers a promoted model is watched for.
 const DefaultWatch = 20
@@ -143,11 +143,11 @@ func (f *StateFile) load(ctx context.Context) (map[string]persisted, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("state file: %w; correct healer.state or the file's permissions", err)
+		return nil, fmt.Errorf("state file: %w; check its path and permissions", err)
 	}
 	list, err := parseState(content)
 	if err != nil {
-		return nil, fmt.Errorf("the state file is unreadable: %w; start jarvis-heal, which sets it aside", err)
+		return nil, fmt.Errorf("the state file is unreadable: %w; a healer that starts sets it aside", err)
 	}
 	return list, nil
 }

@@ -62,14 +62,14 @@ func (f file) lock(ctx context.Context) (func() error, error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("state file: another process has held %s for %s; end it", lock.Path(), writeLimit)
 	}
-	return nil, fmt.Errorf("state file: %w; correct healer.state or the folder's permissions", err)
+	return nil, fmt.Errorf("state file: %w; check its path and the folder's permissions", err)
 }
 
 func (f file) read() ([]byte, error) { return os.ReadFile(f.path) }
 
 func (f file) write(content []byte) error {
 	if err := atomicwriter.WriteFile(f.path, content, 0o600); err != nil {
-		return fmt.Errorf("state file: %w; correct healer.state or the folder's permissions", err)
+		return fmt.Errorf("state file: %w; check its path and the folder's permissions", err)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (s *store) load(now time.Time) (nodes map[string]persisted, warning string,
 		return nil, "", nil
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("state file: %w; correct healer.state or the file's permissions", err)
+		return nil, "", fmt.Errorf("state file: %w; check its path and permissions", err)
 	}
 	nodes, err = parseState(content)
 	if err != nil {
@@ -199,7 +199,7 @@ func (s *store) refresh() error {
 		return nil // the next write makes it again
 	}
 	if err != nil {
-		return fmt.Errorf("state file: %w; correct the file's permissions", err)
+		return fmt.Errorf("state file: %w; check its permissions", err)
 	}
 	theirs, err := parseState(content)
 	if err != nil && s.odd {
@@ -259,7 +259,7 @@ func (s *store) save(version uint64, snapshot func() (map[string]persisted, uint
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
-		return "", fmt.Errorf("state file: %w; correct the file's permissions", err)
+		return "", fmt.Errorf("state file: %w; check its permissions", err)
 	default:
 		if theirs, err = parseState(content); err != nil {
 			if warning, err = s.unreadable(err, time.Now()); err != nil {

@@ -117,7 +117,7 @@ func TestManySavesAreFew(t *testing.T) {
 func TestUnwritableStateIsTold(t *testing.T) {
 	s := store{medium: file{filepath.Join(t.TempDir(), "missing", "state.json")}}
 	_, err := s.save(1, func() (map[string]persisted, uint64) { return nil, 1 })
-	if err == nil || !strings.Contains(err.Error(), "correct healer.state") {
+	if err == nil || !strings.Contains(err.Error(), "check its path") {
 		t.Errorf("save = %v", err)
 	}
 }

@@ -3,7 +3,6 @@ package healer
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -20,7 +19,7 @@ type Config struct {
 	// Fallback names the nodes in the order in which they take the traffic;
 	// nodes that it leaves out come last. Nil is the set's order.
 	Fallback []string
-	// Policy holds the figures; the zero value means [DefaultPolicy].
+	// Policy holds the figures; a zero field means its default.
 	Policy Policy
 	// StateFile survives a restart; "" keeps nothing.
 	StateFile string
@@ -81,12 +80,10 @@ func newHealer(c Config, m medium) (*Watchdog, error) {
 	if c.Nodes == nil || c.Nodes.Len() == 0 {
 		return nil, fmt.Errorf("healer: no nodes given")
 	}
-	if reflect.DeepEqual(c.Policy, Policy{}) {
-		c.Policy = DefaultPolicy()
-	}
 	if err := c.Policy.Validate(); err != nil {
-		return nil, fmt.Errorf("healer: %w", err)
+		return nil, fmt.Errorf("healer: policy: %w", err)
 	}
+	c.Policy = c.Policy.filled()
 	order, err := fallbackOrder(c.Nodes, c.Fallback)
 	if err != nil {
 		return nil, fmt.Errorf("healer: %w", err)

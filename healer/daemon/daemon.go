@@ -214,8 +214,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	if d.gateway != nil {
 		grace := d.config.Healer.Policy.Grace
-		if grace == 0 {
+		switch grace {
+		case 0:
 			grace = healer.DefaultPolicy().Grace
+		case healer.Off:
+			grace = 0
 		}
 		helpers.Go(func() { gatewayErr = d.gateway.serve(ctx, grace) })
 	}

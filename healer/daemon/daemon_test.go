@@ -65,7 +65,7 @@ func TestRefused(t *testing.T) {
 		{"figures make no sense", func(c *Config) {
 			c.Healer.Policy = healer.DefaultPolicy()
 			c.Healer.Policy.Threshold = 7
-		}, "", "threshold"},
+		}, "", "Threshold"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			good := watching(t)

@@ -129,7 +129,7 @@ func TestDaemonTellsARegression(t *testing.T) {
 		}
 	}
 	log, err := os.ReadFile(c.Log.Path)
-	if err != nil || strings.Count(string(log), "[REGRESSION] M1 score 7.0") != 1 {
+	if err != nil || strings.Count(string(log), "[REGRESSION] score 7.0") != 1 {
 		t.Errorf("log: %s, %v", log, err)
 	}
 }

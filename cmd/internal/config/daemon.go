@@ -14,7 +14,7 @@ func (c *Config) Daemon() (daemon.Config, error) {
 	}
 	return daemon.Config{
 		Healer: healer.Config{
-			Nodes: set, Fallback: c.Fallback, Policy: c.Healer.Policy, StateFile: c.Healer.State,
+			Nodes: set, Fallback: c.Fallback, Policy: c.Healer.policy(), StateFile: c.Healer.State,
 			OnRegression: c.Arena.OnRegression,
 		},
 		Log:    daemon.Log{Path: c.Healer.Log, MaxSize: c.Healer.LogMaxSize},

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/healer"
@@ -51,10 +53,45 @@ func (r *reader) healer(v value, h *Healer) {
 	r.listen(m, h)
 	if len(r.mistakes) == before {
 		// Anything the checks above don't know of.
-		if err := p.Validate(); err != nil {
+		var figure *healer.PolicyError
+		switch err := p.Validate(); {
+		case errors.As(err, &figure):
+			m.mistake(policyKey(figure.Field)+": "+figure.Problem, "correct the figure")
+		case err != nil:
 			m.mistake(err.Error(), "correct the figure")
 		}
 	}
+}
+
+// policyKey returns the key of a field of [healer.Policy].
+func policyKey(field string) string {
+	name, index, indexed := strings.Cut(field, "[")
+	keys := map[string]string{
+		"Interval": "interval", "RetryAfter": "retry_after", "Grace": "grace", "Settle": "settle",
+		"CanaryEvery": "canary.every", "CanaryTimeout": "canary.timeout",
+		"Questions": "mini_benchmark.questions", "Threshold": "mini_benchmark.threshold",
+		"QuestionTimeout": "mini_benchmark.timeout", "QuestionsEvery": "mini_benchmark.every",
+		"MaxAttempts": "max_attempts", "MaxRepairs": "max_repairs",
+		"BackoffInitial": "backoff.initial", "BackoffMax": "backoff.max",
+		"RestartWait": "restart_wait", "BusyLimit": "busy_limit",
+	}
+	key := keys[name]
+	if indexed {
+		key += "[" + strings.Replace(index, ".Expect", ".expect", 1)
+	}
+	return key
+}
+
+// policy returns the figures as the healer takes them, where zero is the default
+// and not none.
+func (h Healer) policy() healer.Policy {
+	p := h.Policy
+	for _, d := range []*time.Duration{&p.Grace, &p.Settle, &p.QuestionsEvery} {
+		if *d == 0 {
+			*d = healer.Off
+		}
+	}
+	return p
 }
 
 type durationKey struct {
