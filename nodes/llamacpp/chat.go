@@ -9,10 +9,9 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Chat asks one question. A router loads a model that is not loaded, unless
-// OnlyLoaded is set. A server with one model answers for whatever name it is
-// asked; with OnlyLoaded, another name than its model's is
-// [nodes.ModelNotFound].
+// Chat implements [nodes.Backend]. A router loads a model that is not loaded,
+// unless OnlyLoaded is set. A server with one model answers requests for any
+// name; with OnlyLoaded, another name than its model's is [nodes.ModelNotFound].
 func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatReply, error) {
 	chat := b.chat
 	if req.OnlyLoaded {
@@ -21,8 +20,8 @@ func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatRe
 			return nodes.ChatReply{}, err
 		}
 		if router {
-			// Between the list and the question it may be unloaded: then the
-			// router refuses, instead of loading it.
+			// If the model is unloaded between the list and the question, the
+			// router refuses the question, and does not load the model.
 			chat = chat.Query(url.Values{"autoload": {"false"}})
 		}
 	}
@@ -32,8 +31,7 @@ func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatRe
 	return chat.Chat(ctx, req, req.Model)
 }
 
-// inMemory is nil for a model that is ready to answer. router tells the
-// server's kind.
+// inMemory returns an error unless the model is ready to answer.
 func (b *Backend) inMemory(ctx context.Context, name string) (router bool, err error) {
 	const action = "chat"
 	p, err := b.props(ctx, action)
@@ -56,14 +54,14 @@ func (b *Backend) inMemory(ctx context.Context, name string) (router bool, err e
 	return p.router(), nil
 }
 
-// slot is one of GET /slots.
+// slot is an entry of GET /slots.
 type slot struct {
 	Processing bool `json:"is_processing"`
 }
 
-// InFlight returns how many slots are at work, on a router those of every
-// loaded model. A server started with --no-slots does not tell: that is
-// [nodes.ReadOnly].
+// InFlight implements [nodes.BusyReporter]. It counts the slots that are processing
+// a request, on a router those of all loaded models. A server started with
+// --no-slots is [nodes.ReadOnly].
 func (b *Backend) InFlight(ctx context.Context) (int, error) {
 	const action = "slots"
 	p, err := b.props(ctx, action)

@@ -9,11 +9,11 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// progress is how far a download is: bytes for each file, by its address.
-// Builds differ in the shape; what is no such object counts as unknown.
+// progress is the progress of a download: the bytes of each file, by its address.
+// Builds differ in its shape. Any other shape is read as unknown.
 type progress struct{ done, total int64 }
 
-// UnmarshalJSON adds the files up.
+// UnmarshalJSON adds up the bytes of the files.
 func (p *progress) UnmarshalJSON(b []byte) error {
 	type file struct {
 		Downloaded int64 `json:"downloaded"`
@@ -27,7 +27,7 @@ func (p *progress) UnmarshalJSON(b []byte) error {
 	}
 	var files map[string]json.RawMessage
 	if json.Unmarshal(b, &files) != nil {
-		return nil // a list, a number: no progress known
+		return nil // a list or a number: unknown
 	}
 	for _, raw := range files {
 		var f file
@@ -39,10 +39,9 @@ func (p *progress) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Download makes a router fetch "user/repo:QUANT" from Hugging Face, and
-// blocks until it is there. When ctx ends the router goes on fetching. A model
-// that is there already is no error; one that can't be fetched is
-// [nodes.ModelNotFound].
+// Download implements [nodes.Downloader]: a router downloads "user/repo:QUANT" from
+// Hugging Face. If ctx ends, the router goes on. A model that is on disk already
+// is no error. One that can't be downloaded is [nodes.ModelNotFound].
 func (b *Backend) Download(ctx context.Context, name string, report func(nodes.Progress)) error {
 	const action = "download"
 	if err := b.writable(ctx, action); err != nil {
@@ -72,7 +71,7 @@ func (b *Backend) Download(ctx context.Context, name string, report func(nodes.P
 	case err != nil:
 		return err
 	case last == nil, last.Status.Failed:
-		// The router says no more than this; a download that fails is dropped.
+		// The router drops a download that fails, and gives no reason.
 		return b.wire.Fail(action, nodes.ModelNotFound, fmt.Sprintf("the download of %s ended without it", name))
 	}
 	if report != nil {

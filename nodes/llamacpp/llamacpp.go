@@ -1,14 +1,14 @@
-// Package llamacpp is the backend for llama.cpp's llama-server.
+// Package llamacpp is the client of llama.cpp's llama-server.
 //
-// The server comes in two kinds, told apart by GET /props. Started with a
-// model it serves that one and nothing else: it is read-only. Started without
-// one it is a router that keeps a process for each model: it lists, loads,
-// unloads and downloads. A router answers a load before the model is loaded
-// and an unload before it is gone; [Backend.Load] waits, and the list is the
-// only truth.
+// The server has two modes, told apart by GET /props. If it was started with a
+// model, it serves that model only, and is read-only. If it was started without
+// one, it is a router with a process for each model, which it lists, loads,
+// unloads and downloads. A router answers a load before the model is loaded, and
+// an unload before the model is gone. [Backend.Load] waits; only the list shows
+// the state.
 //
-// A model that the server put to sleep for idleness counts as not loaded: set
-// the node to load on demand if it is started so.
+// A model that the idle server put to sleep counts as not loaded. Such a server
+// needs [nodes.Node.OnDemand].
 package llamacpp
 
 import (
@@ -25,17 +25,17 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// LoadKeys names the load settings that the engine accepts: none. A router
-// takes them from its own presets file and command line.
+// LoadKeys returns the names of the load settings, which is none: a router takes
+// them from its presets file and command line.
 func LoadKeys() []string { return nil }
 
-// Backend is one server. Safe for concurrent use.
+// Backend is the client of one llama-server. It is safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
 	chat *openaichat.Client
 
 	mu      sync.Mutex
-	aliases map[string]string // of the last list: other names to ids
+	aliases map[string]string // other names to IDs, from the last list
 }
 
 var (
@@ -47,7 +47,7 @@ var (
 	_ nodes.Downloader      = (*Backend)(nil)
 )
 
-// New checks the configuration. It asks the server nothing.
+// New returns the client of a server. It checks the address and makes no request.
 func New(c nodes.Connection) (*Backend, error) {
 	w, err := wire.New(c, classify)
 	if err != nil {
@@ -56,7 +56,7 @@ func New(c nodes.Connection) (*Backend, error) {
 	return &Backend{wire: w, chat: openaichat.New(w, "/v1")}, nil
 }
 
-// props is GET /props, as far as it tells the two kinds apart.
+// props is the answer to GET /props, as far as it is used.
 type props struct {
 	Role       string `json:"role"`
 	BuildInfo  string `json:"build_info"`
@@ -70,7 +70,7 @@ type props struct {
 
 func (p props) router() bool { return p.Role == "router" }
 
-// model is one of GET /models: on a router with its status, else without.
+// model is an entry of GET /models. Only a router's have a status.
 type model struct {
 	ID      string   `json:"id"`
 	Aliases []string `json:"aliases"`
@@ -105,7 +105,7 @@ type status struct {
 	Progress progress `json:"progress"`
 }
 
-// Probe asks for the server's kind and its list of models.
+// Probe implements [nodes.Backend].
 func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	began := time.Now()
 	p, err := b.props(ctx, "probe")
@@ -144,7 +144,7 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	return s, nil
 }
 
-// props asks what kind of server it is.
+// props returns the server's properties, which show its mode.
 func (b *Backend) props(ctx context.Context, action string) (props, error) {
 	var p props
 	err := b.wire.JSON(ctx, action, http.MethodGet, "/props", nil, &p)
@@ -162,7 +162,7 @@ func (b *Backend) props(ctx context.Context, action string) (props, error) {
 	return p, nil
 }
 
-// list asks for the models, and learns their other names.
+// list returns the models and records their aliases.
 func (b *Backend) list(ctx context.Context, action string, router bool) ([]model, error) {
 	var list struct {
 		Data *[]model `json:"data"`
@@ -192,8 +192,8 @@ func (b *Backend) list(ctx context.Context, action string, router bool) ([]model
 	return *list.Data, nil
 }
 
-// Canonical returns the id of a model that is called by one of its aliases, as
-// far as the last probe listed them.
+// Canonical implements [nodes.Canonicalizer]. It knows the aliases that the last
+// list had.
 func (b *Backend) Canonical(name string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -203,7 +203,7 @@ func (b *Backend) Canonical(name string) string {
 	return name
 }
 
-// find returns the model of that name or alias, nil where there is none.
+// find returns the model with that name or alias, or nil.
 func (b *Backend) find(models []model, name string) *model {
 	name = b.Canonical(name)
 	if i := slices.IndexFunc(models, func(m model) bool { return m.ID == name }); i >= 0 {
@@ -212,13 +212,13 @@ func (b *Backend) find(models []model, name string) *model {
 	return nil
 }
 
-// classify reads llama-server's error answers.
+// classify returns the fault of llama-server's error answers.
 func classify(status int, header http.Header, body []byte) *nodes.Error {
 	text := strings.ToLower(wire.ErrorText(body))
 	raw := strings.ToLower(string(body))
 	switch {
 	case strings.Contains(raw, "proxy error:"):
-		// A router's last words about a model whose process died under it.
+		// A router's text for a model whose process died.
 		return &nodes.Error{Fault: nodes.Crashed}
 	case strings.Contains(text, "unexpected endpoint"):
 		return &nodes.Error{Fault: nodes.WrongEngine}

@@ -13,7 +13,8 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// The list is read so often while a load or a download is under way.
+// The first and the longest pause between two reads of the list, while a load or
+// a download is under way.
 const (
 	pollFirst = 20 * time.Millisecond
 	pollLast  = time.Second
@@ -23,8 +24,8 @@ type success struct {
 	Success bool `json:"success"`
 }
 
-// CheckSettings refuses every load setting: a router takes them from its
-// presets file, not with a load.
+// CheckSettings implements [nodes.SettingsChecker]. It refuses every setting: a
+// router takes them from its presets file, not from a load.
 func (b *Backend) CheckSettings(s nodes.Settings) error {
 	if len(s) == 0 {
 		return nil
@@ -35,8 +36,8 @@ func (b *Backend) CheckSettings(s nodes.Settings) error {
 	return e
 }
 
-// Load asks a router for the model and blocks until it is loaded, its process
-// ended ([nodes.LoadFailed]), or ctx ended; the router then goes on loading. A
+// Load implements [nodes.Loader]. It blocks until the model is loaded, its process
+// ends ([nodes.LoadFailed]), or ctx ends; then the router goes on loading. A
 // model that is loaded already is no error. A server with one model is
 // [nodes.ReadOnly].
 func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, error) {
@@ -58,7 +59,8 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 		return nodes.Instance{}, e
 	}
 	if found.Status.Value == sleeping {
-		// It runs, so a load is refused, and only a question would wake it.
+		// It runs, so that the router refuses a load, and only a question wakes
+		// it.
 		if err := b.rest(ctx, found.ID); err != nil {
 			return nodes.Instance{}, err
 		}
@@ -89,7 +91,7 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 	return nodes.Instance{ID: last.ID, Model: last.ID, Size: last.size()}, nil
 }
 
-// writable is the error of a server with one model, nil on a router.
+// writable returns an error if the server has one model only.
 func (b *Backend) writable(ctx context.Context, action string) error {
 	p, err := b.props(ctx, action)
 	if err != nil {
@@ -108,8 +110,8 @@ func alreadyRunning(err error) bool {
 	return errors.As(err, &e) && e.Fault == nodes.BadRequest && strings.Contains(e.Detail, "already running")
 }
 
-// await reads the list until the model is no longer in the state asked about.
-// It returns nil where the model left the list.
+// await reads the list until still is false for the model's status, and returns
+// the model. It returns nil if the model leaves the list.
 func (b *Backend) await(ctx context.Context, action, id string, still func(status) bool) (*model, error) {
 	for wait := pollFirst; ; wait = min(wait*2, pollLast) {
 		models, err := b.list(ctx, action, true)
@@ -133,7 +135,7 @@ func (b *Backend) await(ctx context.Context, action, id string, still func(statu
 	}
 }
 
-// rest unloads a model and waits until its process is gone.
+// rest unloads a model and blocks until its process is gone.
 func (b *Backend) rest(ctx context.Context, id string) error {
 	if err := b.Unload(ctx, id); err != nil {
 		return err
@@ -142,9 +144,9 @@ func (b *Backend) rest(ctx context.Context, id string) error {
 	return err
 }
 
-// Unload asks a router to unload the model, also one that is still loading. It
-// returns before the model is gone: the router first asks the process, and
-// kills it after ten seconds. A model that isn't loaded is no error.
+// Unload implements [nodes.Loader]. It also unloads a model that is still loading.
+// It returns before the model is gone: the router asks the process to end, and
+// kills it after ten seconds.
 func (b *Backend) Unload(ctx context.Context, instance string) error {
 	const action = "unload"
 	if err := b.writable(ctx, action); err != nil {

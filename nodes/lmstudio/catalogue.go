@@ -12,7 +12,7 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// catalogue is what a server has, embedding models left out.
+// catalogue lists a server's models, without embedding models.
 type catalogue struct {
 	models   []model
 	readOnly bool // a server before 0.4
@@ -21,23 +21,23 @@ type catalogue struct {
 	ids    map[string]bool // of all instances
 }
 
-// model is one key, the entries of its name put together.
+// model is one model, merged from all entries with its key.
 type model struct {
 	file      nodes.File
 	mlx       bool
 	efforts   []string // the values of "reasoning" that it allows
-	told      bool     // the server told its capabilities
+	told      bool     // the server listed its capabilities
 	instances []instance
 }
 
 type instance struct {
 	id     string
 	config map[string]any
-	ttl    time.Duration // 0: stays, or not told
+	ttl    time.Duration // 0: unlimited or unknown
 }
 
-// entryV1 is an entry of GET /api/v1/models. Fields may be absent, null, or
-// from a newer version: all but the key are read for what they are worth.
+// entryV1 is an entry of GET /api/v1/models. All fields but the key may be
+// absent, null, or of a newer version's type, and are then ignored.
 type entryV1 struct {
 	Key             string          `json:"key"`
 	Type            json.RawMessage `json:"type"`
@@ -65,7 +65,8 @@ type instanceV1 struct {
 	RemainingTTL float64        `json:"remaining_ttl_seconds"`
 }
 
-// read returns a part of an answer; of another shape, what of it fits.
+// read decodes a part of an answer. Of a part with another shape it returns what
+// fits.
 func read[T any](raw json.RawMessage) T {
 	var v T
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -74,8 +75,8 @@ func read[T any](raw json.RawMessage) T {
 	return v
 }
 
-// parseV1 reads GET /api/v1/models. A fault says that it is no such list, and
-// whether another kind of server sent it.
+// parseV1 parses the answer to GET /api/v1/models. If it is not such a list,
+// fault tells whether another kind of server sent it.
 func parseV1(body []byte) (c catalogue, fault nodes.Fault, detail string) {
 	var list struct {
 		Models *[]json.RawMessage `json:"models"`
@@ -91,7 +92,7 @@ func parseV1(body []byte) (c catalogue, fault nodes.Fault, detail string) {
 		e := read[entryV1](raw)
 		switch {
 		case e.Key == "":
-			foreign++ // and must not hide the others
+			foreign++ // skipped, so that the others are listed
 		case read[string](e.Type) != "embedding":
 			c.add(e)
 		}
@@ -102,8 +103,8 @@ func parseV1(body []byte) (c catalogue, fault nodes.Fault, detail string) {
 	return c, "", ""
 }
 
-// add puts an entry to those of its key: one key may have several, with the
-// instances in any of them.
+// add merges an entry into the model of its key. A key may have several entries,
+// with instances in any of them.
 func (c *catalogue) add(e entryV1) {
 	m := c.model(e.Key)
 	if m.file.Size == 0 {
@@ -127,20 +128,20 @@ func (c *catalogue) add(e entryV1) {
 	}
 }
 
-// bytesOf is a size from a server's number, whatever it is.
+// bytesOf converts a server's number to a size, limited to a sensible range.
 func bytesOf(n float64) int64 {
 	const most = 1 << 50 // a petabyte
 	return int64(max(0, min(n, most)))
 }
 
-// seconds is a duration from a server's number, whatever it is.
+// seconds converts a server's number to a duration, limited to a sensible range.
 func seconds(s float64) time.Duration {
 	const longest = 1e9 // thirty years
 	return time.Duration(max(0, min(s, longest)) * float64(time.Second))
 }
 
-// model returns the entry of a key, a new one where there is none. It is valid
-// until the next call.
+// model returns the model of a key, and adds it if it is missing. The pointer is
+// valid until the next call.
 func (c *catalogue) model(key string) *model {
 	if m := c.named(key); m != nil {
 		return m
@@ -153,7 +154,7 @@ func (c *catalogue) model(key string) *model {
 	return &c.models[len(c.models)-1]
 }
 
-// named returns the model of that name, nil where there is none.
+// named returns the model with that name, or nil.
 func (c *catalogue) named(name string) *model {
 	if at, ok := c.places[strings.ToLower(name)]; ok {
 		return &c.models[at]
@@ -161,7 +162,7 @@ func (c *catalogue) named(name string) *model {
 	return nil
 }
 
-// put adds an instance to a model, unless it has no id or is there already.
+// put adds an instance to a model, unless it has no ID or is listed already.
 func (c *catalogue) put(m *model, i instance) {
 	if i.id == "" || c.ids[i.id] {
 		return
@@ -181,7 +182,7 @@ func (m *model) instance(id string) *instance {
 	return &m.instances[at]
 }
 
-// parseV0 reads GET /api/v0/models.
+// parseV0 parses the answer to GET /api/v0/models, as parseV1 does.
 func parseV0(body []byte) (c catalogue, fault nodes.Fault, detail string) {
 	var list struct {
 		Data *[]json.RawMessage `json:"data"`
@@ -233,7 +234,7 @@ func (c *catalogue) addV0(e entryV0) {
 	c.put(m, i)
 }
 
-// baseKey cuts the number of an instance: "key:2" is one of "key".
+// baseKey removes the number of an instance: "key:2" is "key".
 func baseKey(id string) string {
 	base, number, ok := strings.Cut(id, ":")
 	if ok && number != "" && strings.Trim(number, "0123456789") == "" && base != "" {
@@ -246,8 +247,8 @@ func (c *catalogue) anyLoaded() bool {
 	return slices.ContainsFunc(c.models, func(m model) bool { return len(m.instances) > 0 })
 }
 
-// adopt takes over what an older list of the same server knows to be loaded.
-// That one may drop a key's publisher.
+// adopt adds the instances of a v0 list of the same server. That list may lack
+// the publisher in a key.
 func (c *catalogue) adopt(old catalogue) {
 	short := map[string]string{}
 	for _, m := range c.models {
@@ -269,8 +270,8 @@ func (c *catalogue) adopt(old catalogue) {
 	}
 }
 
-// find returns the instance that is meant by a model's name or an instance's
-// id, with its model; nil where none is in memory.
+// find returns the instance with that ID, or the first instance of the model with
+// that name, and its model. It returns nil if none is in memory.
 func (c *catalogue) find(name string) (*model, *instance) {
 	for i := range c.models {
 		if inst := c.models[i].instance(name); inst != nil {
@@ -290,8 +291,8 @@ func (c *catalogue) snapshot(now time.Time) nodes.Snapshot {
 		for _, i := range m.instances {
 			inst := nodes.Instance{ID: i.id, Model: m.file.Name, Settings: scalars(i.config)}
 			if m.mlx {
-				// Not the load's to set: told, it would differ for ever from
-				// what was asked, and every repair would load again.
+				// A load can't set it. It would always differ from the setting,
+				// and every repair would load the model again.
 				delete(inst.Settings, "context_length")
 			}
 			if i.ttl > 0 {
@@ -303,7 +304,7 @@ func (c *catalogue) snapshot(now time.Time) nodes.Snapshot {
 	return s
 }
 
-// scalars keeps the settings that are numbers, strings and booleans.
+// scalars returns the settings that are numbers, strings or booleans.
 func scalars(config map[string]any) nodes.Settings {
 	out := nodes.Settings{}
 	for k, v := range config {

@@ -10,12 +10,12 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Chat implements [nodes.Backend]. See the package's comment on thinking.
+// Chat implements [nodes.Backend]. The package's comment describes thinking.
 //
-// OnlyLoaded lists first and asks the instance by its id. A model that leaves
-// between the two is loaded by the chat; LM Studio has no request that could
-// not. A model that LM Studio loaded just in time counts any chat as use, and
-// stays for its TTL from then.
+// With OnlyLoaded it lists first and asks the instance by its ID. If the model is
+// unloaded between the two, the chat loads it: LM Studio has no request that
+// doesn't. For a model that LM Studio loaded just in time, each chat restarts the
+// time to live.
 func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatReply, error) {
 	if !req.OnlyLoaded && !req.NoThinking {
 		return b.chat.Chat(ctx, req, req.Model)
@@ -25,7 +25,7 @@ func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatRe
 	if err != nil {
 		return nodes.ChatReply{}, err
 	}
-	if req.FirstToken > 0 { // the list has had its share
+	if req.FirstToken > 0 { // less the time of the list
 		req.FirstToken = max(req.FirstToken-time.Since(began), time.Nanosecond)
 	}
 	name := req.Model
@@ -42,7 +42,7 @@ func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatRe
 		if !errors.Is(err, errEffort) {
 			return reply, err
 		}
-		// It cannot be asked that after all.
+		// The server refused it: let the model think.
 	}
 	return b.chat.Chat(ctx, req, name)
 }
@@ -57,24 +57,24 @@ func (b *Backend) listFor(ctx context.Context, limit time.Duration) (catalogue, 
 	return b.list(ctx, "chat")
 }
 
-// effortFor returns the value of "reasoning" that makes m answer straight away,
-// and whether the native chat is to be taken for it.
-func effortFor(req nodes.ChatRequest, m *model) (string, bool) {
+// effortFor returns the value of "reasoning" that keeps m from thinking. ok is
+// false if the native chat can't be used for it.
+func effortFor(req nodes.ChatRequest, m *model) (effort string, ok bool) {
 	if !req.NoThinking || m == nil || !fitsNative(req) {
 		return "", false
 	}
 	if !m.told {
 		return "off", true
 	}
-	for _, effort := range []string{"off", "low"} { // some think a little at the least
-		if slices.Contains(m.efforts, effort) {
-			return effort, true
+	for _, least := range []string{"off", "low"} { // some models have no "off"
+		if slices.Contains(m.efforts, least) {
+			return least, true
 		}
 	}
 	return "", false
 }
 
-// fitsNative reports whether the native chat can say what the request says.
+// fitsNative reports whether the native chat can express the request.
 func fitsNative(req nodes.ChatRequest) bool {
 	if req.Seed != nil || req.Temperature != nil && (*req.Temperature < 0 || *req.Temperature > 1) {
 		return false

@@ -11,19 +11,19 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// Marks of two kinds of answers: of servers that don't have the route, and of
-// those that don't know the download.
+// Causes of errors that callers tell apart: the server lacks the route, or has
+// no such download.
 var (
 	errNoRoute = errors.New("no such route")
 	errNoJob   = errors.New("no such download")
 )
 
-// unknownRoute is how LM Studio says that; the status is 200.
+// unknownRoute is LM Studio's text for an unknown route. Its status is 200.
 const unknownRoute = "unexpected endpoint or method"
 
-// reading is what LM Studio's words mean. The first that fits counts: the
-// reason of a failed load stands inside a general sentence, and is asked for
-// first.
+// reading is a fault and the texts by which it is recognized, in lower case. The
+// first reading that matches counts: the reason of a failed load is part of a
+// general sentence, so that the reasons come first.
 type reading struct {
 	words  []string
 	fault  nodes.Fault
@@ -47,8 +47,8 @@ func readings() []reading {
 	}
 }
 
-// classify reads LM Studio's error answers, which are strings or objects, with
-// a status that says little.
+// classify returns the fault of LM Studio's error answers, which are strings or
+// objects. Their status says little.
 func classify(status int, header http.Header, body []byte) *nodes.Error {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return nil
@@ -63,7 +63,7 @@ func classify(status int, header http.Header, body []byte) *nodes.Error {
 	kind, code := errorKind(body)
 	for _, r := range readings() {
 		if kind == "model_load_failed" && r.fault == nodes.Crashed {
-			continue // a process that died while it loaded
+			continue // the process died during the load
 		}
 		for _, words := range r.words {
 			if strings.Contains(text, words) {
@@ -85,13 +85,13 @@ func classify(status int, header http.Header, body []byte) *nodes.Error {
 		return e
 	}
 	if status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
-		// As everybody else says it.
+		// Other servers' answer to an unknown route.
 		return &nodes.Error{Fault: nodes.BadRequest, Err: errNoRoute}
 	}
 	return nil
 }
 
-// errorKind returns an error's type and code, "" where it has none.
+// errorKind returns the type and the code of an error, or "".
 func errorKind(body []byte) (kind, code string) {
 	var e struct {
 		Error struct {
@@ -105,7 +105,7 @@ func errorKind(body []byte) (kind, code string) {
 	return kind, code
 }
 
-// isLMStudio reports whether an error is in the words that only LM Studio has.
+// isLMStudio reports whether an error has a text that only LM Studio sends.
 func isLMStudio(err error) bool {
 	var e *nodes.Error
 	return errors.As(err, &e) && strings.Contains(strings.ToLower(e.Detail), unknownRoute)

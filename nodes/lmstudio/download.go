@@ -13,14 +13,14 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// A download goes on in the server whatever becomes of us, so that a look that
-// fails now and then is no reason to give up.
+// Limits of the requests for a download's status. The download goes on in the
+// server without them, so that some may fail.
 const (
 	lookLimit     = 10 * time.Second
 	maxFailedLook = 5
 )
 
-// job is what the server says of a download.
+// job is the status of a download.
 type job struct {
 	ID         string          `json:"job_id"`
 	Status     string          `json:"status"`
@@ -28,10 +28,10 @@ type job struct {
 	Downloaded json.RawMessage `json:"downloaded_bytes"`
 }
 
-// Download implements [nodes.Downloader]. model is a name of LM Studio's own
-// catalogue, or the address of a repository on Hugging Face, to which
-// "@QUANTIZATION" may be added. A download that somebody paused is waited for;
-// when ctx ends, it goes on in the server.
+// Download implements [nodes.Downloader]. model is a name in LM Studio's
+// catalogue, or the address of a repository on Hugging Face, optionally followed
+// by "@QUANTIZATION". It waits while the download is paused. If ctx ends, the
+// download goes on in the server.
 func (b *Backend) Download(ctx context.Context, model string, progress func(nodes.Progress)) error {
 	request := map[string]string{"model": model}
 	if repository, quantization, ok := cutQuantization(model); ok {
@@ -60,7 +60,7 @@ func (b *Backend) Download(ctx context.Context, model string, progress func(node
 	}
 }
 
-// next waits for the time of the next look at a download, and takes it.
+// next waits for tick and returns the status of a download then.
 func (b *Backend) next(ctx context.Context, id string, tick <-chan time.Time) (job, error) {
 	for failed := 0; ; failed++ {
 		select {
@@ -75,7 +75,7 @@ func (b *Backend) next(ctx context.Context, id string, tick <-chan time.Time) (j
 	}
 }
 
-// cutQuantization parts "https://huggingface.co/a/b@Q4_K_M".
+// cutQuantization splits "https://huggingface.co/a/b@Q4_K_M" at the "@".
 func cutQuantization(model string) (repository, quantization string, ok bool) {
 	u, err := url.Parse(model)
 	if err != nil || u.Host == "" {
@@ -96,7 +96,7 @@ func (b *Backend) look(ctx context.Context, id string) (job, error) {
 	return j, err
 }
 
-// passing reports whether a failed look may be followed by a better one.
+// passing reports whether a failed request for the status is worth repeating.
 func passing(err error) bool {
 	switch nodes.FaultOf(err) {
 	case nodes.TimedOut, nodes.CutOff, nodes.Unreachable, nodes.Busy, nodes.ServerFailed:
@@ -105,7 +105,7 @@ func passing(err error) bool {
 	return false
 }
 
-// judge tells of a download's progress, and whether it is over.
+// judge reports a download's progress and whether it is done.
 func (b *Backend) judge(j job, model string, progress func(nodes.Progress)) (done bool, err error) {
 	if progress != nil {
 		total, completed := bytesOf(read[float64](j.Total)), bytesOf(read[float64](j.Downloaded))

@@ -1,36 +1,34 @@
-// Package lmstudio speaks to LM Studio: 0.4 and newer by its REST API v1, 0.3
-// by v0, which lists and cannot load.
+// Package lmstudio is the client of LM Studio: of 0.4 and newer by its REST API
+// v1, and of 0.3 by v0, which lists models and can't load them.
 //
-// What shapes the client, because LM Studio does it otherwise than one would
-// think:
+// LM Studio has some properties that shape the client:
 //
-//   - An unknown route is a 200 with an error string: every answer is judged
-//     by its body's shape.
-//   - The OpenAI list shows the catalogue, not what is loaded: the native list
-//     is read instead.
-//   - A load of what is loaded makes a second instance, "key:2": callers go
-//     through [nodes.Node.Ensure], which lists first.
-//   - A chat loads what it names, and a name that it doesn't know is answered
-//     by whatever is loaded: a request with OnlyLoaded lists first, and asks
-//     the instance by its id.
-//   - The server answers lists while the model's process hangs or is dead:
-//     only a chat tells.
+//   - It answers an unknown route with status 200 and an error text. So every
+//     answer is judged by the shape of its body.
+//   - Its OpenAI list shows the catalogue, not the loaded models. So the native
+//     list is read.
+//   - A load of a loaded model makes a second instance, "key:2". So callers use
+//     [nodes.Node.Ensure], which lists first.
+//   - A chat loads the model that it names, and if the name is unknown, any
+//     loaded model answers. So a request with OnlyLoaded lists first, and asks
+//     the instance by its ID.
+//   - It answers lists while the model's process hangs or is dead. So only a
+//     chat shows whether the model answers.
 //
 // # Embedding models
 //
-// They are left out of a snapshot altogether, on disk and in memory. A node
-// serves one chat model; an embedding model beside it is somebody's index, and
-// [nodes.Node.Ensure] would unload it to make room.
+// A snapshot has no embedding models, neither on disk nor in memory. A node
+// serves one chat model, and [nodes.Node.Ensure] would unload an embedding model
+// that another program needs.
 //
 // # Thinking
 //
-// Questions go over the OpenAI protocol, which knows every role and a seed.
-// The native chat is used for the one thing that only it can do: ask a model
-// that thinks to answer straight away. It is taken where the request wants
-// that, the model's listed capabilities allow it (or are not told), and the
-// request fits: one question, a system prompt at most, no seed, a temperature
-// up to 1. The server stores nothing of it. Elsewhere the model thinks, and
-// the reply has both parts.
+// Questions are asked over the OpenAI protocol, which has every role and a seed.
+// The native chat is used for its one feature: asking a reasoning model not to
+// think. It is used if the request has NoThinking, the model's capabilities allow
+// it or are not listed, and the request fits: one question, at most one system
+// prompt, no seed, a temperature up to 1. The server does not store such a chat.
+// Otherwise the model thinks, and the reply has both parts.
 package lmstudio
 
 import (
@@ -47,11 +45,11 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// Backend is one LM Studio server. Safe for concurrent use.
+// Backend is the client of one LM Studio server. It is safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
 	chat *openaichat.Client
-	// pollDownload is how often a download is looked at.
+	// pollDownload is the interval at which a download's status is read.
 	pollDownload time.Duration
 }
 
@@ -63,7 +61,7 @@ var (
 	_ nodes.Downloader      = (*Backend)(nil)
 )
 
-// New checks the address and returns the backend. It asks nothing yet.
+// New returns the client of a server. It checks the address and makes no request.
 func New(c nodes.Connection) (*Backend, error) {
 	w, err := wire.New(c, classify)
 	if err != nil {
@@ -72,11 +70,12 @@ func New(c nodes.Connection) (*Backend, error) {
 	return &Backend{wire: w, chat: openaichat.New(w, "/v1"), pollDownload: time.Second}, nil
 }
 
-// Canonical returns the key in lower case: LM Studio takes any spelling.
+// Canonical implements [nodes.Canonicalizer]. It returns the key in lower case:
+// LM Studio ignores case.
 func (b *Backend) Canonical(model string) string { return strings.ToLower(model) }
 
-// Probe implements [nodes.Backend]. A server before 0.4 is [nodes.Snapshot]'s
-// ReadOnly. LM Studio tells its version nowhere.
+// Probe implements [nodes.Backend]. The snapshot of a server before 0.4 is
+// ReadOnly. It has no version, since LM Studio does not tell one.
 func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	began := time.Now()
 	list, err := b.list(ctx, "probe")
@@ -88,7 +87,7 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	return s, nil
 }
 
-// list reads what is on disk and in memory, by v1 or else by v0.
+// list returns the models on disk and in memory, by v1 or else by v0.
 func (b *Backend) list(ctx context.Context, action string) (catalogue, error) {
 	list, err := b.listV1(ctx, action)
 	switch {
@@ -97,8 +96,8 @@ func (b *Backend) list(ctx context.Context, action string) (catalogue, error) {
 	case err != nil, list.anyLoaded():
 		return list, err
 	}
-	// Some builds list no instance here while v0 knows better. Taken at their
-	// word, each repair would load one more.
+	// Some builds list instances only in v0. Without them, each repair would
+	// load one more.
 	old, err := b.listV0(ctx, action, nil)
 	switch {
 	case err == nil:
@@ -158,9 +157,9 @@ func (b *Backend) failed(action string, fault nodes.Fault, detail, remedy string
 	return e
 }
 
-// Load implements [nodes.Loader]. The settings are checked against [LoadKeys]
-// before anything is asked. LM Studio loads MLX models with their own longest
-// context whatever context_length says; the instance tells what it runs with.
+// Load implements [nodes.Loader]. It checks the settings as CheckSettings does
+// before it makes a request. LM Studio loads MLX models with their own longest
+// context whatever context_length is; the instance has the context in force.
 func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, error) {
 	request, err := b.loadRequest(m)
 	if err != nil {
@@ -181,7 +180,7 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 	return nodes.Instance{ID: out.InstanceID, Model: m.Name, Settings: scalars(read[map[string]any](out.LoadConfig))}, nil
 }
 
-// Unload implements [nodes.Loader]. It returns when the instance is gone.
+// Unload implements [nodes.Loader]. It blocks until the instance is gone.
 func (b *Backend) Unload(ctx context.Context, instance string) error {
 	var out struct {
 		InstanceID string `json:"instance_id"`
@@ -193,7 +192,7 @@ func (b *Backend) Unload(ctx context.Context, instance string) error {
 	return err
 }
 
-// post calls a verb that servers before 0.4 don't have.
+// post calls an endpoint that servers before 0.4 don't have.
 func (b *Backend) post(ctx context.Context, action, path string, in, out any) error {
 	err := b.wire.JSON(ctx, action, http.MethodPost, path, in, out)
 	if errors.Is(err, errNoRoute) {

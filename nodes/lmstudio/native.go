@@ -16,17 +16,17 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// errEffort marks the refusal of a value of "reasoning".
+// errEffort is the cause of an error if the server refuses a value of "reasoning".
 var errEffort = errors.New("the model's thinking cannot be set")
 
-// errNoJSON marks an event that cannot be read.
+// errNoJSON is the cause of an error if an event is not JSON.
 var errNoJSON = errors.New("not JSON")
 
-// maxEvent bounds one line of a stream. The last event repeats the whole
-// answer.
+// maxEvent is the longest line of a stream, in bytes. The last event repeats the
+// whole answer.
 const maxEvent = 8 << 20
 
-// nativeResult is the answer of /api/v1/chat, and the last event of its stream.
+// nativeResult is the answer to /api/v1/chat and the last event of its stream.
 type nativeResult struct {
 	ModelInstanceID string          `json:"model_instance_id"`
 	Output          *[]nativeOutput `json:"output"`
@@ -42,7 +42,7 @@ type nativeOutput struct {
 	Content json.RawMessage `json:"content"`
 }
 
-// nativeChat asks over /api/v1/chat, where a model's thinking can be set.
+// nativeChat asks a question over /api/v1/chat, with effort as "reasoning".
 func (b *Backend) nativeChat(ctx context.Context, req nodes.ChatRequest, name, effort string) (nodes.ChatReply, error) {
 	ctx, watch := wire.NewWatch(ctx, b.wire.Node(), req.FirstToken, req.BetweenTokens)
 	defer watch.Stop()
@@ -85,8 +85,8 @@ func nativeRequest(req nodes.ChatRequest, name, effort string) map[string]any {
 	return out
 }
 
-// effortRefused marks the errors that are about the thinking alone, or about
-// a server without this route.
+// effortRefused adds errEffort as a cause to the errors that concern "reasoning"
+// alone, or a server without this route.
 func effortRefused(err error) error {
 	var e *nodes.Error
 	if !errors.As(err, &e) {
@@ -101,7 +101,7 @@ func effortRefused(err error) error {
 	return &marked
 }
 
-// nativeAnswer gathers an answer.
+// nativeAnswer collects the pieces of an answer.
 type nativeAnswer struct {
 	b       *Backend
 	left    *io.LimitedReader // of the body
@@ -151,8 +151,7 @@ func (a *nativeAnswer) whole(ctx context.Context) error {
 	return a.end(body)
 }
 
-// end takes the result as a whole. What came in pieces already is not taken
-// twice.
+// end takes the final result. Its text is ignored if pieces of it came before.
 func (a *nativeAnswer) end(body []byte) error {
 	var r nativeResult
 	if err := json.Unmarshal(body, &r); err != nil || r.Output == nil {
@@ -174,7 +173,7 @@ func (a *nativeAnswer) end(body []byte) error {
 		}
 	}
 	if t := seconds(r.Stats.TimeToFirstToken); t > 0 && t <= a.first {
-		a.first = t // without a stream only the server knows it
+		a.first = t // without a stream, only the server can measure it
 	}
 	return nil
 }
@@ -199,7 +198,7 @@ func (a *nativeAnswer) stream(ctx context.Context) error {
 				return err
 			}
 		case "", "id", "retry": // an event's end, or a comment
-		default: // a proxy in between, or the server's last words
+		default: // an error text of a proxy, or of the server
 			return a.b.wire.Status("chat", http.StatusOK, nil, lines.Bytes())
 		}
 	}
@@ -265,7 +264,7 @@ func (a *nativeAnswer) reply() nodes.ChatReply {
 		r.Tokens = n
 	}
 	r.PromptTokens = int(max(0, min(a.result.Stats.InputTokens, 1e9)))
-	// This protocol does not say why an answer ended.
+	// This protocol has no finish reason.
 	r.Finish = "stop"
 	if a.limit > 0 && r.Tokens >= a.limit {
 		r.Finish = "length"

@@ -12,7 +12,7 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// kind is what a load setting's value must be.
+// kind is the type of a load setting.
 type kind string
 
 const (
@@ -20,8 +20,8 @@ const (
 	yesNo kind = "true or false"
 )
 
-// loadSettings are the settings of a load. "parallel" is not documented:
-// servers that don't know it refuse the load, see refusedSetting.
+// loadSettings returns the settings of a load. "parallel" is not documented, and
+// servers without it refuse the load, see refusedSetting.
 func loadSettings() map[string]kind {
 	return map[string]kind{
 		"context_length":          count,
@@ -33,19 +33,18 @@ func loadSettings() map[string]kind {
 	}
 }
 
-// LoadKeys returns the names of the settings that a load takes, sorted.
+// LoadKeys returns the names of the load settings, sorted.
 func LoadKeys() []string {
 	return slices.Sorted(maps.Keys(loadSettings()))
 }
 
-// CheckSettings implements [nodes.SettingsChecker]: the names are [LoadKeys], the
-// values fit them.
+// CheckSettings implements [nodes.SettingsChecker]. It checks names and values.
 func (b *Backend) CheckSettings(s nodes.Settings) error {
 	_, err := b.loadRequest(nodes.Model{Settings: s})
 	return err
 }
 
-// loadRequest checks a model's settings and makes the body of its load.
+// loadRequest checks a model's settings and returns the body of its load.
 func (b *Backend) loadRequest(m nodes.Model) (map[string]any, error) {
 	known := loadSettings()
 	request := map[string]any{}
@@ -66,8 +65,8 @@ func (b *Backend) loadRequest(m nodes.Model) (map[string]any, error) {
 	return request, nil
 }
 
-// read makes a setting's value what the API's strict schema takes; the value
-// may come from a file, a flag or another server's answer.
+// read converts a value to the type that the API's strict schema requires. The
+// value may come from a file, a flag or another server's answer.
 func (k kind) read(v any) (any, bool) {
 	text := fmt.Sprint(v)
 	if k == yesNo {
@@ -82,8 +81,8 @@ func (k kind) read(v any) (any, bool) {
 	return int64(f), true
 }
 
-// refusedSetting says what to do about a setting that this version of LM
-// Studio doesn't know.
+// refusedSetting adds the remedy to the error of a load setting that this version
+// of LM Studio lacks.
 func refusedSetting(err error) error {
 	var e *nodes.Error
 	if errors.As(err, &e) && e.Fault == nodes.BadRequest && strings.Contains(strings.ToLower(e.Detail), "unrecognized key") {

@@ -10,10 +10,10 @@ import (
 )
 
 // Chat implements [nodes.Backend]. A prompt that does not fit the context is
-// [nodes.TooLong] and not cut, as the server would do by itself.
+// [nodes.TooLong]; by default, the server would truncate it.
 //
-// With OnlyLoaded the model's expiry stays where it was, give or take the time
-// of the answer. A model that is being unloaded counts as not loaded.
+// With OnlyLoaded the model's expiry stays the same, give or take the time of
+// the answer. A model that is being unloaded counts as not loaded.
 func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatReply, error) {
 	ctx, watch := wire.NewWatch(ctx, b.wire.Node(), req.FirstToken, req.BetweenTokens)
 	defer watch.Stop()
@@ -37,7 +37,7 @@ func (b *Backend) request(ctx context.Context, req nodes.ChatRequest) (*request,
 		out.Messages = append(out.Messages, message{Role: string(m.Role), Content: m.Text})
 	}
 	if req.NoThinking {
-		out.Think = &no // every model takes it, also one that can't think
+		out.Think = &no // accepted by all models
 	}
 	var runner map[string]any
 	var err error
@@ -63,8 +63,8 @@ func (b *Backend) request(ctx context.Context, req nodes.ChatRequest) (*request,
 	return out, nil
 }
 
-// asLoaded returns the options and the keep-alive with which a request leaves
-// a loaded model as it is.
+// asLoaded returns the options and the keep-alive in force for a loaded model, so
+// that a request does not change them.
 func (b *Backend) asLoaded(ctx context.Context, req nodes.ChatRequest) (map[string]any, *keepAlive, error) {
 	b.mu.Lock()
 	known := b.version != ""
@@ -89,7 +89,7 @@ func (b *Backend) asLoaded(ctx context.Context, req nodes.ChatRequest) (map[stri
 	return options, remaining(r.ExpiresAt, list.now), err
 }
 
-// answer gathers the pieces of an answer.
+// answer collects the pieces of an answer.
 type answer struct {
 	began          time.Time
 	watch          *wire.Watch
@@ -133,7 +133,7 @@ func (a *answer) reply() nodes.ChatReply {
 		reply.Tokens = a.pieces
 	}
 	if a.pieces == 0 && reply.Finish == "stop" {
-		reply.Tokens = 0 // the server counts the end mark as one
+		reply.Tokens = 0 // the server counts the end mark as a token
 	}
 	return reply
 }

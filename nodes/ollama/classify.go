@@ -8,8 +8,8 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// words tells a fault by what the server says. The first that is found counts,
-// so the narrower ones stand above. All are in small letters.
+// words are the texts by which the server's faults are recognized, in lower case.
+// The first one found counts, so that narrower ones come first.
 var words = []struct {
 	said   string
 	fault  nodes.Fault
@@ -78,8 +78,8 @@ const (
 	smaller = "use a smaller model, quantization or num_ctx, or free memory on the node"
 )
 
-// classify reads an error of the server; nil means that it is told by its
-// status.
+// classify returns the fault of an error answer, or nil if only its status tells
+// the fault.
 func classify(status int, _ http.Header, body []byte) *nodes.Error {
 	if e := silent(status, body); e != nil {
 		return e
@@ -104,8 +104,8 @@ func classify(status int, _ http.Header, body []byte) *nodes.Error {
 	return nil
 }
 
-// classifyText tells a fault by the words alone, as they come in a stream; nil
-// means that they are unknown.
+// classifyText returns the fault of an error's text, or nil if the text is
+// unknown.
 func classifyText(text string) *nodes.Error {
 	lower := strings.ToLower(text)
 	for _, w := range words {

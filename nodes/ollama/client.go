@@ -18,11 +18,11 @@ import (
 const maxLine = 8 << 20
 
 var (
-	// errNoJSON is the cause of [nodes.Protocol] where an answer is not JSON at
-	// all, as that of a proxy is; JSON of another shape is another server's.
+	// errNoJSON is the cause of an error if an answer is not JSON, such as the page
+	// of a proxy. JSON of another shape comes from another engine.
 	errNoJSON = errors.New("no JSON")
-	// errSilent is the cause of [nodes.ServerFailed] where a 500 has no body:
-	// the server's handler panicked.
+	// errSilent is the cause of an error if a failure has no body, because the
+	// server's handler panicked.
 	errSilent = errors.New("no body")
 )
 
@@ -104,7 +104,7 @@ func (b *Backend) decode(action string, body []byte, out any) error {
 	return e
 }
 
-// told returns the error of a line that tells of one.
+// told returns the error of an error line.
 func (b *Backend) told(action, text string) error {
 	if e := classifyText(text); e != nil {
 		told := b.wire.Fail(action, e.Fault, text)
@@ -114,8 +114,8 @@ func (b *Backend) told(action, text string) error {
 	return b.wire.Fail(action, nodes.ServerFailed, text)
 }
 
-// loadError gives an error that ended a load the fault that it has there: a
-// failure of the server or of its runner is a failed load.
+// loadError returns the error of a load: a failure of the server or of its runner
+// becomes a failed load.
 func loadError(err error) error {
 	var e *nodes.Error
 	if !errors.As(err, &e) || e.Fault != nodes.ServerFailed && e.Fault != nodes.Crashed {

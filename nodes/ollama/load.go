@@ -9,7 +9,7 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// stay is the keep-alive of what the product loads: until it is unloaded.
+// stay is the keep-alive of loaded models: until they are unloaded.
 var stay = kept(-1)
 
 func kept(d time.Duration) *keepAlive {
@@ -17,8 +17,8 @@ func kept(d time.Duration) *keepAlive {
 	return &k
 }
 
-// Load implements [nodes.Loader]. The settings are Ollama's runner options,
-// see [LoadKeys]. The model stays loaded until it is unloaded.
+// Load implements [nodes.Loader]. The settings are Ollama's runner options, see
+// [LoadKeys]. The model stays loaded until it is unloaded.
 func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, error) {
 	options, err := b.options(actionLoad, m.Settings)
 	if err != nil {
@@ -37,8 +37,8 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 	}
 	asked, pinned := options[numCtx].(int64)
 	if pinned && int(asked) > r.ContextLength && r.ContextLength > 0 {
-		// The server cuts num_ctx to what the model was trained with, and goes
-		// on comparing with the number that was asked for.
+		// The server limits num_ctx to the model's training, and compares later
+		// requests with the number of this one.
 		if _, err := b.traitsOf(ctx, actionLoad, r); err != nil {
 			return nodes.Instance{}, err
 		}
@@ -52,8 +52,9 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 	return b.instance(r, running.now), nil
 }
 
-// Unload implements [nodes.Loader]. The server acknowledges at once and lets
-// requests under way end first; where one hangs, nothing happens.
+// Unload implements [nodes.Loader]. The server acknowledges it at once, and unloads
+// the model when the requests under way have ended. If one of them hangs, it does
+// not unload the model.
 func (b *Backend) Unload(ctx context.Context, instance string) error {
 	err := b.generate(ctx, actionUnload, "unload", request{Model: modelOf(instance), KeepAlive: kept(0)})
 	if nodes.FaultOf(err) == nodes.ModelNotFound {
@@ -62,8 +63,8 @@ func (b *Backend) Unload(ctx context.Context, instance string) error {
 	return err
 }
 
-// generate sends a request without a prompt, which loads or unloads a model,
-// and makes sure of the answer.
+// generate sends a request without a prompt, which loads or unloads a model, and
+// checks that the answer's done_reason is want.
 func (b *Backend) generate(ctx context.Context, action, want string, req request) error {
 	var last response
 	err := stream(ctx, b, action, "/api/generate", req, func(r response) { last = r })
@@ -80,9 +81,9 @@ func (b *Backend) generate(ctx context.Context, action, want string, req request
 	return nil
 }
 
-// find returns the entry of a model in the list of what is loaded. It reads
-// the tags as well: a model with two tags is listed under that by which it was
-// first asked for, and a tag that was overwritten since leads elsewhere.
+// find returns the entry of a model in the list of loaded models. It compares the
+// digests of the tags: a model with two tags is listed under the one that was
+// requested first, and a tag may have been overwritten since.
 func (b *Backend) find(ctx context.Context, action, model string, list running) (process, error) {
 	named := func(r process) bool { return sameName(r.name(), model) }
 	none := func(detail string) (process, error) {
@@ -116,8 +117,8 @@ func (b *Backend) find(ctx context.Context, action, model string, list running) 
 	return none(model + " is on disk and not loaded")
 }
 
-// Download implements [nodes.Downloader]: the server pulls the model. A pull
-// that was interrupted goes on where it ended.
+// Download implements [nodes.Downloader]: the server pulls the model. It resumes a
+// pull that was interrupted.
 func (b *Backend) Download(ctx context.Context, model string, report func(nodes.Progress)) error {
 	var status string
 	err := stream(ctx, b, actionDownload, "/api/pull", map[string]string{"model": model}, func(p progress) {
@@ -135,9 +136,9 @@ func (b *Backend) Download(ctx context.Context, model string, report func(nodes.
 	return nil
 }
 
-// remaining is the keep-alive that leaves an expiry where it is: a request
-// sets it anew, counted from its own end. One that has passed is left to the
-// request that is under way: nil.
+// remaining returns the keep-alive of a request that leaves the expiry as it is,
+// counted from the end of the request. It returns nil for an expiry that has
+// passed.
 func remaining(expires, now time.Time) *keepAlive {
 	if forever(expires, now) {
 		return stay

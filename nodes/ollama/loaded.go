@@ -10,15 +10,16 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// traits are what a model's file says of it. They don't change with a digest.
+// traits are properties of a model's file. They are constant for a digest.
 type traits struct {
-	// trained is the longest context, 0 where it doesn't tell.
+	// trained is the longest context that the model was trained with, 0 if
+	// unknown.
 	trained int
-	// numCtx is the model's own num_ctx, 0 where it has none.
+	// numCtx is the num_ctx among the model's parameters, 0 if there is none.
 	numCtx int
 }
 
-// traitsOf reads the traits of a loaded model, once for each digest.
+// traitsOf returns the traits of a loaded model. It asks once for each digest.
 func (b *Backend) traitsOf(ctx context.Context, action string, r process) (traits, error) {
 	b.mu.Lock()
 	t, known := b.traits[r.Digest]
@@ -39,8 +40,8 @@ func (b *Backend) traitsOf(ctx context.Context, action string, r process) (trait
 	return t, nil
 }
 
-// readTraits reads "<architecture>.context_length" and the line "num_ctx 2048"
-// of the parameters.
+// readTraits returns the traits from "<architecture>.context_length" and from the
+// line "num_ctx 2048" of the parameters.
 func readTraits(info map[string]any, parameters string) traits {
 	var t traits
 	architecture, _ := info["general.architecture"].(string)
@@ -57,24 +58,23 @@ func readTraits(info map[string]any, parameters string) traits {
 	return t
 }
 
-// inForce returns the runner options with which a loaded model can be asked
-// without a reload, as far as they can be known. settings are those that it
-// was loaded with according to the caller.
+// inForce returns the runner options that don't reload a loaded model, as far as
+// they can be known. settings are the load settings according to the caller.
 //
-// The list of what is loaded tells the context length. Up to 0.24 a server
-// compares a request's num_ctx with the one that the model was loaded with,
-// but lists it cut to what the model was trained with. So a model listed with
-// its whole context may have been loaded with that number, with any larger
-// one, or with none where the server's default is larger. The caller's
-// settings decide; where they name none, none is sent, as it was then most
-// likely loaded. Newer servers compare what is listed.
+// The list of loaded models has the context length. Up to 0.24, a server compares
+// the num_ctx of a request with that of the load, but lists it limited to the
+// model's training. So a model that is listed with its full context may have been
+// loaded with that number, with a larger one, or with none if the server's
+// default is larger. Then the caller's settings decide; if they have no num_ctx,
+// none is sent, since that is the most likely load. Newer servers compare with
+// the number that is listed.
 func (b *Backend) inForce(ctx context.Context, r process, settings nodes.Settings) (map[string]any, error) {
 	own, err := b.options(actionChat, settings)
 	if err != nil {
 		return nil, err
 	}
 	listed := r.ContextLength
-	if listed == 0 { // an old server doesn't tell
+	if listed == 0 { // an old server
 		return own, nil
 	}
 	if asked := b.contextOf(r); own[numCtx] == nil && asked > listed {
@@ -111,21 +111,20 @@ func (b *Backend) inForce(ctx context.Context, r process, settings nodes.Setting
 	return own, nil
 }
 
-// others are the options of a model that another client has loaded with a
-// context of its own: the caller's settings are not in force then, and clients
-// that set anything set num_ctx.
+// others returns the options of a model that another client has loaded: the
+// caller's settings are not in force, and clients that set an option set num_ctx.
 func others(listed int) map[string]any { return map[string]any{numCtx: int64(listed)} }
 
-// comparesUncut reports whether the server compares num_ctx before cutting it
-// to what the model was trained with: all before 0.30 do. An unknown version
-// counts as one of these.
+// comparesUncut reports whether the server compares num_ctx before it limits it to
+// the model's training, as versions before 0.30 do. An unknown version counts as
+// one of them.
 func (b *Backend) comparesUncut() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !atLeast(b.version, 0, 30)
 }
 
-// atLeast compares the first two numbers of a version.
+// atLeast reports whether a version is major.minor or later.
 func atLeast(version string, major, minor int) bool {
 	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
 	if len(parts) < 2 {
@@ -136,7 +135,7 @@ func atLeast(version string, major, minor int) bool {
 	return errA == nil && errB == nil && (a > major || a == major && b >= minor)
 }
 
-// merge returns all options in one map, nil where there are none.
+// merge returns all options in one map, or nil if there are none.
 func merge(list ...map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, m := range list {

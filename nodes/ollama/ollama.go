@@ -1,23 +1,22 @@
 // Package ollama is the client of an Ollama server, by its native API.
 //
-// The client library of Ollama itself is not used. It reads bodies without a
-// bound, takes a stream that broke for one that ended and a failure without a
-// body for a success, and brings an SSH client into every program that imports
-// it. What the server leaves open is closed here:
+// It does not use Ollama's own client library, which reads bodies without a
+// bound, reports a broken stream and a failure without a body as successes, and
+// imports an SSH client. Some properties of the server shape the client:
 //
-//   - An unload is only acknowledged; GET /api/ps is the truth, and even that
-//     goes on naming a model whose runner was killed or hangs. Only an answer
-//     proves that a model answers.
+//   - An unload is only acknowledged. GET /api/ps shows when it is done, and
+//     still lists a model whose runner was killed or hangs. So only a chat shows
+//     whether the model answers.
 //   - A request with other runner options than those in force reloads the
-//     model, and a request to a model that isn't loaded loads it. A
-//     [nodes.ChatRequest] with OnlyLoaded does neither: it reads from /api/ps
-//     what is in force and asks with that.
-//   - A model whose tag was overwritten or deleted while it was loaded can
-//     neither be asked nor unloaded any more; the server lists it until memory
-//     is short. [Backend.Probe] leaves it out.
+//     model, and a request to a model that is not loaded loads it. So a
+//     [nodes.ChatRequest] with OnlyLoaded reads the options in force from
+//     /api/ps and sends the same.
+//   - If the tag of a loaded model is overwritten or deleted, the model can be
+//     neither asked nor unloaded, and the server lists it until memory is short.
+//     So [Backend.Probe] leaves it out.
 //
-// Error texts are told apart in the wordings of all versions: up to 0.24
-// ("llama runner …"), from 0.30 ("llama-server …"), and of the MLX runner.
+// It knows the error texts of all versions: up to 0.24 ("llama runner …"), from
+// 0.30 ("llama-server …"), and of the MLX runner.
 package ollama
 
 import (
@@ -30,15 +29,14 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// Backend is one Ollama server. It is a [nodes.Backend], [nodes.Loader],
-// [nodes.SettingsChecker], [nodes.Canonicalizer] and [nodes.Downloader]. Safe for concurrent use.
+// Backend is the client of one Ollama server. It is safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
 
 	mu      sync.Mutex
-	version string // as last told
-	// By digest: the num_ctx that Load asked for, what the file says, and the
-	// last expiry that was seen before its time.
+	version string // from the last answer
+	// By digest: the num_ctx that Load asked for, the traits of the file, and the
+	// last expiry that was listed while it was in the future.
 	asked    map[string]int
 	traits   map[string]traits
 	expiries map[string]time.Time
@@ -52,8 +50,7 @@ var (
 	_ nodes.Downloader      = (*Backend)(nil)
 )
 
-// New returns the backend of a server. It asks nothing yet; an error is a
-// config that can't be right.
+// New returns the client of a server. It checks the address and makes no request.
 func New(c nodes.Connection) (*Backend, error) {
 	w, err := wire.New(c, classify)
 	if err != nil {
@@ -64,9 +61,9 @@ func New(c nodes.Connection) (*Backend, error) {
 	}, nil
 }
 
-// Canonical returns a model's name as the server would list it, in small
-// letters: "good" is "good:latest", and so is
-// "registry.ollama.ai/library/Good". The server's names do not differ by case.
+// Canonical implements [nodes.Canonicalizer]. It returns a name as the server
+// lists it, in lower case: "good" and "registry.ollama.ai/library/Good" are
+// "good:latest". The server ignores case.
 func (b *Backend) Canonical(model string) string { return canonical(model) }
 
 func canonical(model string) string {
@@ -86,9 +83,9 @@ func canonical(model string) string {
 
 func sameName(a, b string) bool { return canonical(a) == canonical(b) }
 
-// instanceID tells several entries of one name apart, which some versions
-// list: the second one of "good:latest" is "good:latest#2". A "#" is in no
-// name. The server itself takes only the name.
+// instanceID returns the ID of the nth entry with a name. Some versions list
+// several: the second entry of "good:latest" is "good:latest#2". Names have no
+// "#". Requests to the server have the name alone.
 func instanceID(name string, nth int) string {
 	if nth < 2 {
 		return name
@@ -96,7 +93,7 @@ func instanceID(name string, nth int) string {
 	return name + "#" + strconv.Itoa(nth)
 }
 
-// modelOf returns the model's name of an instance's id.
+// modelOf returns the model's name in an instance's ID.
 func modelOf(id string) string {
 	model, _, _ := strings.Cut(id, "#")
 	return model

@@ -13,7 +13,7 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// optionKind is what an option's value must be.
+// optionKind is the type of an option.
 type optionKind string
 
 const (
@@ -23,8 +23,8 @@ const (
 
 const numCtx = "num_ctx"
 
-// runnerOptions are the settings that belong to a loaded model: a request with
-// another value of one of them reloads it.
+// runnerOptions are the options of a loaded model. A request with another value
+// of one of them reloads the model.
 var runnerOptions = map[string]optionKind{
 	numCtx:              wholeNumber,
 	"num_batch":         wholeNumber,
@@ -35,7 +35,7 @@ var runnerOptions = map[string]optionKind{
 	"use_mmap":          trueOrFalse,
 }
 
-// LoadKeys returns the names, sorted, of the load settings that Ollama knows.
+// LoadKeys returns the names of the load settings, sorted.
 func LoadKeys() []string { return slices.Sorted(maps.Keys(runnerOptions)) }
 
 // CheckSettings implements [nodes.SettingsChecker].
@@ -44,8 +44,8 @@ func (b *Backend) CheckSettings(s nodes.Settings) error {
 	return err
 }
 
-// options turns load settings into runner options. The server ignores a name
-// that it doesn't know, with a line in its log; here that is an error.
+// options returns load settings as runner options. An unknown name is an error;
+// the server would only log it.
 func (b *Backend) options(action string, settings nodes.Settings) (map[string]any, error) {
 	out := make(map[string]any, len(settings))
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
@@ -66,8 +66,8 @@ func (b *Backend) options(action string, settings nodes.Settings) (map[string]an
 	return out, nil
 }
 
-// convert returns a setting's value in the one type in which the server takes
-// it, whatever type a config or a decoder has made of it.
+// convert converts a value, which may come from a configuration or a decoder, to
+// the type that the server takes.
 func convert(kind optionKind, value any) (any, bool) {
 	v := reflect.ValueOf(value)
 	switch {

@@ -19,18 +19,17 @@ const (
 	actionDownload = "download"
 )
 
-// probeLimit bounds a probe whose caller set no deadline. Newer servers may
-// hold back the list of what is loaded for ten seconds while they look after a
-// sick runner.
+// probeLimit bounds a probe whose caller set no deadline. Newer servers may delay
+// the list of loaded models for ten seconds while they check a failing runner.
 const probeLimit = 15 * time.Second
 
-// Probe implements [nodes.Backend]. It reads the version, what is loaded and
-// what is on disk. A server whose version answers and whose list of loaded
-// models does not has a wedged scheduler: that is [nodes.TimedOut], and its
-// detail says so; a restart of the server is the cure.
+// Probe implements [nodes.Backend]. It reads the version, the loaded models and
+// the models on disk. If the server answers with its version and not with the
+// loaded models, its scheduler is wedged: the error wraps [nodes.TimedOut] and
+// says so, and a restart of the server helps.
 //
-// Models that run elsewhere (the cloud's) are not on the node's disk, and what
-// no tag points to any more is not listed as loaded: see the package's text.
+// The snapshot has no models that run in the cloud, and no loaded model without
+// a tag, see the package's comment.
 func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
@@ -76,7 +75,7 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	return s, nil
 }
 
-// identify makes sure that this is an Ollama server and returns its version.
+// identify returns the server's version, or an error if it is no Ollama server.
 func (b *Backend) identify(ctx context.Context) (string, error) {
 	var answer struct {
 		Version string `json:"version"`
@@ -94,7 +93,7 @@ func (b *Backend) identify(ctx context.Context) (string, error) {
 	case fault != nodes.BadRequest && fault != nodes.Protocol, errors.Is(err, errNoJSON):
 		return "", err
 	}
-	// A proxy may let through only part of the API; then the root tells.
+	// A proxy may forward only part of the API. Then the root shows the engine.
 	root, rootErr := b.wire.Bytes(ctx, actionProbe, http.MethodGet, "/", nil)
 	if rootErr != nil || !strings.Contains(string(root), "Ollama is running") {
 		return "", b.stranger(detail(err))
@@ -102,7 +101,7 @@ func (b *Backend) identify(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// stranger is the error of a server that is no Ollama.
+// stranger returns the error of a server that is no Ollama.
 func (b *Backend) stranger(detail string) error {
 	return b.wire.Fail(actionProbe, nodes.WrongEngine, "not Ollama: "+detail)
 }
@@ -116,8 +115,8 @@ func detail(err error) string {
 	return err.Error()
 }
 
-// incomplete is the error of a server that has a version as Ollama has it, and
-// not its lists.
+// incomplete returns the error of a server that has Ollama's version endpoint and
+// lacks one of its lists.
 func (b *Backend) incomplete(err error) error {
 	if nodes.FaultOf(err) == nodes.BadRequest {
 		return b.stranger(detail(err))
@@ -125,7 +124,7 @@ func (b *Backend) incomplete(err error) error {
 	return err
 }
 
-// running is what /api/ps lists, and the server's clock at that time.
+// running is the list of loaded models, and the server's clock at that time.
 type running struct {
 	models []process
 	now    time.Time
@@ -134,8 +133,8 @@ type running struct {
 func (b *Backend) running(ctx context.Context, action string) (running, error) {
 	models, header, err := list[process](ctx, b, action, "/api/ps")
 	if errors.Is(err, errSilent) {
-		// Up to 0.32 the list is made without a lock: in the moment of an
-		// unload the handler panics. The next one is right.
+		// Up to 0.32 the server makes the list without a lock, and its handler
+		// panics during an unload. The next list is right.
 		models, header, err = list[process](ctx, b, action, "/api/ps")
 	}
 	if err != nil {
@@ -144,7 +143,7 @@ func (b *Backend) running(ctx context.Context, action string) (running, error) {
 	return running{models, serverTime(header.Get("Date"))}, nil
 }
 
-// tags returns what is on disk.
+// tags returns the models on disk.
 func (b *Backend) tags(ctx context.Context, action string) ([]tag, error) {
 	models, _, err := list[tag](ctx, b, action, "/api/tags")
 	return models, err
@@ -165,9 +164,9 @@ func list[T any](ctx context.Context, b *Backend, action, path string) ([]T, htt
 	return *out.Models, header, nil
 }
 
-// tagOf returns the name under which a request can still reach what is loaded:
-// its own, or another tag of the same file where its own was overwritten since
-// and leads to the new file. ok is false where no tag leads there any more.
+// tagOf returns the name by which requests reach a loaded model: its own, or, if
+// that tag was overwritten since, another tag of the same file. ok is false if no
+// tag refers to the file.
 func tagOf(r process, tags []tag) (tag string, ok bool) {
 	own := r.name()
 	for _, t := range tags {
@@ -182,7 +181,7 @@ func tagOf(r process, tags []tag) (tag string, ok bool) {
 	return tag, ok
 }
 
-// instance turns an entry of /api/ps into what the core knows.
+// instance converts an entry of /api/ps.
 func (b *Backend) instance(r process, now time.Time) nodes.Instance {
 	id := r.name()
 	inst := nodes.Instance{
@@ -190,8 +189,8 @@ func (b *Backend) instance(r process, now time.Time) nodes.Instance {
 		Stopping: b.stopping(r, now),
 	}
 	if r.ContextLength > 0 {
-		// The server lists what is left of num_ctx when the model's own limit
-		// is applied. What was asked for is in force as well.
+		// The server lists num_ctx limited to the model's training. The number of
+		// the load counts as in force.
 		inst.Settings = nodes.Settings{numCtx: b.contextOf(r)}
 	}
 	if !forever(r.ExpiresAt, now) {
@@ -200,10 +199,10 @@ func (b *Backend) instance(r process, now time.Time) nodes.Instance {
 	return inst
 }
 
-// stopping reports whether a model is being unloaded: an unload sets the expiry
-// to its own time. An expiry that was seen coming, and passed, is another
-// matter: the server does not move it on while a request is under way, so a
-// model may be at work long after it.
+// stopping reports whether a model is being unloaded. An unload sets the expiry to
+// the time of the unload. An expiry that was listed before it passed is no sign:
+// the server does not extend it while a request is under way, so that a model may
+// work long after it.
 func (b *Backend) stopping(r process, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -214,8 +213,8 @@ func (b *Backend) stopping(r process, now time.Time) bool {
 	return !b.expiries[r.Digest].Equal(r.ExpiresAt)
 }
 
-// contextOf returns the num_ctx in force: the one that Load asked for where
-// the list shows what the server makes of it.
+// contextOf returns the num_ctx in force: that of Load if the list has it limited
+// to the model's training.
 func (b *Backend) contextOf(r process) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -225,14 +224,15 @@ func (b *Backend) contextOf(r process) int {
 	return r.ContextLength
 }
 
-// forever reports whether an expiry means never: the server's "for ever" ends
+// forever reports whether an expiry means never. The server's "never" is
 // centuries ahead.
 func forever(expires, now time.Time) bool {
 	return expires.IsZero() || expires.After(now.AddDate(10, 0, 0))
 }
 
-// serverTime is the server's clock: expiries are told in its time. Its date
-// comes in whole seconds, so that ours counts where the two agree.
+// serverTime returns the time by the server's clock, which its expiries refer to.
+// A date has whole seconds, so that this machine's clock is used if the two
+// agree.
 func serverTime(date string) time.Time {
 	now := time.Now()
 	theirs, err := http.ParseTime(date)

@@ -1,9 +1,9 @@
-// Package openai is the backend for any server that speaks the OpenAI chat
-// protocol and nothing that is known beyond it: vLLM, SGLang, a gateway.
+// Package openai is the client of servers that speak the OpenAI chat protocol and
+// have no engine of their own here, such as vLLM, SGLang or a gateway.
 //
-// Only the list of models and a chat are safe to assume of such a server. What
-// is in its memory it doesn't tell, and it has no load: it can be watched,
-// asked, drained, routed around, and restarted by a command.
+// Such a server has a list of models and a chat. It doesn't tell what is in its
+// memory, and can't load a model. The healer can probe it, ask it, take it out of
+// the route, and restart it by a command.
 package openai
 
 import (
@@ -18,11 +18,10 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// LoadKeys names the load settings that the engine accepts: none, since it has
-// no load.
+// LoadKeys returns the names of the load settings, which is none.
 func LoadKeys() []string { return nil }
 
-// Backend is one server. Safe for concurrent use.
+// Backend is the client of one server. It is safe for concurrent use.
 type Backend struct {
 	wire *wire.Client
 	chat *openaichat.Client
@@ -30,7 +29,8 @@ type Backend struct {
 
 var _ nodes.Backend = (*Backend)(nil)
 
-// New checks the configuration. It asks the server nothing.
+// New returns the client of a server, whose URL may end with "/v1". It checks the
+// address and makes no request.
 func New(c nodes.Connection) (*Backend, error) {
 	c.URL = strings.TrimSuffix(strings.TrimRight(c.URL, "/"), "/v1")
 	w, err := wire.New(c, classify)
@@ -52,8 +52,9 @@ type model struct {
 	ID string `json:"id"`
 }
 
-// Probe lists what the server offers. What of it is in memory is not known:
-// LoadedUnknown is set. An answer of another shape is [nodes.WrongEngine].
+// Probe implements [nodes.Backend]. The snapshot lists the models that the server
+// offers, with LoadedUnknown set. An answer of another shape is
+// [nodes.WrongEngine].
 func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	began := time.Now()
 	var list struct {
@@ -64,7 +65,7 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 		return nodes.Snapshot{}, err
 	}
 	var models []model
-	// "data":null is an empty list to servers written in Go.
+	// Servers written in Go send "data":null for an empty list.
 	if list.Data == nil && list.Object != "list" || list.Data != nil && json.Unmarshal(list.Data, &models) != nil {
 		return nodes.Snapshot{}, b.wire.Fail("probe", nodes.WrongEngine, "GET /v1/models is no list of models")
 	}
@@ -78,9 +79,9 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	return s, nil
 }
 
-// Chat asks one question. OnlyLoaded can't be kept, since the server doesn't
-// tell what is loaded: every model is asked. NoThinking is asked for in the
-// way of vLLM's and SGLang's chat templates.
+// Chat implements [nodes.Backend]. It ignores OnlyLoaded, since the server doesn't
+// tell what is loaded. It asks for NoThinking by the fields that the chat
+// templates of vLLM and SGLang read.
 func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatReply, error) {
 	chat := b.chat
 	if req.NoThinking {

@@ -4,8 +4,8 @@ import "github.com/turbone/jarvis/nodes"
 
 var _ nodes.Upstream = (*Backend)(nil)
 
-// Endpoint implements [nodes.Upstream]. Carrying on is asked for in the words
-// of vLLM and SGLang; a server that knows none refuses them.
+// Endpoint implements [nodes.Upstream]. The fields for a continuation are those of
+// vLLM and SGLang. A server without them refuses the request.
 func (b *Backend) Endpoint() nodes.Endpoint {
 	return b.wire.Endpoint(continues, "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses")
 }
