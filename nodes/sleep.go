@@ -5,14 +5,11 @@ import (
 	"time"
 )
 
-// Sleep waits for d. It returns false, at once, if ctx has ended or ends
-// meanwhile.
+// Sleep blocks for d and reports whether ctx has not ended. It returns early
+// with false if ctx ends.
 func Sleep(ctx context.Context, d time.Duration) bool {
-	if ctx.Err() != nil {
-		return false
-	}
 	if d <= 0 {
-		return true
+		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()

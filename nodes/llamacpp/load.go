@@ -125,12 +125,8 @@ func (b *Backend) await(ctx context.Context, action, id string, still func(statu
 		if !still(*models[i].Status) {
 			return &models[i], nil
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !nodes.Sleep(ctx, wait) {
 			return nil, b.wire.Transport(ctx, action, fmt.Errorf("%s is still %s: %w", id, models[i].Status.Value, ctx.Err()))
-		case <-timer.C:
 		}
 	}
 }

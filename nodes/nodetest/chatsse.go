@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // openAIVoice is how a fake that speaks plain OpenAI chat differs from the next.
@@ -152,7 +154,7 @@ func (a openAIAnswer) pace() bool {
 	if a.speed <= 0 {
 		return a.r.Context().Err() == nil
 	}
-	return a.s.pause(a.r.Context(), time.Duration(float64(time.Second)/a.speed))
+	return nodes.Sleep(a.r.Context(), time.Duration(float64(time.Second)/a.speed))
 }
 
 // message puts thinking and text where the server puts them.

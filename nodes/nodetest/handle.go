@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // handle records the call, plays the faults that are the same on every engine
@@ -29,7 +31,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if _, on := s.on(Hang, route); on && !s.hang(r.Context(), Hang) {
 		panic(http.ErrAbortHandler)
 	}
-	if d, on := s.on(Slow, route); on && !s.pause(r.Context(), d.Delay) {
+	if d, on := s.on(Slow, route); on && !nodes.Sleep(r.Context(), d.Delay) {
 		return
 	}
 	if _, on := s.on(Huge, route); on {
@@ -95,7 +97,7 @@ func (s *Server) drip(w http.ResponseWriter, r *http.Request) {
 	for r.Context().Err() == nil && s.active(Drip) {
 		_, _ = io.WriteString(w, " ")
 		_ = http.NewResponseController(w).Flush()
-		if !s.pause(r.Context(), time.Minute) {
+		if !nodes.Sleep(r.Context(), time.Minute) {
 			return
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // manage is a router's load, unload and download.
@@ -222,7 +224,7 @@ func (l *LlamaCPP) awaitLoad(ctx context.Context, i *instance) bool {
 		if !waiting {
 			return true
 		}
-		if !l.pause(ctx, 2*time.Millisecond) {
+		if !nodes.Sleep(ctx, 2*time.Millisecond) {
 			return false
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // The words in which LM Studio says that a chat failed.
@@ -215,7 +217,7 @@ func (l *LMStudio) speak(ctx context.Context, a lmAnswer, emit func(lmPiece)) bo
 		if a.speed > 0 {
 			d = time.Duration(float64(time.Second) / a.speed)
 		}
-		if !l.pause(ctx, d) {
+		if !nodes.Sleep(ctx, d) {
 			return false
 		}
 		emit(p)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // chat is POST /api/chat; without messages it loads or unloads.
@@ -244,7 +246,7 @@ func (l *Ollama) speak(ctx context.Context, a ollamaAnswer, emit func(thinking, 
 		if a.speed > 0 {
 			d = time.Duration(float64(time.Second) / a.speed)
 		}
-		if !l.pause(ctx, d) {
+		if !nodes.Sleep(ctx, d) {
 			return noListener
 		}
 		emit(thinking, text)

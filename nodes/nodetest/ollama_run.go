@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/nodes"
 )
 
 // forEver is a keep-alive below zero, as the server keeps it.
@@ -297,7 +299,7 @@ func (l *Ollama) bring(ctx context.Context, c OllamaSettings, m Model, name stri
 	if _, on := l.on(LoadHangs, Loads); on && !l.hang(ctx, LoadHangs) {
 		return failed()
 	}
-	if !l.pause(ctx, m.LoadTime) {
+	if !nodes.Sleep(ctx, m.LoadTime) {
 		return failed()
 	}
 	l.mu.Lock()

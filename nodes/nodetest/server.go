@@ -215,18 +215,3 @@ func (s *Server) waitWhile(ctx context.Context, holds func() bool) bool {
 		}
 	}
 }
-
-// pause waits; false means that the client went away.
-func (s *Server) pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
