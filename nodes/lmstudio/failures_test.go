@@ -134,7 +134,7 @@ func TestL04ListedAndDead(t *testing.T) {
 	fake, b := start(t, nodetest.Options{})
 	fake.Break(nodetest.Crashed)
 	fake.Break(nodetest.UnloadOnlyAcknowledged)
-	n, err := nodes.New(nodes.Node{Name: "M1", Backend: b, UnloadTimeout: 150 * time.Millisecond})
+	n, err := nodes.New(nodes.Node{Name: "M1", Backend: b, UnloadTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

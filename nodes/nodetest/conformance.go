@@ -20,7 +20,7 @@ const (
 	// short is a deadline that is meant to pass.
 	short = 150 * time.Millisecond
 	// long is one that is not.
-	long = 30 * time.Second
+	long = 2 * time.Minute
 )
 
 // unknown is a model that no server has.

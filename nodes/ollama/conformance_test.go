@@ -34,6 +34,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConformanceOfTheRealServer(t *testing.T) {
+	t.Parallel()
 	s := realollama.Start(t, realollama.Options{Models: []realollama.Model{
 		{Name: "good", Spec: realollama.Right()},
 		{Name: "other:8b", Spec: realollama.Right()},

@@ -56,6 +56,7 @@ func realServer(t *testing.T, models ...realollama.Model) *realollama.Server {
 }
 
 func TestRealUnloadIsOnlyAcknowledgedWhileARequestIsUnderWay(t *testing.T) {
+	t.Parallel()
 	s := realServer(t, realollama.Model{Name: "good", Spec: realollama.Slow()})
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -80,6 +81,7 @@ func TestRealUnloadIsOnlyAcknowledgedWhileARequestIsUnderWay(t *testing.T) {
 // while a request is under way. A model at work past it looks like one that is
 // being unloaded, and is not.
 func TestRealBusyPastItsExpiryIsNotStopping(t *testing.T) {
+	t.Parallel()
 	s := realollama.Start(t, realollama.Options{
 		Models: []realollama.Model{{Name: "good", Spec: realollama.Slow()}},
 		Env:    []string{"OLLAMA_NUM_PARALLEL=2"},
@@ -102,6 +104,7 @@ func TestRealBusyPastItsExpiryIsNotStopping(t *testing.T) {
 }
 
 func TestRealKilledRunnerIsListedAndLoadsByItself(t *testing.T) {
+	t.Parallel()
 	s := realServer(t)
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -116,6 +119,7 @@ func TestRealKilledRunnerIsListedAndLoadsByItself(t *testing.T) {
 }
 
 func TestRealRunnerKilledInAStream(t *testing.T) {
+	t.Parallel()
 	s := realServer(t, realollama.Model{Name: "good", Spec: realollama.Slow()})
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -129,6 +133,7 @@ func TestRealRunnerKilledInAStream(t *testing.T) {
 }
 
 func TestRealStoppedRunnerLooksHealthyAndHangs(t *testing.T) {
+	t.Parallel()
 	s := realServer(t)
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -150,12 +155,13 @@ func TestRealStoppedRunnerLooksHealthyAndHangs(t *testing.T) {
 }
 
 func TestRealUnloadOfAStoppedRunnerWaitsForTheHangingRequest(t *testing.T) {
+	t.Parallel()
 	s := realServer(t, realollama.Model{Name: "good", Spec: realollama.Slow()})
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
 	cancel, ended := underWay(t, b, endless("good"))
 	s.StopRunner()
-	n, err := nodes.New(nodes.Node{Name: "OL1", Backend: b, UnloadTimeout: 500 * time.Millisecond, LoadTimeout: long})
+	n, err := nodes.New(nodes.Node{Name: "OL1", Backend: b, UnloadTimeout: 3 * time.Second, LoadTimeout: long})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +179,7 @@ func TestRealUnloadOfAStoppedRunnerWaitsForTheHangingRequest(t *testing.T) {
 }
 
 func TestRealStoppedServer(t *testing.T) {
+	t.Parallel()
 	s := realServer(t)
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -193,6 +200,7 @@ func TestRealStoppedServer(t *testing.T) {
 }
 
 func TestRealKilledServer(t *testing.T) {
+	t.Parallel()
 	s := realServer(t)
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -209,6 +217,7 @@ func TestRealKilledServer(t *testing.T) {
 }
 
 func TestRealLoadsThatFail(t *testing.T) {
+	t.Parallel()
 	s := realServer(t,
 		realollama.Model{Name: "broken", Spec: realollama.Right(), Broken: true},
 		realollama.Model{Name: "huge", Spec: realollama.TooLarge()},
@@ -249,6 +258,7 @@ func TestRealLoadsThatFail(t *testing.T) {
 }
 
 func TestRealPromptTooLong(t *testing.T) {
+	t.Parallel()
 	s := realServer(t)
 	b := backend(t, s.URL)
 	s.LoadBehindBack("good", nil, -1)
@@ -262,6 +272,7 @@ func TestRealPromptTooLong(t *testing.T) {
 }
 
 func TestRealFullQueue(t *testing.T) {
+	t.Parallel()
 	s := realollama.Start(t, realollama.Options{
 		Models: []realollama.Model{{Name: "slow", Spec: realollama.Slow()}, {Name: "other", Spec: realollama.Right()}},
 		Env:    []string{"OLLAMA_MAX_QUEUE=1", "OLLAMA_MAX_LOADED_MODELS=1"},
@@ -291,6 +302,7 @@ func TestRealFullQueue(t *testing.T) {
 }
 
 func TestRealAnswers(t *testing.T) {
+	t.Parallel()
 	s := realServer(t)
 	b := backend(t, s.URL)
 	ask := func(prompt string, most int) nodes.ChatReply {
@@ -319,6 +331,7 @@ func TestRealAnswers(t *testing.T) {
 // TestRealClientThatLeavesFreesTheRunner: an answer that nobody waits for any
 // more does not keep the next one waiting.
 func TestRealClientThatLeavesFreesTheRunner(t *testing.T) {
+	t.Parallel()
 	s := realServer(t, realollama.Model{Name: "good", Spec: realollama.Slow()})
 	b := backend(t, s.URL)
 	cancel, ended := underWay(t, b, endless("good"))

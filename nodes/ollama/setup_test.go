@@ -11,7 +11,7 @@ import (
 )
 
 // long is a time that no test gets near to on a healthy machine.
-const long = 30 * time.Second
+const long = 2 * time.Minute
 
 // start returns a fake with two models, of which the first is loaded, and a
 // backend for it.

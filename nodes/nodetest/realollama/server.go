@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
-// buildLimit bounds a build inside a test; go test itself ends a package's
-// tests after ten minutes.
-const buildLimit = 9 * time.Minute
+// reserve is the time before the test's deadline at which a build is given up, so
+// that its error is shown.
+const reserve = 30 * time.Second
 
 // patience is how long a state that must come may take on a busy machine.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Options say how a server starts.
 type Options struct {
@@ -56,8 +56,14 @@ func Need(t testing.TB) {
 	if testing.Short() && !required && !built() {
 		t.Skip("real Ollama: not built yet, and building takes minutes (-short)")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), buildLimit)
-	defer cancel()
+	ctx := t.Context()
+	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if deadline, limited := d.Deadline(); limited {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+			defer cancel()
+		}
+	}
 	_, err := Build(ctx)
 	switch {
 	case err == nil:

@@ -107,7 +107,7 @@ func start(folder string) error {
 // answers while this one lives is this one.
 func waitReady(addr string, ended <-chan error) error {
 	client := &http.Client{Timeout: time.Second}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the server ended at once: %w", err)
