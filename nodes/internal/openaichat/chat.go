@@ -1,9 +1,9 @@
-// Package openaichat asks questions over the OpenAI chat protocol, as LM
-// Studio, llama.cpp and others speak it. The decoding is go-openai's; what the
-// servers do beside the protocol (errors inside a successful stream, streams
-// that just end, keep-alive comments, thinking in three places) is mended on
-// the way to it, see mender. It knows no engine: an engine's own error texts
-// are read by the Classify of its [wire.Client].
+// Package openaichat is a client of the OpenAI chat protocol, as LM Studio,
+// llama.cpp and others speak it. The library go-openai decodes the answers. The
+// mender below it corrects the deviations of servers from the protocol: errors
+// inside a successful stream, streams without an end mark, keep-alive comments,
+// and thinking in three places. Error texts of one engine are recognized by the
+// [wire.Classify] of that engine.
 package openaichat
 
 import (
@@ -24,7 +24,7 @@ import (
 
 const action = "chat"
 
-// Client asks one server. Safe for concurrent use.
+// Client is the chat client of one server. It is safe for concurrent use.
 type Client struct {
 	wire   *wire.Client
 	path   string
@@ -33,14 +33,14 @@ type Client struct {
 	limit  int64  // of an answer, in bytes
 }
 
-// New returns a client of the protocol below path, usually "/v1".
+// New returns a client of the endpoints below path, usually "/v1".
 func New(c *wire.Client, path string) *Client {
 	return &Client{wire: c, path: path, limit: wire.MaxBody}
 }
 
-// With returns a copy that sends these fields with every request: what an
-// engine knows beyond the protocol (ttl, cache_prompt, chat_template_kwargs). A
-// server that refuses one of them by name is asked again without it.
+// With returns a copy of c that sends these fields with every request: an engine's
+// extensions of the protocol, such as cache_prompt. If the server refuses one of
+// them by name, the question is asked again without it.
 func (c *Client) With(fields map[string]any) *Client {
 	other := *c
 	other.fields = maps.Clone(c.fields)
@@ -51,17 +51,17 @@ func (c *Client) With(fields map[string]any) *Client {
 	return &other
 }
 
-// Query returns a copy that asks with this query in the address.
+// Query returns a copy of c that sends this query with every request.
 func (c *Client) Query(query url.Values) *Client {
 	other := *c
 	other.query = query.Encode()
 	return &other
 }
 
-// Chat asks model one question. It blocks until the answer is complete, a
-// deadline of req passes or ctx ends. On an error the reply holds what came
-// before it. OnlyLoaded, Settings and NoThinking of req are the engine's
-// business and are ignored here.
+// Chat asks a model one question. It blocks until the answer is complete, a
+// deadline of req passes, or ctx ends. If there is an error, the reply has the
+// part of the answer that came before it. Chat ignores OnlyLoaded, Settings and
+// NoThinking, which the engine handles.
 func (c *Client) Chat(ctx context.Context, req nodes.ChatRequest, model string) (nodes.ChatReply, error) {
 	ctx, watch := wire.NewWatch(ctx, c.wire.Node(), req.FirstToken, req.BetweenTokens)
 	defer watch.Stop()
@@ -72,13 +72,13 @@ func (c *Client) Chat(ctx context.Context, req nodes.ChatRequest, model string) 
 		if refused == "" {
 			return reply, err
 		}
-		// A strict server. Without stream_options it gives no token counts.
+		// A strict server. Without stream_options it sends no token counts.
 		delete(fields, refused)
 	}
 }
 
-// refused returns the field that a strict server named in its refusal, "" where
-// the error is none or the field is one that can't be left out.
+// refused returns the optional field that a strict server names in its refusal, or
+// "" for any other error.
 func (c *Client) refused(err error, fields map[string]any) string {
 	var e *nodes.Error
 	if !errors.As(err, &e) || e.Fault != nodes.BadRequest {
@@ -92,8 +92,8 @@ func (c *Client) refused(err error, fields map[string]any) string {
 	return ""
 }
 
-// request returns the fields that go-openai would leave out or refuse: a
-// temperature of 0, a local model that is called as one of OpenAI's.
+// request returns the body of a request. It is not go-openai's, which omits a
+// temperature of 0 and refuses a local model with the name of one of OpenAI's.
 func (c *Client) request(req nodes.ChatRequest, model string) map[string]any {
 	fields := maps.Clone(c.fields)
 	if fields == nil {
@@ -148,7 +148,7 @@ func (c *Client) ask(ctx context.Context, watch *wire.Watch, req nodes.ChatReque
 	return a.reply(), c.fault(ctx, err)
 }
 
-// fault gives an error of the library its fault. Those of the mender have one.
+// fault adds the fault to an error of the library. Errors of the mender have one.
 func (c *Client) fault(ctx context.Context, err error) error {
 	var known *nodes.Error
 	switch {
@@ -162,7 +162,7 @@ func (c *Client) fault(ctx context.Context, err error) error {
 	return c.wire.Fail(action, nodes.Protocol, err.Error())
 }
 
-// answer gathers the pieces of an answer.
+// answer collects the pieces of an answer.
 type answer struct {
 	began           time.Time
 	watch           *wire.Watch
@@ -174,8 +174,8 @@ type answer struct {
 	usage           openai.Usage
 }
 
-// The library's checks of a request don't see the fields that the mender
-// sends, so that a name like "o1-mini-distill" is not taken for OpenAI's own.
+// placeholder returns the request for the library's own checks, which would take
+// "o1-mini-distill" for OpenAI's. The mender sends the fields in its place.
 func placeholder(stream bool) openai.ChatCompletionRequest {
 	return openai.ChatCompletionRequest{Model: "placeholder", Stream: stream}
 }

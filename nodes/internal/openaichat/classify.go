@@ -10,7 +10,7 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// protocolError is an error answer, as far as its shape is the protocol's.
+// protocolError is an error of the protocol.
 type protocolError struct {
 	text string
 	kind string // "type"
@@ -41,7 +41,7 @@ func parseError(body []byte) protocolError {
 	return e
 }
 
-// tooLong are the words in which servers say that a prompt does not fit.
+// tooLong are the servers' texts for a prompt that does not fit.
 var tooLong = []string{
 	"maximum context length",                 // vLLM
 	"exceeds the available context size",     // llama.cpp
@@ -54,16 +54,16 @@ var tooLong = []string{
 	"prompt is too long",
 }
 
-// crashed are the words in which servers say that the model's process is dead.
+// crashed are the servers' texts for a dead model process.
 var crashed = []string{
 	"model has crashed",      // LM Studio
 	"enginecore encountered", // vLLM
 	"enginedeaderror",        // vLLM
 }
 
-// Classify reads the error answers that OpenAI-compatible servers have in
-// common: an unknown model, a prompt that is too long, a dead model process.
-// It returns nil for all others. Engines ask it after their own reading.
+// Classify returns the fault of the errors that OpenAI-compatible servers have in
+// common: an unknown model, a prompt that is too long, a dead model process. It
+// returns nil for all others. Engines call it after their own classification.
 func Classify(status int, _ http.Header, body []byte) *nodes.Error {
 	e := parseError(body)
 	text := strings.ToLower(e.text)

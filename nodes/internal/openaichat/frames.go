@@ -11,22 +11,22 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// maxLine bounds one line of a stream. A piece with all its log probabilities
-// is some kilobytes.
+// maxLine is the longest line of a stream, in bytes. A piece with all log
+// probabilities has some kilobytes.
 const maxLine = 1 << 20
 
-// frames is the body of a stream of server-sent events, reduced to the data
-// lines that the library reads: comments and field names are dropped, an error
-// in whatever shape ends the stream as an error of Read.
+// frames is the body of a stream of server-sent events, reduced to the data lines
+// that the library reads. It drops comments and other fields. An error of any
+// shape becomes an error of Read.
 type frames struct {
 	*mender
 	header http.Header
 	lines  *wire.Lines
 	body   io.Closer
 
-	event   string // the field "event" of the event under way
-	pending []byte // its data, as far as it is no JSON yet
-	out     []byte // mended and not yet read
+	event   string // the field "event" of the current event
+	pending []byte // its data, while it is not complete JSON
+	out     []byte // corrected and not yet read
 	err     error
 }
 
@@ -55,7 +55,7 @@ func (f *frames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// take adds a line to the event under way.
+// take adds a line to the current event.
 func (f *frames) take(line []byte) error {
 	name, value, isField := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimSpace(value)
@@ -69,15 +69,15 @@ func (f *frames) take(line []byte) error {
 		f.event = string(value)
 	case isField && (string(name) == "id" || string(name) == "retry"):
 	default:
-		// Not an event at all: a proxy in between, or the server's own last
-		// words. What is here of the rest belongs to it.
+		// No event: an error text of a proxy, or of the server. The lines that
+		// are buffered belong to it.
 		all := append(append(line, '\n'), f.lines.Buffered()...)
 		return f.wire.Status(action, http.StatusOK, f.header, bytes.TrimSpace(all))
 	}
 	return nil
 }
 
-// endEvent is an empty line: an event that is no JSON until here never is.
+// endEvent ends an event at an empty line. Its data must be complete JSON by now.
 func (f *frames) endEvent() error {
 	event, data := f.event, f.pending
 	f.event, f.pending = "", nil
@@ -90,8 +90,8 @@ func (f *frames) endEvent() error {
 	return f.wire.Fail(action, nodes.Protocol, "no JSON in the stream: "+string(data))
 }
 
-// data takes a data line. An event may have several; it is passed on as soon
-// as it is complete, since some servers leave out the empty line after it.
+// data takes a data line. An event may have several. It is passed on when it is
+// complete, since some servers omit the empty line after it.
 func (f *frames) data(value []byte) error {
 	if len(f.pending) > 0 {
 		f.pending = append(f.pending, '\n')
@@ -105,7 +105,7 @@ func (f *frames) data(value []byte) error {
 		f.out = []byte("data: [DONE]\n")
 		return nil
 	}
-	// Of several lines only an object's last one is worth a look at them all.
+	// With several lines, the data can only be complete after a "}".
 	several := len(f.pending) > len(value)
 	if len(f.pending) == 0 || several && !bytes.HasSuffix(value, []byte("}")) || !json.Valid(f.pending) {
 		return nil
@@ -122,8 +122,8 @@ func (f *frames) data(value []byte) error {
 	return nil
 }
 
-// withoutError drops an error that is null: the library takes a piece that
-// begins with one for a failure without a text.
+// withoutError removes an error that is null, which the library takes for a failure
+// without a text.
 func withoutError(piece []byte) []byte {
 	var all map[string]json.RawMessage
 	if !bytes.Contains(piece, []byte(`"error"`)) || json.Unmarshal(piece, &all) != nil {

@@ -13,11 +13,10 @@ import (
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
-// mender stands between go-openai and the server for one request. To the
-// server it sends the fields that the library would drop, and the key. To the
-// library it passes only what the library reads rightly: successful answers of
-// the protocol's shape. Everything else becomes an error with its fault here,
-// where the server's words are still at hand.
+// mender is the HTTP client below go-openai for one request. It sends the fields
+// of [Client.request] and the key to the server. It passes successful answers of
+// the protocol's shape to the library. Every other answer becomes an error with
+// its fault here, where the server's text is available.
 type mender struct {
 	wire   *wire.Client
 	fields map[string]any
@@ -41,8 +40,8 @@ func (m *mender) Do(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body := bufio.NewReader(resp.Body)
-	// Told by the first byte, because content types lie. An empty body is the
-	// reader's affair.
+	// The first byte decides, because content types are unreliable. The reader
+	// handles an empty body.
 	start, err := body.Peek(1)
 	switch {
 	case err != nil && err != io.EOF:
@@ -64,12 +63,12 @@ func (m *mender) Do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// maxObject bounds an answer in one piece. A stream may be larger: each token
-// comes with some hundred bytes around it.
+// maxObject is the greatest size of an answer that is not streamed, in bytes. A
+// stream may be larger, since each token has some hundred bytes around it.
 const maxObject = 8 << 20
 
-// object reads an answer that is one JSON object. Asked for a stream, it makes
-// one of it: some servers never stream.
+// object reads an answer that is one JSON object. If a stream was requested, it
+// converts the answer to one, since some servers never stream.
 func (m *mender) object(req *http.Request, header http.Header, r io.Reader) ([]byte, error) {
 	limit := min(m.limit, maxObject)
 	body, err := m.wire.ReadAll(req.Context(), action, r, limit)
@@ -96,18 +95,18 @@ func (m *mender) object(req *http.Request, header http.Header, r io.Reader) ([]b
 	return append(append([]byte("data: "), renameMessage(body)...), "\ndata: [DONE]\n"...), nil
 }
 
-// failed is the error that a server reports inside a successful answer.
+// failed returns the error that a server reports inside a successful answer.
 func (m *mender) failed(header http.Header, body []byte) error {
 	status := errorStatus(body)
 	e := m.wire.Status(action, status, header, body)
 	if words, ok := strings.CutPrefix(e.Detail, fmt.Sprintf("HTTP %d ", status)); ok {
-		e.Detail = "in a successful answer: " + words // that status is no status the server sent
+		e.Detail = "in a successful answer: " + words // the server did not send that status
 	}
 	return e
 }
 
-// errorStatus returns the status that an error inside a 200 would have had: by
-// its code where that is one, else by its type, else 500.
+// errorStatus returns the status that fits an error inside a success: its code if
+// that is a status, else the one of its type, else 500.
 func errorStatus(body []byte) int {
 	e := parseError(body)
 	if e.code >= 400 && e.code < 600 {
@@ -130,8 +129,7 @@ func errorStatus(body []byte) int {
 	return http.StatusInternalServerError
 }
 
-// mapReasoning gives thinking the one name that the library reads. The body is
-// returned as it came where there is nothing to do.
+// mapReasoning renames thinking to the one name that the library reads.
 func mapReasoning(body []byte) []byte {
 	if !bytes.Contains(body, []byte(`"reasoning"`)) {
 		return body
@@ -157,7 +155,7 @@ func mapReasoning(body []byte) []byte {
 	})
 }
 
-// renameMessage makes a whole answer the one piece of a stream.
+// renameMessage converts a whole answer to the single piece of a stream.
 func renameMessage(body []byte) []byte {
 	return editChoices(body, func(choice map[string]json.RawMessage) bool {
 		choice["delta"] = choice["message"]
@@ -166,9 +164,8 @@ func renameMessage(body []byte) []byte {
 	})
 }
 
-// editChoices calls edit for each choice and encodes the body anew where one
-// changed. A body of another shape is returned as it came: the library says
-// what is wrong with it.
+// editChoices calls edit for each choice, and encodes the body again if one
+// changed. A body of another shape stays as it is, for the library to refuse.
 func editChoices(body []byte, edit func(map[string]json.RawMessage) bool) []byte {
 	var all map[string]json.RawMessage
 	var choices []map[string]json.RawMessage

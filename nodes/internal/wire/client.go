@@ -1,6 +1,5 @@
-// Package wire is what every engine's client needs of HTTP: requests that are
-// bounded in time and size, errors told apart by kind, and the deadlines of a
-// stream of tokens. It knows no engine.
+// Package wire is the HTTP client below every engine's client: requests bounded in
+// time and size, errors with their fault, and the deadlines of a stream of tokens.
 package wire
 
 import (
@@ -20,11 +19,11 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// MaxBody is the largest answer that is read, in bytes. A list of a thousand
-// models is under 2 MB.
+// MaxBody is the greatest size of an answer, in bytes. A list of a thousand models
+// has less than 2 MB.
 const MaxBody = 32 << 20
 
-// maxDetail bounds how much of a server's words goes into an error.
+// maxDetail is the greatest length of a server's text in an error, in bytes.
 const maxDetail = 300
 
 // Classify maps an engine's own error answer to a fault. It returns nil for an
@@ -32,7 +31,7 @@ const maxDetail = 300
 // called for every answer that is not a 200 with the expected body.
 type Classify func(status int, header http.Header, body []byte) *nodes.Error
 
-// Client speaks JSON to one server. Safe for concurrent use.
+// Client is a client of one server's JSON API. It is safe for concurrent use.
 type Client struct {
 	conn     nodes.Connection
 	classify Classify
@@ -40,9 +39,9 @@ type Client struct {
 	http     *http.Client
 }
 
-// NewTransport returns a transport for servers on a local network: a connect
-// time-out of two seconds, and connections given up before the five seconds
-// after which some servers close theirs under a request.
+// NewTransport returns a transport for servers on a local network. It connects
+// within two seconds, and closes idle connections after three, since some servers
+// close theirs after five, possibly under a request.
 func NewTransport() *http.Transport {
 	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
 	return &http.Transport{
@@ -65,7 +64,7 @@ func New(conn nodes.Connection, classify Classify) (*Client, error) {
 		return nil, fmt.Errorf("%s: url %q: want http://host:port", conn.Node, conn.URL)
 	}
 	if u.User != nil {
-		return nil, fmt.Errorf("%s: url: user and password do not belong in it; use api_key", conn.Node)
+		return nil, fmt.Errorf("%s: url: user and password do not belong in it; give the key by itself", conn.Node)
 	}
 	transport := conn.Transport
 	if transport == nil {
@@ -85,8 +84,7 @@ func (c *Client) Node() string { return c.conn.Node }
 // Key returns the node's key.
 func (c *Client) Key() nodes.Secret { return c.conn.Key }
 
-// Endpoint is the server as a route sees it: with these APIs, and with this
-// way of carrying on.
+// Endpoint returns the server as a gateway sees it.
 func (c *Client) Endpoint(continues func(string) (map[string]any, bool), apis ...string) nodes.Endpoint {
 	return nodes.Endpoint{
 		URL: c.base, Key: c.conn.Key, Transport: c.conn.Transport, APIs: apis, Continues: continues,
@@ -99,11 +97,11 @@ func (c *Client) Endpoint(continues func(string) (map[string]any, bool), apis ..
 // URL returns the address of a path on the server.
 func (c *Client) URL(path string) string { return c.base.JoinPath(path).String() }
 
-// HTTP returns the client below: no redirects, no time-out of its own.
+// HTTP returns the HTTP client, which follows no redirect and has no time-out.
 func (c *Client) HTTP() *http.Client { return c.http }
 
-// Request makes a request with the key set. in, where not nil, is its JSON
-// body. A query may follow the path after "?".
+// Request returns a request with the key set. in, unless nil, is its JSON body. A
+// query may follow the path after "?".
 func (c *Client) Request(ctx context.Context, method, path string, in any) (*http.Request, error) {
 	var body io.Reader
 	if in != nil {
@@ -129,8 +127,8 @@ func (c *Client) Request(ctx context.Context, method, path string, in any) (*htt
 	return req, nil
 }
 
-// Do sends a request and returns the answer of a 200; every other ending is an
-// error of action with its fault. The caller closes the body.
+// Do sends a request and returns the response if its status is 200, and otherwise
+// an error of action with its fault. The caller closes the body.
 func (c *Client) Do(req *http.Request, action string) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -147,7 +145,8 @@ func (c *Client) Do(req *http.Request, action string) (*http.Response, error) {
 	return nil, c.Status(action, resp.StatusCode, resp.Header, body)
 }
 
-// Bytes sends in as JSON and returns the whole body of a 200, at most MaxBody.
+// Bytes sends in as JSON and returns the body of the response, at most MaxBody. Its
+// errors are those of [Client.Do].
 func (c *Client) Bytes(ctx context.Context, action, method, path string, in any) ([]byte, error) {
 	req, err := c.Request(ctx, method, path, in)
 	if err != nil {
@@ -178,9 +177,8 @@ func (c *Client) TooLarge(action string, limit int64) *nodes.Error {
 	return c.Fail(action, nodes.Protocol, fmt.Sprintf("answer larger than %d MiB", limit>>20))
 }
 
-// JSON is [Client.Bytes] decoded into out. A body that is no JSON object of
-// that shape is [nodes.Protocol]. A 200 whose body is only an error goes
-// through Classify as if it had failed.
+// JSON decodes the result of [Client.Bytes] into out. A body of another shape is
+// [nodes.Protocol]. An error in the body of a success is handled as a failure.
 func (c *Client) JSON(ctx context.Context, action, method, path string, in, out any) error {
 	body, err := c.Bytes(ctx, action, method, path, in)
 	if err != nil {
@@ -195,19 +193,19 @@ func (c *Client) JSON(ctx context.Context, action, method, path string, in, out 
 	return nil
 }
 
-// wrong is the error of a request that could not even be made.
+// wrong returns the error of a request that could not be made.
 func (c *Client) wrong(action string, err error) error {
 	return &nodes.Error{Node: c.conn.Node, Action: action, Fault: nodes.BadRequest, Err: err}
 }
 
-// Fail makes an error of this node. The detail is a server's words: they are
-// bounded, and the key is taken out of them.
+// Fail returns an error of this node. detail may be a server's text: it is
+// shortened, and the key is removed from it.
 func (c *Client) Fail(action string, f nodes.Fault, detail string) *nodes.Error {
 	return &nodes.Error{Node: c.conn.Node, Action: action, Fault: f, Detail: c.quote(detail), Remedy: remedies[f]}
 }
 
-// quote makes a server's words fit for an error: some servers repeat the key
-// that they refuse. The key goes before the cut, or half of it would stay.
+// quote removes the key from a server's text and shortens it. Some servers repeat
+// the key that they refuse. The key is removed first, so that no part of it stays.
 func (c *Client) quote(words string) string {
 	if !c.conn.Key.Empty() {
 		words = strings.ReplaceAll(words, c.conn.Key.Reveal(), c.conn.Key.String())
@@ -216,13 +214,13 @@ func (c *Client) quote(words string) string {
 }
 
 var remedies = map[nodes.Fault]string{
-	nodes.Unauthorized: "set the node's api_key",
-	nodes.WrongEngine:  "correct the node's engine or url",
-	nodes.Refused:      "start the server, or correct the node's url",
+	nodes.Unauthorized: "correct the node's key",
+	nodes.WrongEngine:  "correct the node's engine or address",
+	nodes.Refused:      "start the server, or correct the node's address",
 }
 
-// Status makes the error of an answer that is not a success: first by the
-// engine's own reading, else by its status.
+// Status returns the error of a response that is not a success. Its fault is that
+// of the engine's [Classify], or else that of the status.
 func (c *Client) Status(action string, status int, header http.Header, body []byte) *nodes.Error {
 	var e *nodes.Error
 	if c.classify != nil {
@@ -245,11 +243,11 @@ func (c *Client) Status(action string, status int, header http.Header, body []by
 	return e
 }
 
-// maxRetryAfter bounds a server's wish to be left alone: one with a wrong clock
-// would take its node out for years.
+// maxRetryAfter is the longest Retry-After. A server with a wrong clock would
+// exclude itself for years.
 const maxRetryAfter = 10 * time.Minute
 
-// retryAfter reads Retry-After in both its forms, seconds and a date.
+// retryAfter returns the value of Retry-After, in seconds or as a date.
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
@@ -275,13 +273,13 @@ func statusFault(status int) nodes.Fault {
 	return nodes.Protocol // a redirect, or a 200 that is an error
 }
 
-// Transport makes the error of a request that got no answer, or half of one.
-// The context's own cancellation stays what it is.
+// Transport returns the error of a request without a complete response. The
+// cancellation of the context has no fault.
 func (c *Client) Transport(ctx context.Context, action string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		var e *nodes.Error
 		if errors.As(cause, &e) {
-			return cause // a stream's deadline, see Watch
+			return cause // the deadline of a Watch
 		}
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return fmt.Errorf("%s: %s: %w", c.conn.Node, action, errors.Join(context.Canceled, notCanceled(cause)))
@@ -289,7 +287,7 @@ func (c *Client) Transport(ctx context.Context, action string, err error) error 
 	}
 	var known *nodes.Error
 	if errors.As(err, &known) {
-		return known // from a reader of ours below
+		return known // from a bounded reader
 	}
 	e := &nodes.Error{Node: c.conn.Node, Action: action, Fault: TransportFault(err), Err: err}
 	e.Remedy = remedies[e.Fault]
@@ -300,7 +298,7 @@ func (c *Client) Transport(ctx context.Context, action string, err error) error 
 	return e
 }
 
-// notCanceled returns what a caller gave as the reason, nil where it gave none.
+// notCanceled returns the cause that a caller gave, or nil.
 func notCanceled(cause error) error {
 	if errors.Is(cause, context.Canceled) {
 		return nil
@@ -308,7 +306,7 @@ func notCanceled(cause error) error {
 	return cause
 }
 
-// TransportFault is the fault of an exchange that brought no answer, or half of one.
+// TransportFault returns the fault of a request without a complete response.
 func TransportFault(err error) nodes.Fault {
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
@@ -330,9 +328,9 @@ func TransportFault(err error) nodes.Fault {
 	return nodes.Protocol
 }
 
-// ErrorText returns the text of a body that is an error: {"error":"text"},
-// {"error":{"message":"text"}}, or the flat {"object":"error","message":"text"}
-// of some Python servers; "" for every other body.
+// ErrorText returns the text of a body that is an error, and "" for every other
+// body. An error is {"error":"text"}, {"error":{"message":"text"}}, or
+// {"object":"error","message":"text"}, which some Python servers send.
 func ErrorText(body []byte) string {
 	var e struct {
 		Error   json.RawMessage `json:"error"`
@@ -365,7 +363,7 @@ func ErrorText(body []byte) string {
 	return first(object.Type, flat, string(e.Error))
 }
 
-// Brief bounds a server's words and puts them on one line.
+// Brief shortens a text and puts it on one line.
 func Brief(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if len(s) > maxDetail {

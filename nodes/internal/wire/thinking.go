@@ -2,11 +2,11 @@ package wire
 
 import "strings"
 
-// SplitThinking parts an answer from the thinking that older reasoning models
-// leave in it as <think>…</think>. A tag that is never closed means that the
-// model was cut while thinking: there is no answer. A closing tag alone means
-// that the template swallowed the opening one. A text without tags is returned
-// as it is; with tags, both parts are trimmed.
+// SplitThinking separates an answer from its thinking, which older reasoning models
+// send in it as <think>…</think>. Without a closing tag, the model was cut off
+// while it was thinking, and there is no answer. Without an opening tag, it was
+// part of the template. A text without tags is returned unchanged; otherwise both
+// parts are trimmed.
 func SplitThinking(text string) (thinking, answer string) {
 	const begin, end = "<think>", "</think>"
 	if !strings.Contains(text, begin) && !strings.Contains(text, end) {
@@ -16,7 +16,7 @@ func SplitThinking(text string) (thinking, answer string) {
 	for {
 		i, j := strings.Index(text, begin), strings.Index(text, end)
 		switch {
-		case j >= 0 && (i < 0 || j < i): // what came so far was thinking
+		case j >= 0 && (i < 0 || j < i): // the text before it was thinking
 			think.WriteString(rest.String() + text[:j])
 			rest.Reset()
 			text = text[j+len(end):]

@@ -8,8 +8,8 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Watch is the deadline of a stream of tokens: one for the first, another for
-// each that follows. Use it from one goroutine.
+// Watch holds the deadlines of a stream of tokens: one for the first token, and one
+// for each token after it. Use it from one goroutine.
 type Watch struct {
 	timer   *time.Timer
 	between time.Duration
@@ -18,9 +18,9 @@ type Watch struct {
 	first   bool
 }
 
-// NewWatch returns a context that ends with [nodes.TimedOut] as its cause when
-// no token came in time, and the watch to tell of each token. A duration of 0
-// is no deadline. Call Stop when the stream is over.
+// NewWatch returns a watch, and a context that ends with [nodes.TimedOut] as its
+// cause if no token comes in time. A duration of 0 is no deadline. The caller
+// calls Token for each token, and Stop at the end of the stream.
 func NewWatch(ctx context.Context, node string, first, between time.Duration) (context.Context, *Watch) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &Watch{between: between, cancel: cancel, node: node, first: true}
@@ -36,7 +36,7 @@ func (w *Watch) arm(d time.Duration, what string) *time.Timer {
 	})
 }
 
-// Token tells that a token came.
+// Token restarts the deadline after a token.
 func (w *Watch) Token() {
 	if !w.first && w.timer != nil && w.between > 0 {
 		w.timer.Reset(w.between)
@@ -52,7 +52,7 @@ func (w *Watch) Token() {
 	}
 }
 
-// Stop ends the watch and its context.
+// Stop stops the watch and ends its context.
 func (w *Watch) Stop() {
 	if w.timer != nil {
 		w.timer.Stop()
