@@ -37,19 +37,22 @@ func (s *Store) restore(d *document) (restored, error) {
 	if err != nil {
 		return same, err
 	}
-	r := newReplay(list)
-	p := r.compare(d, time.Now())
+	return newReplay(list).restore(d, time.Now())
+}
+
+// restore adds the changes of the replay that a document lacks.
+func (r *replay) restore(d *document, now time.Time) (out restored, err error) {
+	out.document = d
+	p := r.compare(d, now)
 	if len(p.dropped.Dropped) > 0 || p.dropped.ChampionDropped {
-		same.entries = append(same.entries, p.dropped)
+		out.entries = []entry{p.dropped}
 	}
 	if len(p.missing) == 0 && len(p.returned) == 0 {
-		return same, nil
+		return out, nil
 	}
-	whole, err := r.apply(d, p)
-	if err != nil {
-		return restored{}, err
-	}
-	return restored{document: whole, entries: same.entries, changed: true}, nil
+	out.changed = true
+	out.document, err = r.apply(d, p)
+	return out, err
 }
 
 // found is the version of a row in a document.
