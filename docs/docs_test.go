@@ -150,3 +150,20 @@ func TestFirstCluster(t *testing.T) {
 		}
 	}
 }
+
+// TestFileNames finds every Go file that a page names.
+func TestFileNames(t *testing.T) {
+	name := regexp.MustCompile(`[a-z0-9/_]+/[a-z0-9_]+\.go\b`)
+	found := 0
+	for page, content := range pages(t) {
+		for _, file := range name.FindAllString(content, -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(file))); err != nil {
+				t.Errorf("%s names %s: %v", page, file, err)
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("%d file names found", found)
+	}
+}
