@@ -191,50 +191,51 @@ func plain(text string) string {
 	return letters(text)
 }
 
-// letters writes each character in one way: accents removed, wide forms
-// narrow, all dashes, apostrophes and spaces alike, nothing invisible.
+// spelled holds the characters that are written in another way.
+var spelled = spellings(
+	"oe", "œ", "OE", "Œ", "ae", "æ", "AE", "Æ",
+	"o", "ø", "O", "Ø", "l", "ł", "L", "Ł", "d", "đ", "D", "Đ", "i", "ı",
+	"'", "’‘ʼ′`´",
+	"-", "‐‑‒–﹣", // not the minus sign, which is never a dash
+	"*", "∗",
+	"/", "⁄∕",
+	"\n", "\u2028\u2029\v\f\r",
+	string(narrowSpace), "\u00a0\u2009\u2007",
+)
+
+func spellings(pairs ...string) map[rune]string {
+	all := map[rune]string{'\n': "\n", narrowSpace: string(narrowSpace)}
+	for i := 0; i < len(pairs); i += 2 {
+		for _, r := range pairs[i+1] {
+			all[r] = pairs[i]
+		}
+	}
+	return all
+}
+
+// letters returns a text with one way to write each character: without accents
+// and invisible characters, wide forms narrow, all dashes, apostrophes and spaces
+// alike.
 func letters(text string) string {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(width.Fold.String(text)) {
-		switch {
-		case 0x300 <= r && r <= 0x36f && r != 0x338, // the stroke of ≠ is no accent
-			unicode.Is(unicode.Cf, r), 0xfe00 <= r && r <= 0xfe0f:
-		case r == 'œ':
-			b.WriteString("oe")
-		case r == 'Œ':
-			b.WriteString("OE")
-		case r == 'æ':
-			b.WriteString("ae")
-		case r == 'Æ':
-			b.WriteString("AE")
-		case r == 'ø' || r == 'Ø' || r == 'ł' || r == 'Ł' || r == 'đ' || r == 'Đ' || r == 'ı':
-			b.WriteRune(map[rune]rune{'ø': 'o', 'Ø': 'O', 'ł': 'l', 'Ł': 'L', 'đ': 'd', 'Đ': 'D', 'ı': 'i'}[r])
-		case r == '’' || r == '‘' || r == 'ʼ' || r == '′' || r == '`' || r == '´':
-			b.WriteByte('\'')
-		case r == '‐' || r == '‑' || r == '‒' || r == '–' || r == '−' || r == '﹣':
-			if r == '−' {
-				r = minusSign // always arithmetic, never a dash
-			} else {
-				r = '-'
-			}
-			b.WriteRune(r)
-		case r == '∗':
-			b.WriteByte('*')
-		case r == '⁄' || r == '∕':
-			b.WriteByte('/')
-		case r == '\n' || r == '\u2028' || r == '\u2029' || r == '\v' || r == '\f' || r == '\r':
-			b.WriteByte('\n')
-		case r == narrowSpace || r == '\u00a0' || r == '\u2009' || r == '\u2007':
-			b.WriteRune(narrowSpace)
-		case unicode.IsSpace(r):
-			b.WriteByte(' ')
-		case unicode.IsControl(r):
+		switch other, ok := spelled[r]; {
+		case ok:
+			b.WriteString(other)
+		case accent(r) || unicode.Is(unicode.Cf, r):
+		case unicode.IsSpace(r) || unicode.IsControl(r):
 			b.WriteByte(' ')
 		default:
 			b.WriteRune(r)
 		}
 	}
 	return norm.NFC.String(b.String())
+}
+
+// accent reports whether a character is a combining accent or a variation
+// selector. The stroke of ≠ is no accent.
+func accent(r rune) bool {
+	return 0x300 <= r && r <= 0x36f && r != 0x338 || 0xfe00 <= r && r <= 0xfe0f
 }
 
 const (

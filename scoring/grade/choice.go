@@ -76,45 +76,62 @@ func (c choice) Grade(question, answer string) bool {
 		return strings.ToUpper(bare) == c.letter
 	}
 	list := tokens(said)
-	var stated []string
-	for at, t := range list {
-		if c.between(list, at) {
-			return false
-		}
-		letter := strings.ToUpper(t.raw)
-		if t.kind != word || len(letter) != 1 || letter < "A" || letter > "Z" || t.stuckLeft || t.stuckRight ||
-			len(c.options) > 0 && !c.has(letter) {
-			continue
-		}
-		if t.raw != letter && !(t.closed && at == 0) || at > 0 && !letterAt(list, at, t.raw) {
-			continue
-		}
-		if at == 0 && strings.Contains("AIYO", letter) && !letterAt(list, at, t.raw) {
-			continue
-		}
-		if !denied(list, at, at+1) && !slices.Contains(stated, letter) {
-			stated = append(stated, letter)
-		}
-	}
-	if len(stated) == 1 {
+	stated, open := c.stated(list)
+	switch {
+	case open:
+		return false
+	case len(stated) == 1:
 		return stated[0] == c.letter
-	}
-	if len(list) > 1 && len(stated) > 1 && list[0].raw == stated[0] && reasons[list[1].text] {
+	case len(list) > 1 && len(stated) > 1 && list[0].raw == stated[0] && reasons[list[1].text]:
 		return stated[0] == c.letter // B, because C is something else
 	}
-	cues := chosen.FindAllStringSubmatchIndex(said, -1)
-	if len(cues) > 0 {
+	if cues := chosen.FindAllStringSubmatchIndex(said, -1); len(cues) > 0 {
 		last := cues[len(cues)-1]
-		here := tokens(said[last[2]:min(len(said), last[2]+40)])
-		if len(here) > 1 && (alternative(here[1].text) || here[1].text == "and" || here[1].text == "et") {
-			return false
-		}
-		before := tokens(said[max(0, last[2]-80):last[2]])
-		return strings.ToUpper(said[last[2]:last[3]]) == c.letter && !deniedBefore(append(before, here...), len(before))
+		return c.cued(said, last[2], last[3])
 	}
-	if len(stated) > 1 {
+	return len(stated) == 0 && c.named(question, answer)
+}
+
+// stated returns the letters that an answer states, each once. open says that it
+// leaves the choice between two of them open.
+func (c choice) stated(list []token) (letters []string, open bool) {
+	for at, t := range list {
+		if c.between(list, at) {
+			return nil, true
+		}
+		letter := strings.ToUpper(t.raw)
+		if t.kind != word || t.stuckLeft || t.stuckRight || !c.option(letter) {
+			continue
+		}
+		if t.raw != letter && !(t.closed && at == 0) || (at > 0 || strings.Contains("AIYO", letter)) && !letterAt(list, at, t.raw) {
+			continue
+		}
+		if !denied(list, at, at+1) && !slices.Contains(letters, letter) {
+			letters = append(letters, letter)
+		}
+	}
+	return letters, false
+}
+
+// option reports whether a text is the letter of an option, which any letter from
+// A to Z is where the options are unknown.
+func (c choice) option(letter string) bool {
+	return len(letter) == 1 && letter >= "A" && letter <= "Z" && (len(c.options) == 0 || c.has(letter))
+}
+
+// cued reports whether said[from:to], the letter after "the answer is", is the
+// right one, and neither denied nor one of several.
+func (c choice) cued(said string, from, to int) bool {
+	here := tokens(said[from:min(len(said), from+40)])
+	if len(here) > 1 && leavesOpen(here[1].text) {
 		return false
 	}
+	before := tokens(said[max(0, from-80):from])
+	return strings.ToUpper(said[from:to]) == c.letter && !deniedBefore(append(before, here...), len(before))
+}
+
+// named reports whether an answer names the text of the right option alone.
+func (c choice) named(question, answer string) bool {
 	var named []string
 	for _, option := range c.options {
 		if option.grader.Grade(question, answer) {
@@ -130,16 +147,11 @@ var reasons = set("because since as car parce puisque comme")
 // between says whether a word that leaves it open stands here between two
 // letters: "A or B", "A and B".
 func (c choice) between(list []token, at int) bool {
-	if at == 0 || at+1 == len(list) || !alternative(list[at].text) && list[at].text != "and" && list[at].text != "et" {
-		return false
-	}
-	for _, t := range []token{list[at-1], list[at+1]} {
-		if len(t.raw) != 1 || t.raw < "A" || t.raw > "Z" || len(c.options) > 0 && !c.has(t.raw) {
-			return false
-		}
-	}
-	return !denied(list, at-1, at+2)
+	return at > 0 && at+1 < len(list) && leavesOpen(list[at].text) && c.option(list[at-1].raw) && c.option(list[at+1].raw) &&
+		!denied(list, at-1, at+2)
 }
+
+func leavesOpen(text string) bool { return alternative(text) || text == "and" || text == "et" }
 
 // boxed returns what the last \boxed{…} of a text holds, or the text.
 func boxed(text string) string {

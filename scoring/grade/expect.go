@@ -219,61 +219,72 @@ func letterAt(said []token, at int, letter string) bool {
 	return at == len(said)-1 || t.mark || said[at+1].text == "is" || said[at+1].text == "est"
 }
 
-// whole says whether the tokens stand for themselves, not for a piece of a
-// word, a number or a calculation.
+// whole reports whether the expected tokens at a place stand for themselves: not
+// for a part of a word, of a number, of a calculation or of an alternative.
 func (e *expectation) whole(said []token, at int) bool {
-	first, last := said[at], said[at+len(e.want)-1]
-	if first.stuckLeft || last.stuckRight && !e.want[len(e.want)-1].stuckRight {
+	next := at + len(e.want)
+	first, last := said[at], said[next-1]
+	before, after := tokenAt(said, at-1), tokenAt(said, next)
+	switch {
+	case first.stuckLeft || last.stuckRight && !e.want[len(e.want)-1].stuckRight:
 		return false
-	}
-	var before, after, beyond token
-	if at > 0 {
-		before = said[at-1]
-	}
-	if next := at + len(e.want); next < len(said) {
-		after = said[next]
-		if next+1 < len(said) {
-			beyond = said[next+1]
-		}
-	}
-	if first.kind == number && at > 0 {
-		switch {
-		case before.kind == symbol && binds(before.text) && !(before.text == "+" && unary(said, at-1)):
-			return false
-		case before.text == "x" && at > 1 && said[at-2].kind == number:
-			return false
-		case alternative(before.text) && at > 1 && said[at-2].kind == number && !first.after:
-			return false
-		case (before.text == "point" || before.text == "virgule") && at > 1 && said[at-2].kind == number:
-			return false
-		}
-	}
-	if last.kind == number && after.text != "" {
-		switch {
-		case after.kind == symbol && (after.text == "^" || !ascii(after.text)) && binds(after.text) && !last.mark:
-			return false
-		case after.kind == symbol && binds(after.text) && beyond.kind == number:
-			return false
-		case (after.text == "x" || after.text == "point" || after.text == "virgule" || alternative(after.text)) &&
-			beyond.kind == number && beyond.text != last.text:
-			return false
-		case scales[after.text] && !after.after:
-			return false
-		case (after.text == "and" || after.text == "et") && (beyond.text == "a" || strings.HasPrefix(beyond.text, "demi")) && !after.after:
-			return false
-		}
-	}
-	if last.kind == word && !last.mark && after.text == "^" {
+	case first.kind == number && operandAfter(said, at) || last.kind == number && operandBefore(said, next):
 		return false
-	}
-	if first.kind == word && wordAlternative(said, at, at+len(e.want)) {
+	case last.kind == word && !last.mark && after.text == "^":
+		return false // the base of a power
+	case first.kind == word && wordAlternative(said, at, next):
 		return false
-	}
-	if first.kind == symbol && before.kind == symbol && before.text == first.text ||
-		last.kind == symbol && after.kind == symbol && after.text == last.text {
-		return false
+	case first.kind == symbol && before.kind == symbol && before.text == first.text,
+		last.kind == symbol && after.kind == symbol && after.text == last.text:
+		return false // a part of a longer sign
 	}
 	return true
+}
+
+// tokenAt returns the token at a place, the zero token outside of the list.
+func tokenAt(list []token, at int) token {
+	if at < 0 || at >= len(list) {
+		return token{}
+	}
+	return list[at]
+}
+
+// operandAfter reports whether the number at a place is the right side of a
+// calculation, of an alternative or of a decimal point in words.
+func operandAfter(said []token, at int) bool {
+	if at == 0 {
+		return false
+	}
+	before := said[at-1]
+	if before.kind == symbol {
+		return binds(before.text) && !(before.text == "+" && unary(said, at-1))
+	}
+	if at < 2 || said[at-2].kind != number {
+		return false
+	}
+	return before.text == "x" || alternative(before.text) && !said[at].after || pointInWords(before.text)
+}
+
+// operandBefore reports whether the number before a place is the left side of a
+// calculation, of an alternative or of a decimal point in words, or is multiplied
+// by a word.
+func operandBefore(said []token, next int) bool {
+	last, after, beyond := said[next-1], tokenAt(said, next), tokenAt(said, next+1)
+	switch {
+	case after.kind == symbol && binds(after.text) && (after.text == "^" || !ascii(after.text)) && !last.mark,
+		after.kind == symbol && binds(after.text) && beyond.kind == number:
+		return true
+	case after.text == "x" || pointInWords(after.text) || alternative(after.text):
+		return beyond.kind == number && beyond.text != last.text
+	}
+	return !after.after && (scales[after.text] || half(after, beyond))
+}
+
+func pointInWords(text string) bool { return text == "point" || text == "virgule" }
+
+// half reports whether two tokens begin "and a half".
+func half(after, beyond token) bool {
+	return (after.text == "and" || after.text == "et") && (beyond.text == "a" || strings.HasPrefix(beyond.text, "demi"))
 }
 
 // wordAlternative says whether words are one of two that an answer leaves

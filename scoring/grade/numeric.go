@@ -188,7 +188,18 @@ func deniedAt(said string, from, to int) bool {
 	return len(before) < len(all) && denied(all, len(before), len(before)+1)
 }
 
-// mentions finds the numbers of a plain text.
+// How many bytes around a number are read for its parts and its context.
+const (
+	numeralWindow  = 200
+	exponentWindow = 40
+	fractionWindow = 20
+	contextWindow  = 60
+)
+
+// window returns up to size bytes of a text from a place.
+func window(text string, from, size int) string { return text[from:min(len(text), from+size)] }
+
+// mentions returns the numbers in a plain text, in their order.
 func mentions(said string) []mention {
 	var list []mention
 	for at := 0; at < len(said); {
@@ -196,72 +207,100 @@ func mentions(said string) []mention {
 			at++
 			continue
 		}
-		length, texts := 0, []string(nil)
-		if said[at] == '.' {
-			length, _ = numeral(said[at+1 : min(len(said), at+200)])
-			length++
-			texts = []string{"0" + said[at:at+length]}
-		} else {
-			length, texts = numeral(said[at:min(len(said), at+200)])
-		}
+		length, texts := figuresAt(said, at)
 		m := mention{from: at, to: at + length}
 		at = m.to
-		before, _ := utf8.DecodeLastRuneInString(said[:m.from])
-		if len(texts) == 0 || wordRune(before) && m.from > 0 || before == '_' || before == '-' && stuckTo(said, m.from-1) {
+		if len(texts) == 0 || partOfWord(said, m.from) {
 			continue
 		}
-		left := said[max(0, m.from-60):m.from]
-		scale, sign := 1.0, 1.0
-		if found := power.FindStringSubmatch(said[m.to:min(len(said), m.to+40)]); found != nil {
-			exponent, err := strconv.Atoi(strings.ReplaceAll(strings.TrimPrefix(found[1]+found[2], "+"), "−", "-"))
-			if err == nil {
-				scale = math.Pow10(exponent)
-				m.to += len(found[0])
-			}
-		} else if found := fraction.FindStringSubmatch(said[m.to:min(len(said), m.to+20)]); found != nil {
-			under, err := strconv.ParseFloat(found[1], 64)
-			if err == nil && under != 0 {
-				scale = 1 / under
-				m.to += strings.Index(said[m.to:], found[1]) + len(found[1])
-			}
-		}
-		if found := scaleAfter.FindStringSubmatch(said[m.to:min(len(said), m.to+20)]); found != nil {
-			if factors, ok := scaleWords[strings.ToLower(found[1])]; ok {
-				m.scale, m.factors = found[1], factors
-				m.to += len(found[0])
-			}
-		}
+		left := said[max(0, m.from-contextWindow):m.from]
+		scale := m.scaled(said)
 		at = m.to
-		minus := strings.TrimRight(strings.TrimRight(left, " $€£"), " ")
-		if strings.HasSuffix(minus, "-") || strings.HasSuffix(minus, string(minusSign)) {
-			dash := strings.LastIndexAny(said[:m.from], "-−")
-			if isSign(strings.ReplaceAll(said[:m.from], "$", "")+said[m.from:m.to], dash, nil) {
-				sign = -1
-			}
-		} else if fields := strings.Fields(left); len(fields) > 0 && negative[strings.ToLower(fields[len(fields)-1])] {
-			sign = -1
-		}
+		sign := signBefore(said, m.from, m.to, left)
 		for _, text := range texts {
 			if value, err := strconv.ParseFloat(text, 64); err == nil {
 				m.values = append(m.values, sign*value*scale)
 			}
 		}
-		right := said[m.to:min(len(said), m.to+60)]
-		if math := mathEnd.FindString(right); math != "" && strings.HasSuffix(strings.TrimRight(left, " -−"), "$") {
-			left, right = "", right[len(math):] // $90$ is set as mathematics, and costs nothing
-		}
-		if found := unitAfter.FindStringSubmatch(right); found != nil && !strings.Contains(found[0], "\n") {
-			m.unit = strings.ReplaceAll(found[1], " ", "")
-		} else if symbol := strings.TrimRight(left, " -−"); strings.HasSuffix(symbol, "$") || strings.HasSuffix(symbol, "€") || strings.HasSuffix(symbol, "£") {
-			m.unit = string([]rune(symbol)[len([]rune(symbol))-1])
-		}
-		if notUnits[strings.ToLower(m.unit)] {
-			m.unit = ""
-		}
-		m.cued = cue.MatchString(left)
-		m.operand = sign > 0 && operand.MatchString(left) || operates.MatchString(right)
-		m.open = openBefore.MatchString(left) || openAfter.MatchString(right)
+		m.context(left, window(said, m.to, contextWindow), sign)
 		list = append(list, m)
 	}
 	return list
+}
+
+// figuresAt returns the length of the number at a place and what it may mean,
+// nothing where it can't be read.
+func figuresAt(said string, at int) (length int, texts []string) {
+	if said[at] != '.' {
+		return numeral(window(said, at, numeralWindow))
+	}
+	length, _ = numeral(said[at+1 : min(len(said), at+numeralWindow)])
+	length++
+	return length, []string{"0" + said[at:at+length]}
+}
+
+// partOfWord reports whether the figures at a place continue a word, as in GPT-4.
+func partOfWord(said string, at int) bool {
+	before, _ := utf8.DecodeLastRuneInString(said[:at])
+	return wordRune(before) && at > 0 || before == '_' || before == '-' && stuckTo(said, at-1)
+}
+
+// scaled reads what multiplies the number: an exponent or a fraction, whose
+// factor it returns, and a word such as "million".
+func (m *mention) scaled(said string) (factor float64) {
+	factor = 1
+	if found := power.FindStringSubmatch(window(said, m.to, exponentWindow)); found != nil {
+		exponent, err := strconv.Atoi(strings.ReplaceAll(strings.TrimPrefix(found[1]+found[2], "+"), "−", "-"))
+		if err == nil {
+			factor = math.Pow10(exponent)
+			m.to += len(found[0])
+		}
+	} else if found := fraction.FindStringSubmatch(window(said, m.to, fractionWindow)); found != nil {
+		under, err := strconv.ParseFloat(found[1], 64)
+		if err == nil && under != 0 {
+			factor = 1 / under
+			m.to += strings.Index(said[m.to:], found[1]) + len(found[1])
+		}
+	}
+	if found := scaleAfter.FindStringSubmatch(window(said, m.to, fractionWindow)); found != nil {
+		if factors, ok := scaleWords[strings.ToLower(found[1])]; ok {
+			m.scale, m.factors = found[1], factors
+			m.to += len(found[0])
+		}
+	}
+	return factor
+}
+
+// signBefore returns -1 for a number with a minus sign or a word such as "minus"
+// before it, else 1.
+func signBefore(said string, from, to int, left string) float64 {
+	minus := strings.TrimRight(strings.TrimRight(left, " $€£"), " ")
+	if strings.HasSuffix(minus, "-") || strings.HasSuffix(minus, string(minusSign)) {
+		plain := strings.ReplaceAll(said[:from], "$", "")
+		if isSign(plain+said[from:to], strings.LastIndexAny(plain, "-−"), nil) {
+			return -1
+		}
+	} else if fields := strings.Fields(left); len(fields) > 0 && negative[strings.ToLower(fields[len(fields)-1])] {
+		return -1
+	}
+	return 1
+}
+
+// context reads the unit of the number and its part in the text from what stands
+// before and after it.
+func (m *mention) context(left, right string, sign float64) {
+	if math := mathEnd.FindString(right); math != "" && strings.HasSuffix(strings.TrimRight(left, " -−"), "$") {
+		left, right = "", right[len(math):] // $90$ is set as mathematics, and costs nothing
+	}
+	if found := unitAfter.FindStringSubmatch(right); found != nil && !strings.Contains(found[0], "\n") {
+		m.unit = strings.ReplaceAll(found[1], " ", "")
+	} else if currency, _ := utf8.DecodeLastRuneInString(strings.TrimRight(left, " -−")); strings.ContainsRune("$€£", currency) {
+		m.unit = string(currency)
+	}
+	if notUnits[strings.ToLower(m.unit)] {
+		m.unit = ""
+	}
+	m.cued = cue.MatchString(left)
+	m.operand = sign > 0 && operand.MatchString(left) || operates.MatchString(right)
+	m.open = openBefore.MatchString(left) || openAfter.MatchString(right)
 }

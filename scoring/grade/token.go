@@ -39,73 +39,92 @@ type token struct {
 	minus bool
 }
 
-// tokens cuts a plain text.
+// lexer cuts a plain text into tokens.
+type lexer struct {
+	text string
+	at   int
+	list []token
+	// clause says that a new clause starts before the next token.
+	clause bool
+	fold   cases.Caser
+}
+
+// tokens returns the tokens of a plain text.
 func tokens(text string) []token {
-	fold := cases.Fold()
-	var list []token
-	clause := false
-	add := func(t token) {
-		t.text = fold.String(t.raw)
-		t.after, clause = clause, false
-		list = append(list, t)
-	}
-	for at := 0; at < len(text); {
-		r, size := utf8.DecodeRuneInString(text[at:])
+	l := lexer{text: text, fold: cases.Fold()}
+	for l.at < len(text) {
+		r, size := utf8.DecodeRuneInString(text[l.at:])
 		switch {
-		case '0' <= r && r <= '9', r == '.' && startsFraction(text, at):
-			at = lexNumber(text, at, &list, add)
+		case '0' <= r && r <= '9', r == '.' && startsFraction(text, l.at):
+			l.number()
 		case unscripted(r):
-			add(token{kind: word, raw: string(r)})
-			at += size
+			l.add(token{kind: word, raw: string(r)})
+			l.at += size
 		case wordRune(r):
-			end := at
-			for end < len(text) {
-				r, size := utf8.DecodeRuneInString(text[end:])
-				if !wordRune(r) && !(r == '_' && end > at) || unscripted(r) {
-					break
-				}
-				end += size
-			}
-			t := token{kind: word, raw: strings.TrimRight(text[at:end], "_")}
-			if next, _ := utf8.DecodeRuneInString(text[end:]); next == '+' || next == '#' {
-				t.stuckRight = true
-			}
-			if utf8.RuneCountInString(t.raw) == 1 {
-				elided(text, at, end, &t)
-			}
-			add(t)
-			at = end
+			l.word()
 		default:
-			at += size
-			if r == minusSign || r == '-' {
-				if isSign(text, at-size, list) {
-					continue // the number after it takes it in
-				}
-			}
-			if (r == '-' || r == minusSign) && !subtracts(text, at-size) {
-				continue // a hyphen, or a dash between words
-			}
-			if operator(r) {
-				add(token{kind: symbol, raw: string(r)})
-				continue
-			}
-			if len(list) > 0 && !unicode.IsSpace(r) {
-				list[len(list)-1].mark = true
-				list[len(list)-1].closed = list[len(list)-1].closed || r == ')'
-			}
-			switch r {
-			case '.', '!', '?', '\n', '。', '！', '？', '…':
-				if len(list) > 0 {
-					list[len(list)-1].sentence = true
-					list[len(list)-1].question = list[len(list)-1].question || r == '?'
-				}
-				clause = true
-			case ',', ';', ':', '(', ')', '→', '—', '|', '、':
-				clause = true
-			}
+			l.sign(r)
+			l.at += size
 		}
 	}
-	return list
+	return l.list
+}
+
+func (l *lexer) add(t token) {
+	t.text = l.fold.String(t.raw)
+	t.after, l.clause = l.clause, false
+	l.list = append(l.list, t)
+}
+
+// word adds the word that starts here.
+func (l *lexer) word() {
+	start, end := l.at, l.at
+	for end < len(l.text) {
+		r, size := utf8.DecodeRuneInString(l.text[end:])
+		if !wordRune(r) && !(r == '_' && end > start) || unscripted(r) {
+			break
+		}
+		end += size
+	}
+	t := token{kind: word, raw: strings.TrimRight(l.text[start:end], "_")}
+	if next, _ := utf8.DecodeRuneInString(l.text[end:]); next == '+' || next == '#' {
+		t.stuckRight = true
+	}
+	if utf8.RuneCountInString(t.raw) == 1 {
+		elided(l.text, start, end, &t)
+	}
+	l.add(t)
+	l.at = end
+}
+
+// sign adds the operator that stands here, or notes the punctuation.
+func (l *lexer) sign(r rune) {
+	if r == minusSign || r == '-' {
+		if isSign(l.text, l.at, l.list) {
+			return // the number after it takes it in
+		}
+		if !subtracts(l.text, l.at) {
+			return // a hyphen, or a dash between words
+		}
+	}
+	if operator(r) {
+		l.add(token{kind: symbol, raw: string(r)})
+		return
+	}
+	if len(l.list) > 0 && !unicode.IsSpace(r) {
+		last := &l.list[len(l.list)-1]
+		last.mark, last.closed = true, last.closed || r == ')'
+	}
+	switch r {
+	case '.', '!', '?', '\n', '。', '！', '？', '…':
+		if len(l.list) > 0 {
+			last := &l.list[len(l.list)-1]
+			last.sentence, last.question = true, last.question || r == '?'
+		}
+		l.clause = true
+	case ',', ';', ':', '(', ')', '→', '—', '|', '、':
+		l.clause = true
+	}
 }
 
 // elided looks at a single letter beside an apostrophe: the C of "c'est" and
@@ -121,36 +140,39 @@ func elided(text string, start, end int, t *token) {
 	}
 }
 
-// lexNumber adds the number that starts here, with the sign before it, or the
-// several of a list such as 3,4,5, and returns where the text goes on.
-func lexNumber(text string, at int, list *[]token, add func(token)) int {
-	start := at
-	length, values := 0, []string(nil)
-	if text[at] == '.' {
-		length, _ = numeral(text[at+1:])
-		length++
-		values = []string{canonical("0"+text[at:at+length], "")}
-	} else if found := listed.FindString(text[at:]); found != "" && !isGrouped(text[at:], len(found)) {
-		parts := strings.Split(found, ",")
-		for i, part := range parts {
-			t := token{kind: number, raw: part, values: []string{canonical(part, "")}, mark: i < len(parts)-1}
-			if i == 0 {
-				readLeft(text, start, *list, &t)
-			}
-			if i == len(parts)-1 {
-				readRight(text, at+len(found), &t)
-			}
-			add(t)
+// number adds the number that starts here with the sign before it, or the several
+// numbers of a list such as 3,4,5.
+func (l *lexer) number() {
+	start, rest := l.at, l.text[l.at:]
+	found := listed.FindString(rest)
+	if found == "" || isGrouped(rest, len(found)) {
+		length, values := 0, []string(nil)
+		if rest[0] == '.' {
+			length, _ = numeral(rest[1:])
+			length++
+			values = []string{canonical("0"+rest[:length], "")}
+		} else {
+			length, values = numeral(rest)
 		}
-		return at + len(found)
-	} else {
-		length, values = numeral(text[at:])
+		t := token{kind: number, raw: rest[:length], values: values}
+		readLeft(l.text, start, l.list, &t)
+		l.at += length
+		readRight(l.text, l.at, &t)
+		l.add(t)
+		return
 	}
-	t := token{kind: number, raw: text[at : at+length], values: values}
-	readLeft(text, start, *list, &t)
-	readRight(text, at+length, &t)
-	add(t)
-	return at + length
+	l.at += len(found)
+	parts := strings.Split(found, ",")
+	for i, part := range parts {
+		t := token{kind: number, raw: part, values: []string{canonical(part, "")}, mark: i < len(parts)-1}
+		if i == 0 {
+			readLeft(l.text, start, l.list, &t)
+		}
+		if i == len(parts)-1 {
+			readRight(l.text, l.at, &t)
+		}
+		l.add(t)
+	}
 }
 
 func isGrouped(text string, length int) bool {
