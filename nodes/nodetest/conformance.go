@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// prompt is how soon a call must return once its context or a deadline
-	// ended it. It is far above what a busy machine needs.
+	// prompt is the time within which a call must return after its context or a
+	// deadline ended. A busy machine needs far less.
 	prompt = 15 * time.Second
-	// short is a deadline that is meant to pass.
+	// short is a deadline that passes.
 	short = 150 * time.Millisecond
-	// long is one that is not.
+	// long is a deadline that does not pass.
 	long = 2 * time.Minute
 )
 
@@ -28,22 +28,22 @@ const unknown = "jarvis-no-such-model"
 
 // Subject is a backend under test, with its server.
 type Subject struct {
-	// Backend is what is tested.
+	// Backend is the backend under test.
 	Backend nodes.Backend
-	// Node is the node's name that the backend was made with: every error
-	// must hold it.
+	// Node is the node's name in the backend's errors.
 	Node string
-	// Key is the key that the backend was made with: no error may hold it.
+	// Key is the backend's key, which must not be in its errors.
 	Key nodes.Secret
-	// Model is on the server's disk, and the only one in its memory.
+	// Model is on the server's disk, and is the only model in its memory.
 	Model string
-	// Other is on its disk and not in its memory; empty where there is none.
-	// What needs it is then left out.
+	// Other is on the server's disk and not in its memory. If it is empty, the
+	// tests that need it are left out.
 	Other string
-	// Faulty makes the server fail; nil where it can't be told to, such as a
-	// real one. What needs it is then left out.
+	// Faulty switches faults of the server on. If it is nil, as for a real
+	// server, the tests that need it are left out.
 	Faulty Faulty
-	// Faults are those that Faulty knows; nil means all. Without are exceptions.
+	// Faults are the faults that Faulty has, except for those in Without. Nil
+	// means all.
 	Faults, Without []Fault
 }
 
@@ -51,27 +51,32 @@ func (s Subject) knows(f Fault) bool {
 	return (s.Faults == nil || slices.Contains(s.Faults, f)) && !slices.Contains(s.Without, f)
 }
 
-// Faulty is a server that fails on demand. Every fake of this package is one.
-// [Server.CallsTo] and [Server.AddInstance] are used where it has them.
+// Faulty is a server with faults that can be switched on. All fakes of this
+// package implement it. [Run] also uses the methods CallsTo and AddInstance of
+// [Server] if it has them.
 type Faulty interface {
 	// BreakWith switches a fault on.
 	BreakWith(Fault, Detail)
-	// Mend switches faults off; none named means all.
+	// Mend switches faults off, or all of them if none is named.
 	Mend(...Fault)
 }
 
-// Run holds a backend to the contract of [nodes.Backend], and of the other
-// interfaces that it implements. open is called for each subtest and returns a
-// fresh server with a backend for it; it may return the same one where only
-// one exists, as with a real server, which serves Model again after each
-// subtest if it did before.
+// Run is the conformance test of [nodes.Backend], and of the other interfaces of
+// package nodes that a backend implements. It calls open for each subtest. open
+// returns a new server and its backend. It may return the same server each time if
+// there is only one, such as a real one, which then serves Model again after each
+// subtest.
 //
-// Checked is that a probe finds the models and changes nothing; that a streamed
-// and a whole answer say the same; that a call whose context ends returns at
-// once and leaves no goroutine; that nothing is loaded by asking; that
-// [nodes.Node.Ensure] leaves exactly one instance and never none; that each
-// fault of the server comes out as its [nodes.Fault], bounded in time and
-// size; and that every error names its node and never holds the key.
+// Run checks these properties:
+//
+//   - A probe lists the models and changes nothing.
+//   - A streamed answer has the same text as one that is not streamed.
+//   - A call whose context ends returns at once and leaves no goroutine.
+//   - OnlyLoaded loads no model.
+//   - [nodes.Node.Ensure] leaves exactly one instance, and never none.
+//   - Each fault of the server becomes its [nodes.Fault], bounded in time and
+//     size.
+//   - Every error names its node, and none contains the key.
 func Run(t *testing.T, open func(t *testing.T) Subject) {
 	c := conformance{open: open, leaked: &atomic.Bool{}}
 	first := open(t)

@@ -5,77 +5,80 @@ import (
 	"time"
 )
 
-// Fault is a way in which a fake fails while it is switched on.
+// Fault is a failure of a fake that can be switched on.
 type Fault string
 
 // Faults that every fake has.
 const (
-	// Down: the port refuses connections.
+	// Down refuses connections.
 	Down Fault = "down"
-	// Hang: connections are accepted and nothing is ever answered.
+	// Hang accepts connections and never answers.
 	Hang Fault = "hang before headers"
-	// HangMidAnswer: an answer stops after its first piece.
+	// HangMidAnswer stops an answer after its first piece.
 	HangMidAnswer Fault = "hang in mid-answer"
-	// Slow: every answer is Detail.Delay late.
+	// Slow delays every answer by Detail.Delay.
 	Slow Fault = "slow"
-	// Status500: every request is answered 500.
+	// Status500 answers every request with status 500.
 	Status500 Fault = "500"
-	// NotJSON: 200 with a page of HTML.
+	// NotJSON answers with status 200 and a page of HTML.
 	NotJSON Fault = "not JSON"
-	// CutOff: the connection breaks in mid-answer.
+	// CutOff breaks the connection in the middle of an answer.
 	CutOff Fault = "cut off"
-	// Unauthorized: 401, in the engine's own words.
+	// Unauthorized answers with status 401 and the engine's own text.
 	Unauthorized Fault = "401"
-	// TooManyRequests: 429 with Retry-After: Detail.Delay.
+	// TooManyRequests answers with status 429 and Retry-After: Detail.Delay.
 	TooManyRequests Fault = "429"
-	// LoadFails: a load ends with the engine's error; Detail.Text replaces it.
+	// LoadFails ends a load with the engine's error, or with Detail.Text.
 	LoadFails Fault = "load fails"
-	// LoadHangs: a load never ends.
+	// LoadHangs never ends a load.
 	LoadHangs Fault = "load hangs"
-	// Wedged: lists are healthy, generation hangs.
+	// Wedged answers lists and never answers a chat.
 	Wedged Fault = "wedged runner"
-	// WrongAnswers: every answer is wrong.
+	// WrongAnswers gives wrong answers only.
 	WrongAnswers Fault = "wrong answers"
-	// MemoryNotFreed: an unload is done, and the next load fails for memory.
+	// MemoryNotFreed does not free the memory of an unloaded model, so that the
+	// next load fails.
 	MemoryNotFreed Fault = "memory not freed"
-	// ErrorFrame: a 200 stream that holds an error, Detail.Text.
+	// ErrorFrame sends an error, Detail.Text, in a successful stream.
 	ErrorFrame Fault = "error frame in a 200 stream"
-	// EmptyStream: a well-formed 200 answer without a token.
+	// EmptyStream sends a well-formed successful answer without a token.
 	EmptyStream Fault = "empty 200 stream"
-	// NoEndMark: the stream ends cleanly and without its end mark.
+	// NoEndMark ends a stream without its end mark, and without an error of the
+	// connection.
 	NoEndMark Fault = "stream without end mark"
-	// AnotherModelAnswers: the reply names a model that was not asked.
+	// AnotherModelAnswers names another model in the answer than the one asked.
 	AnotherModelAnswers Fault = "another model answers"
-	// UnloadOnlyAcknowledged: an unload is answered, and nothing happens.
+	// UnloadOnlyAcknowledged answers an unload and does not unload.
 	UnloadOnlyAcknowledged Fault = "unload only acknowledged"
-	// Crashed: generation fails in the engine's words for a dead runner;
-	// cured by a load.
+	// Crashed answers chats with the engine's error for a dead runner, until the
+	// next load.
 	Crashed Fault = "runner crashed"
-	// Huge: an answer without end, as fast as the reader reads.
+	// Huge sends an endless answer, as fast as the client reads.
 	Huge Fault = "huge answer"
-	// Drip: an answer of one byte a minute.
+	// Drip sends one byte of an answer a minute.
 	Drip Fault = "one byte a minute"
-	// RedirectLoop: every request is redirected to itself.
+	// RedirectLoop redirects every request to itself.
 	RedirectLoop Fault = "redirect loop"
 )
 
-// Detail tunes a fault.
+// Detail are the parameters of a fault.
 type Detail struct {
-	// Delay is how late (Slow), or when to come back (TooManyRequests).
+	// Delay is the delay of [Slow], and the Retry-After of [TooManyRequests].
 	Delay time.Duration
 	// Text replaces the error text.
 	Text string
-	// Routes limits the fault to some requests; 0 is all that it can touch.
+	// Routes limits the fault to some requests. 0 means all that it applies to.
 	Routes Route
-	// After is after how many pieces of an answer a fault strikes that does so
-	// in the middle of one (CutOff, HangMidAnswer, NoEndMark of a stream, and
-	// Ollama's ErrorFrame); 0 is after the first, for NoEndMark after the last.
+	// After is the number of pieces before the fault occurs, for [CutOff],
+	// [HangMidAnswer], [NoEndMark] of a stream, and Ollama's [ErrorFrame]. 0
+	// means one piece, and for NoEndMark the whole answer.
 	After int
-	// Times ends the fault after so many requests hit it; 0 is never.
+	// Times is the number of requests after which the fault ends. 0 means that
+	// it does not end.
 	Times int
 }
 
-// Route is a class of requests, to be added up.
+// Route is a set of kinds of requests.
 type Route int
 
 // The routes of every engine.
@@ -95,7 +98,7 @@ type fault struct {
 // Break switches a fault on.
 func (s *Server) Break(f Fault) { s.BreakWith(f, Detail{}) }
 
-// BreakWith switches a fault on, tuned.
+// BreakWith switches a fault on, with parameters.
 func (s *Server) BreakWith(f Fault, d Detail) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,8 +114,9 @@ func (s *Server) BreakWith(f Fault, d Detail) {
 	s.change()
 }
 
-// Mend switches faults off; none named means all. Requests that hang for one
-// of them go on.
+// Mend switches faults off, or all of them if none is named. Requests that hang
+// because of them continue. It panics if the port of a server that was [Down]
+// can't be listened on.
 func (s *Server) Mend(list ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,8 +139,8 @@ func (s *Server) Mend(list ...Fault) {
 	s.change()
 }
 
-// on returns the fault's detail where it is switched on for the route, and
-// counts the hit.
+// on reports whether a fault is switched on for a route, returns its parameters,
+// and counts the hit.
 func (s *Server) on(f Fault, route Route) (Detail, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,8 +159,7 @@ func (s *Server) onLocked(f Fault, route Route) (Detail, bool) {
 	return x.Detail, true
 }
 
-// strikes is on for a fault in the middle of an answer, of which so many pieces
-// were sent.
+// strikes is on for a fault in the middle of an answer, after sent pieces.
 func (s *Server) strikes(f Fault, sent int) (Detail, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +170,7 @@ func (s *Server) strikes(f Fault, sent int) (Detail, bool) {
 	return s.onLocked(f, Chats)
 }
 
-// lacksEnd reports whether an answer that was said in full has no end mark.
+// lacksEnd reports whether the end mark of a complete answer is to be omitted.
 func (s *Server) lacksEnd() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,8 +189,8 @@ func (s *Server) active(f Fault) bool {
 	return ok
 }
 
-// hang blocks while the fault is on; false means that the client went away or
-// the server closed.
+// hang blocks while the fault is on. It returns false if the client left or the
+// server closed.
 func (s *Server) hang(ctx context.Context, f Fault) bool {
 	return s.waitWhile(ctx, func() bool {
 		_, on := s.faults[f]

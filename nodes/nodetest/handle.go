@@ -13,8 +13,8 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// handle records the call, plays the faults that are the same on every engine
-// and hands the rest to the dialect.
+// handle records a request and plays the faults that all engines have in common.
+// The dialect handles the rest.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 16<<20))
 	if err != nil {
@@ -114,6 +114,6 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(v); err != nil && !errors.Is(err, http.ErrHandlerTimeout) {
-		return // the client is gone; the call is on record
+		return // the client left; the call is recorded
 	}
 }

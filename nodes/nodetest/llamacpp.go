@@ -7,39 +7,39 @@ import (
 	"time"
 )
 
-// LlamaCPPSettings are the switches of a fake llama-server beside its faults.
+// LlamaCPPSettings are the settings of a fake llama-server.
 type LlamaCPPSettings struct {
-	// EchoPrefill: an answer that is carried on begins with what was given, as
-	// with some versions.
+	// EchoPrefill repeats the partial answer in its continuation, as some
+	// versions do.
 	EchoPrefill bool
-	// ModelsMax is how many models a router keeps; one more evicts the least
-	// recently used without a word. 0 is 4.
+	// ModelsMax is the number of models that a router keeps in memory. One more
+	// evicts the least recently used. 0 means 4.
 	ModelsMax int
-	// NoAutoload: a chat loads no model.
+	// NoAutoload keeps chats from loading a model.
 	NoAutoload bool
-	// StopTime is how long a process takes to end on an unload; 0 is 20 ms. One
-	// that hangs is killed after KillTime; 0 is ten seconds.
+	// StopTime is the time that a process takes to end. 0 means 20 ms. A process
+	// that hangs is killed after KillTime. 0 means ten seconds.
 	StopTime, KillTime time.Duration
-	// StaleFailure: a model that was unloaded is listed as one that failed.
+	// StaleFailure lists an unloaded model as one that failed.
 	StaleFailure bool
-	// NoSlots is a server started with --no-slots.
+	// NoSlots is the server's option --no-slots.
 	NoSlots bool
-	// Starting is a server with one model that is still loading it.
+	// Starting makes a server with one model still load it.
 	Starting bool
-	// Sleeping: what is in memory went to sleep for idleness.
+	// Sleeping puts the models in memory to sleep.
 	Sleeping bool
 	// Aliases are other names of a model, by its name.
 	Aliases map[string][]string
-	// Context is the context length told; 0 is 4096.
+	// Context is the context length. 0 means 4096.
 	Context int
-	// DownloadFails ends every download without its model.
+	// DownloadFails makes every download fail.
 	DownloadFails bool
-	// Reasoning is the field that thinking comes in; "" is "reasoning_content".
+	// Reasoning is the field of thinking. "" means "reasoning_content".
 	Reasoning string
 }
 
-// LlamaCPP is a fake llama-server: of the kind that was started with a model,
-// or a router that keeps a process for each.
+// LlamaCPP is a fake llama-server, either started with one model, or a router with
+// a process for each model.
 type LlamaCPP struct {
 	*Server
 	router bool
@@ -52,7 +52,7 @@ type LlamaCPP struct {
 	leaked    bool           // an unload did not free its memory
 }
 
-// llamaState is what the router knows of a process.
+// llamaState is the state of a router's process.
 type llamaState struct {
 	ready   time.Time // when its load is over
 	ends    time.Time // when its unload is over; zero: not unloading
@@ -92,7 +92,7 @@ func NewLlamaCPPRouter(t TB, o Options) *LlamaCPP {
 // startsLoaded: without a router, the server is started with its model.
 func (l *LlamaCPP) startsLoaded() bool { return !l.router }
 
-// Configure changes the switches. They may be changed at any time.
+// Configure changes the settings. It may be called at any time.
 func (l *LlamaCPP) Configure(change func(*LlamaCPPSettings)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +106,7 @@ func (l *LlamaCPP) config() LlamaCPPSettings {
 	return l.settings
 }
 
-// Loaded returns the ids of what is in memory.
+// Loaded returns the IDs of the models in memory.
 func (l *LlamaCPP) Loaded() []string {
 	l.mu.Lock()
 	l.settle()
@@ -114,7 +114,7 @@ func (l *LlamaCPP) Loaded() []string {
 	return l.Server.Loaded()
 }
 
-// state returns what is known of a process. l.mu is held.
+// state returns the state of a process. l.mu is held.
 func (l *LlamaCPP) state(i *instance) *llamaState {
 	s, ok := l.states[i]
 	if !ok {
@@ -124,8 +124,8 @@ func (l *LlamaCPP) state(i *instance) *llamaState {
 	return s
 }
 
-// settle lets happen what time brought: loads and unloads that are over. A
-// load that hangs is never over. l.mu is held.
+// settle completes the loads and unloads whose time is over. A load that hangs is
+// never complete. l.mu is held.
 func (l *LlamaCPP) settle() {
 	now := time.Now()
 	_, stuck := l.faults[LoadHangs]

@@ -8,59 +8,59 @@ import (
 	"time"
 )
 
-// LMStudioSettings are the switches of a fake LM Studio beside its faults. The
-// zero value is LM Studio 0.4 as it comes: just-in-time loading with a TTL of
-// an hour, of which only the last such model is kept.
+// LMStudioSettings are the settings of a fake LM Studio. The zero value is LM
+// Studio 0.4 with its defaults: it loads models just in time, unloads them after
+// an hour, and keeps only the last of them.
 type LMStudioSettings struct {
-	// Old is a server before 0.4: no /api/v1, hence no load and no unload.
-	// [Options.Version] "0.3…" sets it.
+	// Old makes it a server before 0.4, without /api/v1, and so without load and
+	// unload. An [Options.Version] that begins with "0.3" sets it.
 	Old bool
-	// NoV0 is a server without /api/v0.
+	// NoV0 removes /api/v0.
 	NoV0 bool
-	// NotFound404 answers unknown routes 404 instead of 200, as a sibling of
-	// LM Studio is said to.
+	// NotFound404 answers unknown routes with status 404 in place of 200, as
+	// another server with LM Studio's API is said to.
 	NotFound404 bool
 	// NoJIT switches just-in-time loading off.
 	NoJIT bool
 	// JITTTL is the idle time after which a model that was loaded just in time
-	// leaves; 0 is an hour.
+	// is unloaded. 0 means an hour.
 	JITTTL time.Duration
-	// KeepJIT keeps all models loaded just in time, not only the last one.
+	// KeepJIT keeps all models that were loaded just in time, not only the last.
 	KeepJIT bool
-	// Reasoning says where an answer's thinking is put: "reasoning_content"
-	// (also for ""), "reasoning", or "think" for <think> tags in the content.
+	// Reasoning is the place of an answer's thinking: "reasoning_content" (also
+	// for ""), "reasoning", or "think" for <think> tags in the content.
 	Reasoning string
-	// ThinkingEfforts are the values of "reasoning" that models which think
-	// allow; nil is "off" and "on".
+	// ThinkingEfforts are the values of "reasoning" that reasoning models allow.
+	// Nil means "off" and "on".
 	ThinkingEfforts []string
-	// NoCapabilities leaves the capabilities out of the list.
+	// NoCapabilities omits the capabilities from the list.
 	NoCapabilities bool
 	// Embeddings and MLX name the models of these kinds. MLX ignores
 	// context_length and takes the model's maximum.
 	Embeddings, MLX []string
-	// MaxContext is every model's longest context, and DefaultContext the one
-	// that it is loaded with unless told otherwise; 0 is 131072 and 4096.
+	// MaxContext is the longest context of every model, and DefaultContext that
+	// of a load without one. 0 means 131072 and 4096.
 	MaxContext, DefaultContext int
-	// EmptyOverflow answers a prompt that does not fit with a well-formed
-	// stream without a token, instead of an error.
+	// EmptyOverflow answers a prompt that does not fit with a well-formed stream
+	// without a token, in place of an error.
 	EmptyOverflow bool
-	// AcceptParallel lets "parallel" pass in a load.
+	// AcceptParallel accepts "parallel" in a load.
 	AcceptParallel bool
-	// LoadErrorStatus is the status of a failed load; 0 is 500.
+	// LoadErrorStatus is the status of a failed load. 0 means 500.
 	LoadErrorStatus int
 	// DuplicateKeys lists every model twice, its instances spread over both.
 	DuplicateKeys bool
 	// InstanceIDField lists instances by "instance_id" instead of "id".
 	InstanceIDField bool
-	// SparseFields leaves out of the list, or sets to null, whatever may be.
+	// SparseFields omits the optional fields of the list, or sets them to null.
 	SparseFields bool
-	// HideInstances: /api/v1/models shows no instance, /api/v0/models does.
+	// HideInstances lists instances only in /api/v0/models.
 	HideInstances bool
-	// CloseReused closes a connection on its second request, as a client sees
-	// it that writes while the server closes for idleness.
+	// CloseReused closes a connection at its second request, as a server does
+	// that closes an idle connection while the client writes.
 	CloseReused bool
-	// DownloadFails and DownloadLost end a download: with the status "failed",
-	// or because the server forgot the job.
+	// DownloadFails ends downloads with the status "failed", and DownloadLost
+	// forgets their jobs.
 	DownloadFails, DownloadLost bool
 }
 
@@ -77,7 +77,7 @@ type LMStudio struct {
 	chats    int
 }
 
-// lmState is what LM Studio knows of an instance beyond other engines.
+// lmState is the state of an instance that only LM Studio has.
 type lmState struct {
 	ttl  time.Duration // 0: loaded explicitly, stays
 	hung bool
@@ -99,15 +99,15 @@ func NewLMStudio(t TB, o Options) *LMStudio {
 	return owned(t, StartLMStudio, o)
 }
 
-// Configure changes the switches. They may be changed at any time.
+// Configure changes the settings. It may be called at any time.
 func (l *LMStudio) Configure(change func(*LMStudioSettings)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change(&l.settings)
 }
 
-// HangInstances makes the model processes hang that run now: what a reload
-// cures, other than [Wedged], which lasts.
+// HangInstances makes the current model processes hang. A reload ends it, other
+// than [Wedged].
 func (l *LMStudio) HangInstances() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +116,7 @@ func (l *LMStudio) HangInstances() {
 	}
 }
 
-// ExpireIn makes what is in memory leave after d as for idleness, asked or not.
+// ExpireIn unloads the models in memory after d, even if they are not idle.
 func (l *LMStudio) ExpireIn(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,13 +125,13 @@ func (l *LMStudio) ExpireIn(d time.Duration) {
 	}
 }
 
-// Loaded returns the ids of what is in memory.
+// Loaded returns the IDs of the instances in memory.
 func (l *LMStudio) Loaded() []string {
 	l.expire()
 	return l.Server.Loaded()
 }
 
-// state returns what is known of an instance. l.mu is held.
+// state returns the state of an instance. l.mu is held.
 func (l *LMStudio) state(i *instance) *lmState {
 	s, ok := l.states[i]
 	if !ok {
@@ -147,7 +147,7 @@ func (l *LMStudio) config() LMStudioSettings {
 	return l.settings
 }
 
-// expire takes out of memory what was idle for its TTL.
+// expire unloads the instances that were idle for their TTL.
 func (l *LMStudio) expire() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -159,7 +159,7 @@ func (l *LMStudio) expire() {
 	}
 }
 
-// remove takes an instance out of memory. l.mu is held.
+// remove unloads an instance. l.mu is held.
 func (l *LMStudio) remove(gone *instance) {
 	l.instances = slices.DeleteFunc(slices.Clone(l.instances), func(i *instance) bool { return i == gone })
 	delete(l.states, gone)
@@ -168,7 +168,7 @@ func (l *LMStudio) remove(gone *instance) {
 
 func (l *LMStudio) idleTimeout() time.Duration { return 5 * time.Second }
 
-// sameName: keys are case-insensitive.
+// sameName ignores case, as LM Studio does.
 func (l *LMStudio) sameName(a, b string) bool { return strings.EqualFold(a, b) }
 
 func (l *LMStudio) route(r *http.Request) Route {
@@ -201,7 +201,7 @@ func (l *LMStudio) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 			return
 		}
 	}
-	// The quirk to know LM Studio by: an unknown route is a success.
+	// LM Studio answers an unknown route with a success.
 	status := http.StatusOK
 	if c.NotFound404 {
 		status = http.StatusNotFound
@@ -303,8 +303,8 @@ func (l *LMStudio) fail(w http.ResponseWriter, r *http.Request, status int, text
 	}
 }
 
-// strict decodes a body of the native API, which takes no key that it doesn't
-// know; false means that the error is written.
+// strict decodes a body of the native API, which refuses unknown keys. If it
+// returns false, it has written the error.
 func (l *LMStudio) strict(w http.ResponseWriter, body []byte, keys ...string) (map[string]any, bool) {
 	var in map[string]any
 	if err := json.Unmarshal(body, &in); err != nil || in == nil {
@@ -325,8 +325,8 @@ func (l *LMStudio) strict(w http.ResponseWriter, body []byte, keys ...string) (m
 	return in, true
 }
 
-// required returns a string that must be there; false means that the error is
-// written.
+// required returns a required string. If it returns false, it has written the
+// error.
 func required(w http.ResponseWriter, in map[string]any, key string) (string, bool) {
 	text, ok := in[key].(string)
 	if !ok || text == "" {

@@ -8,37 +8,38 @@ import (
 	"time"
 )
 
-// Model is a model on a fake's disk, with a known share of right answers and a
-// known speed.
+// None is a share of nothing, see [Model].
+const None = -1
+
+// Model is a model on a fake's disk.
 type Model struct {
 	// Name is the engine's identifier.
 	Name string
-	// Size is in bytes; 0 means 1 GiB.
+	// Size is in bytes. 0 means 1 GiB.
 	Size int64
-	// Digest is made from the name where empty.
+	// Digest identifies the file. "" means one that is made from the name.
 	Digest string
-	// Knowledge maps a phrase to the right answer of every question that holds
-	// it; nil means [Knowledge].
+	// Knowledge maps phrases to answers. A question that contains a phrase gets
+	// its answer. Nil means [Knowledge].
 	Knowledge map[string]string
-	// Right is the share of questions answered right, 0 to 1; the zero value
-	// means all, a negative one none. Which ones depends on the question
-	// alone, so that a run is repeatable.
+	// Right is the share of questions that are answered right, 0 to 1, or
+	// [None]. 0 means all. A question is always answered the same way.
 	Right float64
-	// TokensPerSecond is its speed; 0 is as fast as it can.
+	// TokensPerSecond is the speed. 0 means no delay.
 	TokensPerSecond float64
-	// LoadTime is how long a load takes.
+	// LoadTime is the duration of a load.
 	LoadTime time.Duration
-	// Thinking, where not empty, comes before every answer.
+	// Thinking is the thinking before every answer. "" means none.
 	Thinking string
-	// VRAMShare is the part of it on the GPU, 0 to 1; the zero value means
-	// all, a negative one none.
+	// VRAMShare is the share of the model on the GPU, 0 to 1, or [None]. 0 means
+	// all of it.
 	VRAMShare float64
-	// Broken: its loads always fail.
+	// Broken makes all loads fail.
 	Broken bool
 }
 
-// Knowledge is what a model knows unless told otherwise: the questions of the
-// healer's mini-benchmark among it.
+// Knowledge returns the knowledge of a model by default. It includes the answers
+// to the healer's questions.
 func Knowledge() map[string]string {
 	return map[string]string{
 		"2+2":               "4",
@@ -80,7 +81,7 @@ func (m Model) vram() int64 {
 	return int64(m.VRAMShare * float64(m.size()))
 }
 
-// answer returns what the model says to a prompt.
+// answer returns the model's answer to a prompt.
 func (m Model) answer(prompt string) string {
 	know := m.Knowledge
 	if know == nil {
@@ -101,8 +102,8 @@ func (m Model) answer(prompt string) string {
 	return know[best]
 }
 
-// rest is what follows the beginning of an answer that was given; all of it
-// where that is not how it begins.
+// rest returns the answer without its beginning, given, or the whole answer if it
+// begins differently.
 func rest(answer, given string) string {
 	if after, ok := strings.CutPrefix(answer, given); ok {
 		return after
@@ -110,7 +111,7 @@ func rest(answer, given string) string {
 	return answer
 }
 
-// knows spreads the right answers over the questions by their hash.
+// knows reports whether a question is answered right, by its hash.
 func (m Model) knows(question string) bool {
 	if m.Right == 0 {
 		return true
@@ -120,7 +121,7 @@ func (m Model) knows(question string) bool {
 	return float64(h.Sum32()%10000) < m.Right*10000
 }
 
-// pieces cuts a text into tokens: words with the space before them.
+// pieces splits a text into tokens: words with the space before them.
 func pieces(text string) []string {
 	var out []string
 	start := 0

@@ -12,53 +12,54 @@ import (
 
 // Faults that only Ollama has.
 const (
-	// SchedulerWedged: version and tags answer; the list of what is loaded and
-	// everything that needs a runner hangs.
+	// SchedulerWedged answers the version and the tags, and neither the list of
+	// loaded models nor requests that need a runner.
 	SchedulerWedged Fault = "scheduler wedged"
-	// QueueFull: what needs a runner is answered 503.
+	// QueueFull answers requests that need a runner with status 503.
 	QueueFull Fault = "queue full"
-	// ListPanics: the list of what is loaded is answered 500 without a body,
-	// as it happens in the moment of an unload.
+	// ListPanics answers the list of loaded models with status 500 and no body,
+	// as it happens during an unload.
 	ListPanics Fault = "list panics"
 )
 
-// OllamaSettings are the switches of a fake Ollama beside its faults. The zero
-// value is Ollama 0.17 as it comes.
+// OllamaSettings are the settings of a fake Ollama. The zero value is Ollama 0.17
+// with its defaults.
 type OllamaSettings struct {
-	// Runner is whose error texts are used: "llama runner" (up to 0.24),
-	// "llama-server" (from 0.30) or "mlx runner". Empty goes by the version.
+	// Runner is the runner whose error texts are used: "llama runner" (up to
+	// 0.24), "llama-server" (from 0.30) or "mlx runner". "" means that of the
+	// version.
 	Runner string
-	// KeepAlive is the time of requests that name none; 0 is five minutes.
+	// KeepAlive is the keep-alive of requests without one. 0 means five minutes.
 	KeepAlive time.Duration
-	// Context is the num_ctx of loads that name none, Trained the longest that
-	// models take; 0 is 4096 and 131072.
+	// Context is the num_ctx of loads without one, and Trained the longest
+	// context of models. 0 means 4096 and 131072.
 	Context, Trained int
 	// ModelContext gives models, by name, a num_ctx of their own.
 	ModelContext map[string]int
-	// MaxLoaded is how many models fit; an idle one makes room for another.
-	// 0 is three.
+	// MaxLoaded is the number of models that fit into memory. To load one more,
+	// the server unloads an idle one. 0 means three.
 	MaxLoaded int
-	// StoppingTime is how long an unloaded model is still listed, with an
-	// expiry in the past.
+	// StoppingTime is the time for which an unloaded model is still listed, with
+	// an expiry in the past.
 	StoppingTime time.Duration
-	// ListDelay is how long after its load a model is listed.
+	// ListDelay is the time between a load and the listing of the model.
 	ListDelay time.Duration
-	// ListsLoading lists models also while they load, as if they were ready.
+	// ListsLoading also lists models that are being loaded.
 	ListsLoading bool
-	// Remote, Corrupt and BlobGone name models that run in the cloud, whose
-	// file is corrupt (a load is answered 500 without a body), and whose file
-	// is gone while the tag is there.
+	// Remote names models that run in the cloud. Corrupt names models with a
+	// corrupt file, whose load is answered with status 500 and no body. BlobGone
+	// names models whose tag exists without the file.
 	Remote, Corrupt, BlobGone []string
-	// NotFoundText is what is said of unknown models, with %s for the name;
-	// empty is "model '%s' not found".
+	// NotFoundText is the error text for unknown models, with %s for the name. ""
+	// means "model '%s' not found".
 	NotFoundText string
-	// ClockSkew is how far the server's clock is ahead of this machine's.
+	// ClockSkew is the time by which the server's clock is ahead.
 	ClockSkew time.Duration
 	// Registry are the models that can be pulled.
 	Registry []Model
 	// PullStops ends a pull in the middle, without an error.
 	PullStops bool
-	// NoThinkField leaves thinking in the content, as <think>…</think>.
+	// NoThinkField sends thinking in the content, as <think>…</think>.
 	NoThinkField bool
 }
 
@@ -74,9 +75,9 @@ type Ollama struct {
 	leaked   bool // an unload did not free its memory
 }
 
-// ollamaState is what Ollama knows of a loaded model beyond other engines.
+// ollamaState is the state of a loaded model that only Ollama has.
 type ollamaState struct {
-	name    string // that was first asked for
+	name    string // as first requested
 	options map[string]any
 	keep    time.Duration // forever is math.MaxInt64
 	busy    int           // requests under way
@@ -102,7 +103,7 @@ func NewOllama(t TB, o Options) *Ollama {
 	return owned(t, StartOllama, o)
 }
 
-// Configure changes the switches. They may be changed at any time.
+// Configure changes the settings. It may be called at any time.
 func (l *Ollama) Configure(change func(*OllamaSettings)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,22 +117,22 @@ func (l *Ollama) config() OllamaSettings {
 	return l.settings
 }
 
-// Reloads returns how often a loaded model was loaded anew, because a request
-// came with other runner options.
+// Reloads returns the number of reloads of a model because a request had other
+// runner options.
 func (l *Ollama) Reloads() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reloads
 }
 
-// LoadCount returns how often a runner was started, reloads included.
+// LoadCount returns the number of loads, reloads included.
 func (l *Ollama) LoadCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.loads
 }
 
-// UnderWay returns how many requests have a runner at work.
+// UnderWay returns the number of requests that a runner is working on.
 func (l *Ollama) UnderWay() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,9 +143,9 @@ func (l *Ollama) UnderWay() int {
 	return n
 }
 
-// HangRunners makes the runners hang that run now, as a SIGSTOP does: lists
-// stay healthy, generations hang, and an unload comes through only when no
-// request is under way. A load starts a new runner.
+// HangRunners makes the current runners hang, as a SIGSTOP does: lists are
+// answered, chats hang, and an unload takes effect only if no request is under
+// way. A load starts a new runner.
 func (l *Ollama) HangRunners() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +154,7 @@ func (l *Ollama) HangRunners() {
 	}
 }
 
-// LoseGPU makes this share of what is loaded be on the GPU from now on.
+// LoseGPU sets the share of the loaded models on the GPU.
 func (l *Ollama) LoseGPU(share float64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +163,7 @@ func (l *Ollama) LoseGPU(share float64) {
 	}
 }
 
-// ExpireIn makes what is in memory leave after d, unless it is asked.
+// ExpireIn unloads the models in memory after d, unless a request uses them.
 func (l *Ollama) ExpireIn(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,8 +173,8 @@ func (l *Ollama) ExpireIn(d time.Duration) {
 	}
 }
 
-// LoadBehindBack loads a model as another client would: with its options, and
-// for keep, where a negative one is for ever.
+// LoadBehindBack loads a model as another client would, with options and a
+// keep-alive. A negative keep-alive does not end.
 func (l *Ollama) LoadBehindBack(name string, options map[string]any, keep time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,7 +194,7 @@ func (l *Ollama) LoadBehindBack(name string, options map[string]any, keep time.D
 	l.keepFor(i, keep)
 }
 
-// Loaded returns the names of what is in memory.
+// Loaded returns the names of the models in memory.
 func (l *Ollama) Loaded() []string {
 	l.expire()
 	l.mu.Lock()
@@ -205,7 +206,7 @@ func (l *Ollama) Loaded() []string {
 	return names
 }
 
-// state returns what is known of a loaded model. l.mu is held.
+// state returns the state of a loaded model. l.mu is held.
 func (l *Ollama) state(i *instance) *ollamaState {
 	s, ok := l.states[i]
 	if !ok {
@@ -215,7 +216,7 @@ func (l *Ollama) state(i *instance) *ollamaState {
 	return s
 }
 
-// remove takes a model out of memory. l.mu is held.
+// remove unloads a model. l.mu is held.
 func (l *Ollama) remove(gone *instance) {
 	l.instances = slices.DeleteFunc(slices.Clone(l.instances), func(i *instance) bool { return i == gone })
 	delete(l.states, gone)
@@ -223,7 +224,7 @@ func (l *Ollama) remove(gone *instance) {
 	l.change() // requests that wait for it, or hang in it, go on
 }
 
-// ollamaName is a name as the server lists it: with its tag.
+// ollamaName returns a name as the server lists it, with its tag.
 func ollamaName(name string) string {
 	name = strings.TrimPrefix(name, "registry.ollama.ai/")
 	name = strings.TrimPrefix(name, "library/")

@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// OpenAISettings are the switches of a fake OpenAI-compatible server beside
-// its faults: the ways in which such servers differ.
+// OpenAISettings are the settings of a fake OpenAI-compatible server. Such servers
+// differ in them.
 type OpenAISettings struct {
-	// FlatErrors sends {"object":"error","message":…} instead of an error
-	// object inside the answer.
+	// FlatErrors sends {"object":"error","message":…} in place of an error
+	// object.
 	FlatErrors bool
 	// StringErrors sends {"error":"text"}.
 	StringErrors bool
-	// Strict refuses fields that it does not know, stream_options among them.
+	// Strict refuses unknown fields, such as stream_options.
 	Strict bool
-	// NoUsage never counts tokens.
+	// NoUsage sends no token counts.
 	NoUsage bool
-	// NeverStreams answers in one piece also where a stream was asked.
+	// NeverStreams answers without streaming, also if a stream was requested.
 	NeverStreams bool
-	// Reasoning is the field that thinking comes in: "reasoning_content" (also
-	// for ""), "reasoning", or "think" for <think> tags in the content.
+	// Reasoning is the place of thinking: "reasoning_content" (also for ""),
+	// "reasoning", or "think" for <think> tags in the content.
 	Reasoning string
-	// Comments is how many keep-alive comments come before an answer.
+	// Comments is the number of keep-alive comments before an answer.
 	Comments int
 }
 
-// OpenAI is a fake server of the OpenAI protocol and nothing more, as vLLM and
-// others are one: it serves what is in its memory, and has no load.
+// OpenAI is a fake server of the OpenAI protocol alone, such as vLLM. It serves the
+// models in its memory, and can't load others.
 type OpenAI struct {
 	*Server
 	settings OpenAISettings // guarded by Server.mu
@@ -47,7 +47,7 @@ func NewOpenAI(t TB, o Options) *OpenAI {
 	return owned(t, StartOpenAI, o)
 }
 
-// Configure changes the switches. They may be changed at any time.
+// Configure changes the settings. It may be called at any time.
 func (f *OpenAI) Configure(change func(*OpenAISettings)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -126,7 +126,7 @@ func (f *OpenAI) list(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": data})
 }
 
-// openAIFields are what a strict server knows.
+// openAIFields are the fields that a strict server accepts.
 var openAIFields = []string{"model", "messages", "stream", "max_tokens", "temperature", "seed"}
 
 func (f *OpenAI) chat(w http.ResponseWriter, r *http.Request, body []byte) {
@@ -165,7 +165,7 @@ func (f *OpenAI) chat(w http.ResponseWriter, r *http.Request, body []byte) {
 	f.speakOpenAI(w, r, q, inst, v)
 }
 
-// crash is what vLLM says once its engine process is dead.
+// crash writes vLLM's error for a dead engine process.
 func (f *OpenAI) crash(w http.ResponseWriter, stream bool) {
 	const text = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 	if !stream {

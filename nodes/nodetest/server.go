@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Call is one request that a fake got.
+// Call is one request that a fake received.
 type Call struct {
 	Time   time.Time
 	Method string
@@ -26,14 +26,14 @@ type dialect interface {
 	// sameName reports whether two names mean one model.
 	sameName(a, b string) bool
 	serve(w http.ResponseWriter, r *http.Request, body []byte)
-	// fail writes an error in the engine's own shape.
+	// fail writes an error of the engine's shape.
 	fail(w http.ResponseWriter, r *http.Request, status int, text string)
 }
 
-// Server is a fake engine that listens on loopback. Its methods are safe for
+// Server is a fake server that listens on loopback. Its methods are safe for
 // concurrent use.
 type Server struct {
-	// URL is its base address. It stays the same over Down and back.
+	// URL is its base address. It stays the same after [Down].
 	URL string
 
 	dialect dialect
@@ -49,11 +49,11 @@ type Server struct {
 	served    chan struct{} // closed when http's Serve returned
 	addr      string
 	closed    bool
-	life      int // counts the ends of the process: what was under way dies with it
+	life      int // counts the restarts, which end the requests under way
 }
 
 // bringUp puts models into memory, and returns the first that is not on disk.
-// s.mu is held, or nobody else knows s yet.
+// s.mu is held, or s is not shared yet.
 func (s *Server) bringUp(names []string) (missing string) {
 	for _, name := range names {
 		m, ok := findModel(s.models, s.dialect.sameName, name)
@@ -102,7 +102,7 @@ func (s *Server) stop() {
 	s.life++
 }
 
-// Close ends the server. Requests that hang are dropped.
+// Close ends the server and breaks off its requests.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,9 +116,9 @@ func (s *Server) change() {
 	s.changed = make(chan struct{})
 }
 
-// Restart is what a restart command does to a real server: the process is a
-// new one, and what was wrong with the old one is gone. Nothing is loaded,
-// except on servers that are started with their model.
+// Restart replaces the server's process, as a restart command does: the faults of
+// the old process end. Nothing is loaded afterwards, except on servers that are
+// started with their model.
 func (s *Server) Restart() {
 	s.mu.Lock()
 	s.instances = nil
@@ -130,19 +130,19 @@ func (s *Server) Restart() {
 	s.Mend(Down, Hang, HangMidAnswer, Status500, Wedged, Crashed, MemoryNotFreed, UnloadOnlyAcknowledged, LoadHangs)
 }
 
-// Calls returns what was asked so far.
+// Calls returns the requests so far.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
-// CallsTo returns the calls of some routes.
+// CallsTo returns the requests of these routes so far.
 func (s *Server) CallsTo(routes Route) []Call {
 	return slices.DeleteFunc(s.Calls(), func(c Call) bool { return c.Route&routes == 0 })
 }
 
-// Loaded returns the ids of what is in memory.
+// Loaded returns the IDs of the instances in memory.
 func (s *Server) Loaded() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -153,14 +153,14 @@ func (s *Server) Loaded() []string {
 	return ids
 }
 
-// Drop takes everything out of memory behind everybody's back.
+// Drop removes all models from memory without a request.
 func (s *Server) Drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.instances = nil
 }
 
-// Replace makes another model the one in memory, behind everybody's back.
+// Replace makes another model the one in memory without a request.
 func (s *Server) Replace(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +169,7 @@ func (s *Server) Replace(name string) {
 	}
 }
 
-// AddInstance loads one more instance, behind everybody's back.
+// AddInstance loads one more instance without a request.
 func (s *Server) AddInstance(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *Server) AddInstance(name string) {
 	}
 }
 
-// SetModels replaces what is on disk. What is in memory stays.
+// SetModels replaces the models on disk. Those in memory stay.
 func (s *Server) SetModels(models ...Model) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,8 +194,8 @@ func (s *Server) freeID(key string) string {
 	return id
 }
 
-// waitWhile blocks while something holds, which is asked with s.mu held after
-// every change; false means that the client went away or the server closed.
+// waitWhile blocks while holds returns true. It calls holds with s.mu held, after
+// every change. It returns false if the client left or the server closed.
 func (s *Server) waitWhile(ctx context.Context, holds func() bool) bool {
 	for {
 		s.mu.Lock()

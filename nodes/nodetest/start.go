@@ -18,32 +18,31 @@ const (
 	EngineOpenAI         Engine = "openai"
 )
 
-// Options say how a fake starts.
+// Options are the options of a fake.
 type Options struct {
-	// Engine is what the server speaks. [Start] alone reads it; the functions
-	// that start a particular engine don't.
+	// Engine is the server's engine. Only [Start] reads it.
 	Engine Engine
-	// Models are on its disk; nil means one, "good".
+	// Models are the models on its disk. Nil means one, "good".
 	Models []Model
-	// Loaded names the models in memory at the start; nil means the first of
-	// Models, an empty slice none.
+	// Loaded names the models in memory at the start. Nil means the first of
+	// Models, and an empty slice none.
 	Loaded []string
-	// Key, where not empty, is asked for as Authorization: Bearer.
+	// Key is the bearer token that every request needs, unless it is empty.
 	Key string
-	// Addr to listen on; empty means a free port on loopback.
+	// Addr is the address to listen on. "" means a free port on loopback.
 	Addr string
-	// Version the server tells.
+	// Version is the version that the server tells. "" means a current one.
 	Version string
-	// Forget keeps no calls, for tests that make very many.
+	// Forget records no calls, for tests with very many.
 	Forget bool
 }
 
-// Start starts a fake of the engine that o names and returns when it listens.
-// The caller closes it. An error is an engine that there is no fake of, a loaded
-// model that is not among the models, or an address that can't be listened on.
+// Start starts a fake of the engine o.Engine, and returns when it listens. The
+// caller closes it. It is an error if there is no such engine, if a loaded model
+// is not among the models, or if the address can't be listened on.
 //
-// Tests use [NewOllama] and its like, which end the fake with the test; the
-// switches of one engine are set on what [StartOllama] and its like return.
+// In tests, [NewOllama] and the like end the fake with the test. [StartOllama] and
+// the like return the type that has the switches of one engine.
 func Start(o Options) (*Server, error) {
 	switch o.Engine {
 	case EngineOllama, "":
@@ -60,16 +59,16 @@ func Start(o Options) (*Server, error) {
 	return nil, fmt.Errorf("nodetest: no fake of engine %q", o.Engine)
 }
 
-// fake is one engine's fake.
+// fake is the fake of one engine.
 type fake interface {
 	dialect
-	// base returns what all fakes have in common.
+	// base returns the part that all fakes have in common.
 	base() *Server
 }
 
 func (s *Server) base() *Server { return s }
 
-// server returns what a fake has in common with the others.
+// server returns the base of a fake.
 func server[F fake](f F, err error) (*Server, error) {
 	if err != nil {
 		return nil, err
