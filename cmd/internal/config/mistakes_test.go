@@ -1,7 +1,6 @@
 package config
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
-)
 
-var update = flag.Bool("update", false, "write what is said now into testdata")
+	"github.com/turbone/jarvis/cmd/internal/docfile"
+)
 
 // environment is what the files of the tests may refer to.
 func environment(name string) (string, bool) {
@@ -79,7 +78,7 @@ func golden(t *testing.T, file string, say func(t *testing.T, source []byte) str
 			if strings.Contains(got, "sk-") {
 				t.Errorf("a secret is printed: %s", got)
 			}
-			if *update {
+			if docfile.Update() {
 				want.Data = []byte(got)
 				return
 			}
@@ -88,7 +87,7 @@ func golden(t *testing.T, file string, say func(t *testing.T, source []byte) str
 			}
 		})
 	}
-	if *update {
+	if docfile.Update() {
 		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 			t.Fatal(err)
 		}

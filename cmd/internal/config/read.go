@@ -10,36 +10,23 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// The keys of each group, in the order of the documentation.
+// The keys that the reader accepts in each group.
 var (
-	rootKeys = []string{"nodes", "fallback", "healer", "history", "arena", "gateway", "alerts"}
-	nodeKeys = []string{
-		"name", "engine", "url", "api_key", "api_key_file", "timeout", "model", "load", "memory", "on_demand",
-		"load_timeout", "restart", "restart_timeout",
-	}
-	healerKeys = []string{
-		"interval", "retry_after", "grace", "canary", "mini_benchmark", "max_attempts", "max_repairs", "drift",
-		"settle", "backoff", "restart_wait", "busy_limit", "log", "log_max_size", "state", "listen",
-		"listen_token", "listen_token_file",
-	}
-	canaryKeys    = []string{"every", "timeout"}
-	benchmarkKeys = []string{"threshold", "questions", "every", "timeout"}
-	questionKeys  = []string{"prompt", "expect"}
-	backoffKeys   = []string{"initial", "max"}
-	historyKeys   = []string{"path", "keep"}
-	arenaKeys     = []string{
-		"node", "candidates", "suite", "cycles", "quick_cycles", "tasks_per_cycle", "warmup", "temperature", "max_tokens",
-		"timeout", "weights", "on_regression",
-	}
-	weightKeys    = []string{"quality", "speed", "reliability"}
-	candidateKeys = []string{"model", "load"}
-	alertKeys     = []string{"url", "events"}
-	gatewayKeys   = []string{
-		"listen", "keys_file", "policy", "models", "strict_models", "per_node", "queue", "first_token", "answer",
-		"between_tokens", "slow_start", "restart_streams", "max_body", "metrics",
-	}
-	queueKeys  = []string{"size", "wait"}
-	clientKeys = []string{"name", "key", "at_once", "per_minute"}
+	rootKeys      = rootGroup.names()
+	nodeKeys      = nodeGroup.names()
+	healerKeys    = healerGroup.names()
+	canaryKeys    = canaryGroup.names()
+	benchmarkKeys = benchmarkGroup.names()
+	questionKeys  = questionGroup.names()
+	backoffKeys   = backoffGroup.names()
+	historyKeys   = historyGroup.names()
+	arenaKeys     = arenaGroup.names()
+	weightKeys    = weightGroup.names()
+	candidateKeys = candidateGroup.names()
+	alertKeys     = alertGroup.names()
+	gatewayKeys   = gatewayGroup.names()
+	queueKeys     = queueGroup.names()
+	clientKeys    = clientGroup.names()
 )
 
 // groups say where a key that stands at the wrong place belongs.
