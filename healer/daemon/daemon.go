@@ -210,7 +210,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	if d.listener != nil {
 		handler := Guard(healer.NewHandler(d.healer), d.config.Status.Token)
-		helpers.Go(func() { statusErr = serve(after, d.listener, handler) })
+		helpers.Go(func() { statusErr = serveStatus(after, d.listener, handler) })
 	}
 	if d.gateway != nil {
 		grace := d.config.Healer.Policy.Grace
@@ -224,7 +224,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	if d.history != nil {
 		helpers.Go(func() { d.watchHistory().run(ctx) })
-		helpers.Go(func() { d.watchUndone().run(ctx) })
+		helpers.Go(func() { d.watchDemotions().run(ctx) })
 	}
 	err := d.healer.Run(ctx)
 	end()
@@ -235,16 +235,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 // watchHistory has the runs of the history judged.
 func (d *Daemon) watchHistory() historyWatch {
 	return historyWatch{
-		path: d.config.History.Path, runs: d.history.Runs, judge: d.config.History.Judge, word: d.healer.Judge,
-		fail: func(err error) {
+		path: d.config.History.Path, runs: d.history.Runs, judge: d.config.History.Judge, result: d.healer.Judge,
+		failed: func(err error) {
 			d.healer.Tell(healer.Event{Time: time.Now(), Type: healer.EventDegraded, Detail: err.Error()})
 		},
 	}
 }
 
-// watchUndone corrects the champion after a promotion was undone.
-func (d *Daemon) watchUndone() undoneWatch {
-	return undoneWatch{
+// watchDemotions corrects the champion after a promotion was rolled back.
+func (d *Daemon) watchDemotions() demotionWatch {
+	return demotionWatch{
 		store: d.history, tell: d.healer.Tell,
 		nodes: func() []healer.NodeStatus {
 			status, _ := d.healer.Status(context.Background()) // a watchdog's own has no error

@@ -36,7 +36,7 @@ func newGatewayServer(c Gateway, h *healer.Watchdog) (*gatewayServer, error) {
 		var names []string
 		status, err := h.Status(context.Background())
 		if err != nil {
-			return nil, fmt.Errorf("gateway: metrics: %w", err)
+			return nil, fmt.Errorf("metrics: %w", err)
 		}
 		for _, n := range status.Nodes {
 			names = append(names, n.Name)

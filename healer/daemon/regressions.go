@@ -8,8 +8,10 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Regressions is the [Judge] that goes by the history's own rules. The weights
-// are the composite's; the zero value means [scoring.Default].
+// Regressions returns the [Judge] of [history.Judge]: a node is judged worse
+// while the regression of its model has not ended, and suspected after one bad
+// run. The weights are those of the composite score; the zero value means
+// [scoring.Default].
 func Regressions(weights scoring.Composite) Judge {
 	return func(runs []history.Run) []healer.Judgement {
 		var list []healer.Judgement
@@ -33,8 +35,8 @@ func Regressions(weights scoring.Composite) Judge {
 	}
 }
 
-// latest leaves one series for each model of a node: the one that was run last.
-// What an older suite said is no longer looked at by anybody.
+// latest returns one series for each model of a node: the one with the latest
+// run. Series of older suites are left out.
 func latest(series []history.Series) []history.Series {
 	type key struct{ node, model string }
 	places := map[key]int{}
@@ -54,7 +56,7 @@ func latest(series []history.Series) []history.Series {
 
 func ended(s history.Series) time.Time { return s.Runs[len(s.Runs)-1].Time }
 
-// nameOf names a run, where it has no ID by its time.
+// nameOf returns the ID of a run, or its time if it has none.
 func nameOf(id string, at time.Time) string {
 	if id != "" {
 		return id

@@ -1,17 +1,18 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
-	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway"
 )
 
 // Guard lets requests through to next that carry the token. If token is empty it
@@ -69,32 +70,42 @@ func isLocal(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
-// serve answers on l until ctx ends, and closes l. Answers under way get a
-// second to end; streams of events don't end by themselves and are cut.
-func serve(ctx context.Context, l net.Listener, handler http.Handler) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      30 * time.Second, // the stream of events lifts it
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    64 << 10,
+const (
+	// statusGrace is how long answers under way may take after the end. Streams
+	// of events don't end by themselves and are cut.
+	statusGrace = time.Second
+	// readLimit bounds the wait for the body of a request, and maxBody its
+	// length in bytes.
+	readLimit, maxBody = 10 * time.Second, 1 << 20
+	// writeLimit bounds an answer. Handlers that take longer lift it.
+	writeLimit = 30 * time.Second
+)
+
+// serveStatus answers on l until ctx ends, and closes l.
+func serveStatus(ctx context.Context, l net.Listener, handler http.Handler) error {
+	if err := gateway.Serve(ctx, l, limited(handler, readLimit), statusGrace); err != nil {
+		return &Error{PartStatus, err}
 	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if server.Shutdown(limit) != nil {
-			_ = server.Close()
+	return nil
+}
+
+// limited sets the deadlines of each request. The body is read before next is
+// called: a read deadline that passes later would end the request's context.
+func limited(next http.Handler, read time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		// An error of a deadline means that the connection is gone.
+		_ = control.SetWriteDeadline(time.Now().Add(writeLimit))
+		if r.ContentLength != 0 {
+			_ = control.SetReadDeadline(time.Now().Add(read))
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+			if err != nil {
+				http.Error(w, "the body is too large or came too slowly", http.StatusBadRequest)
+				return
+			}
+			_ = control.SetReadDeadline(time.Time{})
+			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
+		next.ServeHTTP(w, r)
 	})
-	err := server.Serve(l)
-	if !stop() {
-		<-stopped
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("status API: %w", err)
 }

@@ -59,7 +59,7 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ended <- serveStatus(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}))
@@ -75,10 +75,70 @@ func TestServe(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("it serves on")
 	}
 	if _, err := io.ReadAll(resp.Body); err == nil {
 		t.Error("the stream ended as if it were complete")
 	}
 }
+
+// TestLimits: a body that is too large or never ends is refused, and the limit
+// of reading ends no answer that takes longer.
+func TestLimits(t *testing.T) {
+	const limit = 20 * time.Millisecond
+	ended := make(chan error, 1)
+	s := httptest.NewServer(limited(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		time.Sleep(5 * limit) // an answer longer than the limit
+		ended <- r.Context().Err()
+		_, _ = w.Write(body)
+	}), limit))
+	defer s.Close()
+	for name, c := range map[string]struct {
+		body io.Reader
+		want int
+	}{
+		"none":      {nil, 200},
+		"small":     {strings.NewReader("{}"), 200},
+		"too large": {strings.NewReader(strings.Repeat("x", maxBody+1)), 400},
+		"endless":   {&endless{ctx: t.Context()}, 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp, err := http.Post(s.URL, "application/json", c.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != c.want {
+				t.Errorf("HTTP %d, want %d", resp.StatusCode, c.want)
+			}
+			if c.want == 200 {
+				if err := <-ended; err != nil {
+					t.Errorf("the request's context ended: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// endless is a body of one byte after which nothing comes.
+type endless struct {
+	ctx   context.Context
+	began bool
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if !e.began {
+		e.began = true
+		return copy(p, "{"), nil
+	}
+	<-e.ctx.Done()
+	return 0, e.ctx.Err()
+}
+
+// Close implements io.Closer.
+func (e *endless) Close() error { return nil }

@@ -57,6 +57,18 @@ func (r *reader) gateway(v value, c *Config) {
 	if v, ok := m.get("queue"); ok {
 		r.queue(v, o)
 	}
+	r.limits(m, o)
+	if v, ok := m.get("max_body"); ok {
+		if size, ok := v.size(); ok && size < 1<<10 {
+			v.mistake("too small", "give at least 1KiB")
+		} else {
+			o.MaxBody = size
+		}
+	}
+}
+
+// limits reads the time limits, each of which may be a word.
+func (r *reader) limits(m mapping, o *gateway.Options) {
 	for _, limit := range []struct {
 		name string
 		into *time.Duration
@@ -70,13 +82,6 @@ func (r *reader) gateway(v value, c *Config) {
 			o.SlowStart = route.NoSlowStart
 		} else if o.SlowStart, ok = v.duration(0); ok && o.SlowStart == 0 {
 			o.SlowStart = route.NoSlowStart // 0 is the default there
-		}
-	}
-	if v, ok := m.get("max_body"); ok {
-		if size, ok := v.size(); ok && size < 1<<10 {
-			v.mistake("too small", "give at least 1KiB")
-		} else {
-			o.MaxBody = size
 		}
 	}
 }

@@ -47,14 +47,14 @@ func TestHistoryIsJudged(t *testing.T) {
 				}
 				return store.Runs(ctx)
 			},
-			word: func(list []healer.Judgement) {
+			result: func(list []healer.Judgement) {
 				text := "fine"
 				for _, j := range list {
 					text = j.Node + " " + j.Reason
 				}
 				words = append(words, text)
 			},
-			fail: func(err error) { failures = append(failures, err.Error()) },
+			failed: func(err error) { failures = append(failures, err.Error()) },
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -129,7 +129,25 @@ func TestDaemonTellsARegression(t *testing.T) {
 		}
 	}
 	log, err := os.ReadFile(c.Log.Path)
-	if err != nil || strings.Count(string(log), "[REGRESSION] score 7.0") != 1 {
+	if err != nil || strings.Count(string(log), "M1: [REGRESSION] score 7.0") != 1 {
 		t.Errorf("log: %s, %v", log, err)
 	}
+}
+
+// TestEveryReadWithoutAPath: a store whose file is not known is read each time.
+func TestEveryReadWithoutAPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		w := historyWatch{
+			judge:  lessThanEight,
+			runs:   func(context.Context) ([]history.Run, error) { reads++; return nil, nil },
+			result: func([]healer.Judgement) {},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*historyEvery-1)
+		defer cancel()
+		w.run(ctx)
+		if reads != 10 {
+			t.Errorf("%d reads, want 10", reads)
+		}
+	})
 }

@@ -7,23 +7,23 @@ import (
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/history"
+	"github.com/turbone/jarvis/nodes"
 )
 
-// undoneWatch corrects the history's champion where the healer went back to the
-// model before it: a promoted model that was worse in service. It goes by what
-// the healer keeps, so that no end of this process leaves it undone.
-type undoneWatch struct {
+// demotionWatch restores the champion before the history's one if the watchdog
+// rolled its promotion back. It goes by the watchdog's state file, so that a
+// rollback before a restart is not missed.
+type demotionWatch struct {
 	store history.HistoryStore
 	nodes func() []healer.NodeStatus
 	tell  func(healer.Event)
-	// done are the runs that were seen to.
+	// done are the runs whose promotion was rolled back and corrected here.
 	done map[string]bool
 }
 
-// run looks until ctx ends. What fails is told once, and tried again.
-func (w undoneWatch) run(ctx context.Context) {
-	tick := time.NewTicker(historyEvery)
-	defer tick.Stop()
+// run polls until ctx ends. An error is reported once, and the correction is
+// tried again.
+func (w demotionWatch) run(ctx context.Context) {
 	w.done = map[string]bool{}
 	told := ""
 	for {
@@ -42,16 +42,15 @@ func (w undoneWatch) run(ctx context.Context) {
 				w.tell(healer.Event{Time: time.Now(), Node: n.Name, Type: healer.EventDegraded, Detail: told})
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !nodes.Sleep(ctx, historyEvery) {
 			return
-		case <-tick.C:
 		}
 	}
 }
 
-// correct gives the crown back, if it is still that of the run that was undone.
-func (w undoneWatch) correct(ctx context.Context, n healer.NodeStatus) error {
+// correct makes the model before the champion the champion again, if the
+// champion is still that of the promotion that was rolled back.
+func (w demotionWatch) correct(ctx context.Context, n healer.NodeStatus) error {
 	lost, crowned, err := w.store.Champion(ctx)
 	if err != nil {
 		return fmt.Errorf("the champion whose promotion was undone: %w", err)

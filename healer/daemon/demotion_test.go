@@ -55,7 +55,7 @@ func TestUndonePromotion(t *testing.T) {
 		var mu sync.Mutex
 		var told []string
 		undone := "0-candidate"
-		w := undoneWatch{
+		w := demotionWatch{
 			store: &failing{HistoryStore: store},
 			nodes: func() []healer.NodeStatus {
 				mu.Lock()
