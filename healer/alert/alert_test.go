@@ -269,7 +269,7 @@ func TestLongTexts(t *testing.T) {
 	})
 }
 
-// TestRepeatedCritical: the courier's own clock repeats, without an event.
+// TestRepeatedCritical: the receiver's own clock repeats, without an event.
 func TestRepeatedCritical(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := working(Options{})

@@ -42,7 +42,7 @@ func play(events []healer.EventType, happens []at, until time.Duration) []string
 	for _, h := range happens {
 		now := start.Add(h.after)
 		due(now)
-		note(now, p.see(healer.Event{Time: now, Node: h.node, Type: h.what, Detail: h.text}, now))
+		note(now, p.observe(healer.Event{Time: now, Node: h.node, Type: h.what, Detail: h.text}, now))
 	}
 	due(start.Add(until))
 	return got
@@ -206,7 +206,7 @@ func TestPolicy(t *testing.T) {
 			},
 		},
 		{
-			name:   "every event asked for: each rank once, and what is no incident",
+			name:   "every event asked for: each severity once, and what is no incident",
 			events: all,
 			happens: []at{
 				{0, "M1", healer.EventHealthy, "healthy"}, {1 * s, "M1", healer.EventSuspect, "suspect"},
@@ -235,5 +235,21 @@ func TestPolicy(t *testing.T) {
 				t.Errorf("want(-) got(+):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestOff: without a quiet time every incident is told at once, and without
+// repetitions a critical one is told once.
+func TestOff(t *testing.T) {
+	p := newPolicy(nil, Options{Quiet: Off, RepeatInitial: Off}.withDefaults())
+	told := 0
+	for i := range 3 {
+		now := start.Add(time.Duration(i) * time.Second)
+		told += len(p.observe(healer.Event{Time: now, Node: "M1", Type: healer.EventOffline}, now))
+		told += len(p.observe(healer.Event{Time: now, Node: "M1", Type: healer.EventHealed}, now))
+	}
+	told += len(p.observe(healer.Event{Time: start, Type: healer.EventCritical}, start))
+	if again := p.due(start.Add(24 * time.Hour)); told != 7 || len(again) != 0 || !p.next().IsZero() {
+		t.Errorf("%d alerts, want 7, and %v later", told, again)
 	}
 }

@@ -18,8 +18,8 @@ import (
 // late is the age from which on an alert is delivered with its time.
 const late = time.Minute
 
-// courier delivers to one service.
-type courier struct {
+// receiver delivers the alerts of one service.
+type receiver struct {
 	sender  Sender
 	options Options
 	retry   *backoff.ExponentialBackOff
@@ -27,25 +27,25 @@ type courier struct {
 
 	mu     sync.Mutex
 	policy *policy
-	// carried are the alerts of the delivery under way, or of the one to be
-	// tried again; queue those behind them; lost counts those dropped.
-	carried, queue []message
-	lost           int
-	wake           chan struct{}
+	// inFlight are the alerts of the current delivery or of the one to be tried
+	// again, queue are those behind them, and dropped counts those for which
+	// there was no room.
+	inFlight, queue []message
+	dropped         int
+	wake            chan struct{}
 }
 
-func newCourier(s Service, o Options) *courier {
-	return &courier{
+func newReceiver(s Service, o Options) *receiver {
+	return &receiver{
 		sender: s.Sender, options: o, policy: newPolicy(s.Events, o), wake: make(chan struct{}, 1),
-		// A little spread: two healers that lost the same network don't come
-		// back in step.
+		// Spread: two healers that lost the same network don't retry in step.
 		retry: exponential(o.RetryInitial, o.RetryMax, 0.2),
 	}
 }
 
-func (c *courier) emit(e healer.Event) {
+func (c *receiver) emit(e healer.Event) {
 	c.mu.Lock()
-	c.push(c.policy.see(e, time.Now()))
+	c.push(c.policy.observe(e, time.Now()))
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -53,24 +53,23 @@ func (c *courier) emit(e healer.Event) {
 	}
 }
 
-// push queues alerts, and drops the oldest where there is no room. c.mu is
-// held.
-func (c *courier) push(list []message) {
+// push queues alerts and drops the oldest if there is no room. c.mu is held.
+func (c *receiver) push(list []message) {
 	c.queue = append(c.queue, list...)
 	if over := len(c.queue) - c.options.Queue; over > 0 {
 		c.queue = append([]message(nil), c.queue[over:]...)
-		c.lost += over
+		c.dropped += over
 	}
 }
 
-// take makes the text of the next delivery, "" where nothing waits, and
-// returns when there will be something.
-func (c *courier) take() (text string, next time.Time) {
+// nextText puts alerts in flight and returns the text of their delivery. If
+// there are none, it returns the time at which the policy has one.
+func (c *receiver) nextText() (text string, next time.Time) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.push(c.policy.due(now))
-	if len(c.carried) == 0 && len(c.queue) == 0 {
+	if len(c.inFlight) == 0 && len(c.queue) == 0 {
 		return "", c.policy.next()
 	}
 	var lines []string
@@ -80,13 +79,13 @@ func (c *courier) take() (text string, next time.Time) {
 		used += len(m.line(c.options.Title, m.at.Add(late))) + 1 // as long as it may get until it is delivered
 		return text
 	}
-	for _, m := range c.carried {
+	for _, m := range c.inFlight {
 		lines = append(lines, line(m))
 	}
-	if c.lost > 0 { // told in the place of those that are lost
-		note := message{at: now, text: "earlier alerts are lost, they could not be delivered in time: " + strconv.Itoa(c.lost), lost: c.lost}
+	if c.dropped > 0 { // told in the place of those that are lost
+		note := message{at: now, text: "earlier alerts are lost, they could not be delivered in time: " + strconv.Itoa(c.dropped), dropped: c.dropped}
 		lines = append(lines, line(note))
-		c.carried, c.lost = append(c.carried, note), 0
+		c.inFlight, c.dropped = append(c.inFlight, note), 0
 	}
 	for len(c.queue) > 0 {
 		next := line(c.queue[0])
@@ -94,13 +93,13 @@ func (c *courier) take() (text string, next time.Time) {
 			break
 		}
 		lines = append(lines, next)
-		c.carried = append(c.carried, c.queue[0])
+		c.inFlight = append(c.inFlight, c.queue[0])
 		c.queue = c.queue[1:]
 	}
 	return strings.Join(lines, "\n"), time.Time{}
 }
 
-// line is the alert as one line, cut so that any one has room in a text.
+// line returns the alert as one line, of half of MaxText at most.
 func (m message) line(title string, now time.Time) string {
 	line := m.text
 	if title != "" {
@@ -115,36 +114,38 @@ func (m message) line(title string, now time.Time) string {
 	return line
 }
 
-// done forgets what was carried: delivered, or not deliverable.
-func (c *courier) done(delivered bool) {
+// done ends the delivery in flight. Alerts that were not delivered count as
+// dropped.
+func (c *receiver) done(delivered bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if delivered {
-		c.carried = nil
+		c.inFlight = nil
 		return
 	}
-	c.lost += count(c.carried)
-	c.carried = nil
+	c.dropped += count(c.inFlight)
+	c.inFlight = nil
 }
 
-// count is how many alerts are in a list, those lost before included.
+// count returns the number of alerts in a list, including the dropped ones that
+// an entry stands for.
 func count(list []message) int {
 	n := 0
 	for _, m := range list {
-		n += max(1, m.lost)
+		n += max(1, m.dropped)
 	}
 	return n
 }
 
-// run delivers until ctx ends, and then flushes. A delivery under way at the
-// end gets half of the time that is left, so that none is cut off, and done
-// twice, that was about to succeed.
-func (c *courier) run(ctx context.Context) {
+// run delivers until ctx ends, and then flushes. A delivery that is under way at
+// the end gets half of the time to flush: cutting it off and repeating it could
+// deliver it twice.
+func (c *receiver) run(ctx context.Context) {
 	work, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(c.options.Flush/2, cut) })()
 	for ctx.Err() == nil {
-		text, next := c.take()
+		text, next := c.nextText()
 		if text == "" {
 			c.wait(ctx, next)
 			continue
@@ -156,8 +157,8 @@ func (c *courier) run(ctx context.Context) {
 	c.flush(ctx)
 }
 
-// wait waits until something new is there, or the time has come.
-func (c *courier) wait(ctx context.Context, next time.Time) {
+// wait waits for a new alert, until next.
+func (c *receiver) wait(ctx context.Context, next time.Time) {
 	var timer <-chan time.Time
 	if !next.IsZero() {
 		t := time.NewTimer(time.Until(next))
@@ -171,12 +172,11 @@ func (c *courier) wait(ctx context.Context, next time.Time) {
 	}
 }
 
-// maxRetryAfter bounds a service's wish: one that asks for a day is asked again
-// before that.
+// maxRetryAfter bounds the pause that a service asks for.
 const maxRetryAfter = time.Hour
 
-// deliver tries once, and returns how long to wait before the next delivery.
-func (c *courier) deliver(work context.Context, text string) time.Duration {
+// deliver tries once, and returns the pause before the next delivery.
+func (c *receiver) deliver(work context.Context, text string) time.Duration {
 	sendCtx, cancel := context.WithTimeout(work, c.options.SendTimeout)
 	err := c.sender.Send(sendCtx, text)
 	cancel()
@@ -212,12 +212,12 @@ func (c *courier) deliver(work context.Context, text string) time.Duration {
 	return pause
 }
 
-// flush delivers what still waits, as long as that works and there is time.
-func (c *courier) flush(ctx context.Context) {
+// flush delivers the queued alerts until one fails or the time is over.
+func (c *receiver) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.Flush/2)
 	defer cancel()
 	for {
-		text, _ := c.take()
+		text, _ := c.nextText()
 		if text == "" {
 			return
 		}
@@ -226,7 +226,7 @@ func (c *courier) flush(ctx context.Context) {
 		cancel()
 		if err != nil {
 			c.mu.Lock()
-			n := count(c.carried) + len(c.queue) + c.lost
+			n := count(c.inFlight) + len(c.queue) + c.dropped
 			c.mu.Unlock()
 			c.options.Report(fmt.Sprintf("alerts: %s: not delivered before the end: %s: %v", c.sender.Name(), alerts(n), err))
 			return
