@@ -104,7 +104,7 @@ func newBroken(t *testing.T, e engine, o nodetest.Options, canRestart bool) *bro
 // told waits for an event of M1 whose text holds a part.
 func (b *broken) told(t healer.EventType, part string) {
 	b.t.Helper()
-	b.until(fmt.Sprintf("M1 is told %s: …%s…", t, part), 20*time.Second, func() bool {
+	b.until(fmt.Sprintf("M1 is told %s: …%s…", t, part), generous, func() bool {
 		return slices.ContainsFunc(b.texts("M1", t), func(s string) bool { return strings.Contains(s, part) })
 	})
 }
@@ -206,7 +206,7 @@ func (b *broken) tell(s story) {
 	b.t.Helper()
 	switch {
 	case s.orMisconfigured:
-		b.until("M1 is out of the route", 20*time.Second, func() bool {
+		b.until("M1 is out of the route", generous, func() bool {
 			return len(b.texts("M1", s.event, healer.EventMisconfigured)) > 0
 		})
 	case s.event != "":
@@ -215,7 +215,7 @@ func (b *broken) tell(s story) {
 	if s.stays {
 		// Long enough for several checks of every kind.
 		from := b.status("M1").LastCheck
-		b.until("M1 was checked for a while", 20*time.Second, func() bool {
+		b.until("M1 was checked for a while", generous, func() bool {
 			return b.status("M1").LastCheck.Sub(from) > 10*b.policy.Interval || s.event == healer.EventBusy
 		})
 		if left := b.texts("M1", healer.EventDraining, healer.EventOffline, healer.EventRepair); len(left) > 0 {
@@ -226,8 +226,8 @@ func (b *broken) tell(s story) {
 	if s.mend != nil {
 		s.mend(b)
 	}
-	b.wait("M1", healer.EventHealed, 20*time.Second)
-	b.until("M1 is healthy again", 20*time.Second, func() bool { return b.status("M1").State == healer.Healthy })
+	b.wait("M1", healer.EventHealed, generous)
+	b.until("M1 is healthy again", generous, func() bool { return b.status("M1").State == healer.Healthy })
 	if left := b.texts("M2", healer.EventDraining, healer.EventOffline); len(left) > 0 {
 		b.t.Errorf("the node beside it left the route: %q", left)
 	}
@@ -238,12 +238,13 @@ func (b *broken) tell(s story) {
 func TestSecondInstanceOnEveryEngine(t *testing.T) {
 	for _, e := range engines()[:2] {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}}, false)
 			b.start()
 			b.mark()
 			b.server.AddInstance("good")
 			b.told(healer.EventRepair, "2 instances")
-			b.until("one instance is left", 20*time.Second, func() bool { return len(b.server.Loaded()) == 1 })
+			b.until("one instance is left", generous, func() bool { return len(b.server.Loaded()) == 1 })
 			if left := b.texts("M1", healer.EventDraining); len(left) > 0 {
 				b.t.Errorf("it left the route: %q", left)
 			}

@@ -16,6 +16,9 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
+// generous is how long a test waits for what must come, however slow the machine.
+const generous = 2 * time.Minute
+
 // quickPolicy is the default policy with its times a hundredth or so: faults
 // are seen and healed in seconds of real time.
 func quickPolicy() healer.Policy {
@@ -24,8 +27,8 @@ func quickPolicy() healer.Policy {
 	p.RetryAfter = 100 * time.Millisecond
 	p.Grace = 200 * time.Millisecond
 	p.CanaryEvery = 500 * time.Millisecond
-	p.CanaryTimeout = time.Second
-	p.QuestionTimeout = 2 * time.Second
+	p.CanaryTimeout = 2 * time.Second
+	p.QuestionTimeout = 4 * time.Second
 	p.QuestionsEvery = time.Second
 	p.BackoffInitial = 100 * time.Millisecond
 	p.BackoffMax = time.Second
@@ -73,7 +76,7 @@ func (c *cluster) start() {
 	c.t.Helper()
 	c.run()
 	for _, n := range c.list {
-		c.wait(n.Name, healer.EventHealthy, 20*time.Second)
+		c.wait(n.Name, healer.EventHealthy, generous)
 	}
 }
 
@@ -110,7 +113,7 @@ func (c *cluster) run() {
 // settle waits until the node has a last known good model.
 func (c *cluster) settle(node string) {
 	c.t.Helper()
-	c.until(node+" is known good", 20*time.Second, func() bool { return c.status(node).LastKnownGood != nil })
+	c.until(node+" is known good", generous, func() bool { return c.status(node).LastKnownGood != nil })
 }
 
 // until waits for a condition, looked at after each event and now and then.

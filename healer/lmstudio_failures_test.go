@@ -2,7 +2,6 @@ package healer_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/turbone/jarvis/healer"
 	"github.com/turbone/jarvis/nodes"
@@ -19,6 +18,7 @@ import (
 // studio is a fake LM Studio as node M1.
 func studio(t *testing.T, canRestart bool) (*broken, *nodetest.LMStudio) {
 	t.Helper()
+	t.Parallel()
 	var fake *nodetest.LMStudio
 	e := engine{"lmstudio", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 		fake = nodetest.NewLMStudio(t, o)
@@ -34,7 +34,7 @@ func studio(t *testing.T, canRestart bool) (*broken, *nodetest.LMStudio) {
 func (b *broken) healed(text string) {
 	b.t.Helper()
 	b.told(healer.EventDraining, text)
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 // offlineUntil waits until the node is given up on, told as text, and for its
@@ -43,7 +43,7 @@ func (b *broken) offlineUntil(text string, mend func()) {
 	b.t.Helper()
 	b.told(healer.EventOffline, text)
 	mend()
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestL01GenerationHangsIsReloaded(t *testing.T) {
@@ -68,7 +68,7 @@ func TestL04ListedAndDeadIsReloaded(t *testing.T) {
 	b, fake := studio(t, false)
 	fake.HangInstances()
 	b.told(healer.EventDraining, "lists are answered, questions are not")
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 	if n := len(fake.CallsTo(nodetest.Unloads)); n == 0 {
 		t.Error("the dead instance was not unloaded")
 	}
@@ -89,14 +89,14 @@ func TestL06NothingLoadedAtTheStartIsLoaded(t *testing.T) {
 	c := newCluster(t, node)
 	c.policy = faultPolicy()
 	c.run()
-	c.wait("M1", healer.EventHealed, 20*time.Second)
+	c.wait("M1", healer.EventHealed, generous)
 }
 
 func TestL07DuplicateIsUnloadedInService(t *testing.T) {
 	b, fake := studio(t, false)
 	fake.AddInstance("good")
 	b.told(healer.EventRepair, "2 instances")
-	b.until("one instance is left", 20*time.Second, func() bool { return len(fake.Loaded()) == 1 })
+	b.until("one instance is left", generous, func() bool { return len(fake.Loaded()) == 1 })
 	if left := b.texts("M1", healer.EventDraining); len(left) > 0 {
 		t.Errorf("it left the route: %q", left)
 	}
@@ -120,7 +120,7 @@ func TestL11LoadHangsIsRestarted(t *testing.T) {
 	fake.Break(nodetest.LoadHangs)
 	fake.Drop()
 	b.told(healer.EventRepair, "restarting the server")
-	b.wait("M1", healer.EventHealed, 30*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestL12SnapshotFailureIsRestarted(t *testing.T) {
@@ -128,7 +128,7 @@ func TestL12SnapshotFailureIsRestarted(t *testing.T) {
 	fake.BreakWith(nodetest.LoadFails, nodetest.Detail{Text: "Attempt to pull a snapshot of system resources failed", Times: 2})
 	fake.Drop()
 	b.told(healer.EventRepair, "restart")
-	b.wait("M1", healer.EventHealed, 30*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestL13GuardrailIsToldAndNotLoopedOn(t *testing.T) {
@@ -177,12 +177,12 @@ func TestL20OldServerIsWatchedReadOnly(t *testing.T) {
 	c.start()
 	c.mark()
 	fake.Drop()
-	c.wait("M1", healer.EventOffline, 20*time.Second)
+	c.wait("M1", healer.EventOffline, generous)
 	if calls := fake.CallsTo(nodetest.Loads | nodetest.Unloads); len(calls) > 0 {
 		t.Errorf("a read-only server was asked to %s %s", calls[0].Method, calls[0].Path)
 	}
 	fake.Replace("good")
-	c.wait("M1", healer.EventHealed, 20*time.Second)
+	c.wait("M1", healer.EventHealed, generous)
 }
 
 func TestL21SilentStreamOfABusyServerIsLeftAlone(t *testing.T) {
@@ -190,7 +190,7 @@ func TestL21SilentStreamOfABusyServerIsLeftAlone(t *testing.T) {
 	r := b.healer.Route().Begin("M1")
 	defer r.Done()
 	fake.Break(nodetest.Wedged) // a canary waits behind a long generation
-	b.until("busy was told", 20*time.Second, func() bool {
+	b.until("busy was told", generous, func() bool {
 		r.Token() // which moves on
 		return len(b.texts("M1", healer.EventBusy)) > 0
 	})

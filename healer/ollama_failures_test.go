@@ -19,6 +19,7 @@ import (
 // llamaNode is a fake Ollama as node M1.
 func llamaNode(t *testing.T, canRestart bool, models ...nodetest.Model) (*broken, *nodetest.Ollama) {
 	t.Helper()
+	t.Parallel()
 	var fake *nodetest.Ollama
 	e := engine{"ollama", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 		fake = nodetest.NewOllama(t, o)
@@ -40,7 +41,7 @@ func TestO01StuckStoppingIsRestarted(t *testing.T) {
 	b.told(healer.EventRepair, "unload stuck")
 	b.told(healer.EventRepair, "restarting the server")
 	fake.Configure(func(s *nodetest.OllamaSettings) { s.StoppingTime = 0 })
-	b.wait("M1", healer.EventHealed, 30*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestO02HangingGenerationIsReloaded(t *testing.T) {
@@ -62,7 +63,7 @@ func TestO04MemoryNotReleasedIsRestarted(t *testing.T) {
 	fake.Replace("other")
 	b.told(healer.EventRepair, "not enough memory")
 	b.told(healer.EventRepair, "restarting the server")
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestO05TerminatedRunnerIsReloaded(t *testing.T) {
@@ -80,7 +81,7 @@ func TestO06HangingGPUIsRestarted(t *testing.T) {
 	b, fake := llamaNode(t, true)
 	fake.Break(nodetest.Wedged) // a reload does not help
 	b.told(healer.EventRepair, "wedged: restarting the server")
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestO07LoadTimeOutIsTriedAgain(t *testing.T) {
@@ -88,14 +89,14 @@ func TestO07LoadTimeOutIsTriedAgain(t *testing.T) {
 	fake.BreakWith(nodetest.LoadFails, nodetest.Detail{Text: "timed out waiting for llama runner to start - progress 0.42 - ", Times: 1})
 	fake.Drop()
 	b.told(healer.EventRepair, "repair failed")
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestO09ModelLoadedTwiceIsTrimmed(t *testing.T) {
 	b, fake := llamaNode(t, false)
 	fake.AddInstance("good")
 	b.told(healer.EventRepair, "2 instances")
-	b.until("one is left", 20*time.Second, func() bool { return len(fake.Loaded()) == 1 })
+	b.until("one is left", generous, func() bool { return len(fake.Loaded()) == 1 })
 }
 
 func TestO12GarbageIsReloadedThenTold(t *testing.T) {
@@ -115,7 +116,7 @@ func TestO13ContextOfAnotherClientIsNotFoughtOver(t *testing.T) {
 	fake.LoadBehindBack("good", map[string]any{"num_ctx": 8192}, time.Hour)
 	before := fake.Reloads()
 	from := b.status("M1").LastCheck
-	b.until("M1 was checked for a while", 20*time.Second, func() bool {
+	b.until("M1 was checked for a while", generous, func() bool {
 		return b.status("M1").LastCheck.Sub(from) > 10*b.policy.Interval
 	})
 	if again := fake.Reloads() - before; again != 0 {
@@ -130,5 +131,5 @@ func TestO14WedgedSchedulerIsRestarted(t *testing.T) {
 	b, fake := llamaNode(t, true)
 	fake.BreakWith(nodetest.Hang, nodetest.Detail{Routes: nodetest.Lists})
 	b.told(healer.EventDraining, "server hung")
-	b.wait("M1", healer.EventHealed, 20*time.Second)
+	b.wait("M1", healer.EventHealed, generous)
 }

@@ -34,6 +34,7 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 		{nodetest.EmptyStream, healer.EventDraining},
 	} {
 		t.Run(string(test.fault), func(t *testing.T) {
+			t.Parallel()
 			var fakes []*nodetest.Ollama
 			var list []*nodes.Node
 			for _, name := range []string{"M1", "M2"} {
@@ -67,11 +68,11 @@ func TestOneFailedRequestIsEnough(t *testing.T) {
 			if _, err := askOnce(client); err != nil {
 				t.Errorf("the request that met the fault: %v", err)
 			}
-			suspect := c.wait("M1", healer.EventSuspect, 5*time.Second)
+			suspect := c.wait("M1", healer.EventSuspect, generous)
 			if !strings.Contains(suspect.Text(), "a request failed") {
 				t.Errorf("suspect by %q, want by the request", suspect.Text())
 			}
-			c.wait("M1", test.leads, 10*time.Second)
+			c.wait("M1", test.leads, generous)
 			if by, err := askOnce(client); err != nil || by != "M2" {
 				t.Errorf("afterwards %q answered: %v", by, err)
 			}
