@@ -6,12 +6,12 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// stoppingLimit is how long an instance may be listed after its expiry. An
-// engine waits for requests under way; longer than this, it hangs.
+// stoppingLimit is how long an instance may be listed after its expiry, while the
+// engine waits for requests under way. After that it hangs.
 const stoppingLimit = 30 * time.Second
 
-// lostShare is how much less of a model may be on the GPU than when it was
-// last known good. Engines round by layers.
+// lostShare is the share of a model by which its part on the GPU may fall without a
+// finding. Engines round by layers.
 const lostShare = 0.05
 
 // diagnose returns what a check's result means.
@@ -108,7 +108,7 @@ func ofSnapshot(n *nodeState, in input) finding {
 	return f
 }
 
-// share is how much of an instance is on the GPU, 0 where unknown.
+// share returns the share of an instance that is on the GPU, 0 if unknown.
 func share(i *nodes.Instance) float64 {
 	if i == nil || i.Size <= 0 {
 		return 0

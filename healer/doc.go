@@ -1,9 +1,10 @@
 // Package healer keeps a cluster of LLM servers serving, with nobody watching.
 //
-// A [Watchdog] watches every node on its own: it probes, and asks a canary
-// question where no real answer came through; what fails twice is taken out of
-// the route, repaired, and comes back only after it has answered questions. A
-// repair that can't be verified is rolled back to the last model that was.
+// A [Healer] watches each node separately. It probes the node, and asks a canary
+// question if no real answer came through for a while. A node that fails two
+// checks in a row leaves the route, is repaired, and comes back only after it has
+// answered questions. If a repair cannot be verified, the node goes back to the
+// last model that passed verification.
 //
 //	unknown ─► healthy ◄────────────────────────────────┐
 //	              │ one failed check                     │ questions answered
@@ -12,18 +13,28 @@
 //	           healthy                   │   ▼ helped       ▼
 //	                                  offline ◄────── rolling-back
 //
-// What to do next is decided by a pure function of a node's state, what was
-// seen last, and the time: see decide.go. It knows no clock, no network and no
-// lock, so that every rule is a row in a table and ten thousand fault schedules
-// run in seconds. The shell around it (healer.go, work.go) does what was
-// decided, one goroutine for each node, and tells the result back.
+// # The core and its shell
 //
-// Who else works on a node takes its lease: the healer keeps off within a
-// second, and looks at the node anew when the lease is free. What a tournament
-// wants the healer to know, it writes into the [StateFile]: what must come back
-// if it is killed, and what it promoted. A promoted model is on [Trial] for its
-// first real answers.
+// All decisions are made in one pure function, fleet.step in step.go. Its only
+// argument is an input: the result of an operation, a failed request, a judgement
+// of the history, a pause, what another process wrote into the state file. Its
+// result is a ready value: what is to be saved before anything else is done, the
+// events, what the route is to know, and the next operation of each node. It knows
+// no clock, no network and no lock. Tests of it are the transcripts in testdata.
 //
-// What happened is an [Event]. The log, the console, the status API and the
-// alerts all read the same events.
+// The shell does what a step asks for: watchdog.go applies inputs and runs one
+// watcher for each node, work.go does an operation, poll.go asks for what nobody
+// tells, store.go writes the state file.
+//
+// # Other processes
+//
+// A program that works on a node takes its lease. The healer then leaves the node
+// alone within a second, and checks it again when the lease is free. A tournament
+// writes into the [StateFile] which model must come back if it is killed, and which
+// model it promoted. A promoted model is on [Trial] for its first real answers.
+//
+// # Events
+//
+// An [Event] holds the facts of what happened; [Event.Text] makes the sentence. The
+// log, the console, the status API and the alerts read the same events.
 package healer

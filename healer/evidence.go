@@ -25,8 +25,8 @@ const (
 	CauseBusy          Cause = "busy"
 )
 
-// stillAnswers reports whether clients get some answer from a node with this
-// fault, so that its repair would take something away.
+// stillAnswers reports whether clients still get answers from a node with this
+// fault, which its repair would take away.
 func (c Cause) stillAnswers() bool {
 	return c == CauseDrift || c == CauseBadModel || c == CausePlacement || c == CauseLostTrial
 }

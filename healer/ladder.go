@@ -1,6 +1,6 @@
 package healer
 
-// rung is one way to repair.
+// rung is a kind of repair.
 type rung int
 
 const (
@@ -9,8 +9,8 @@ const (
 	restart             // restart the server, then load
 )
 
-// ladder returns the repairs that can help against a cause on this node,
-// mildest first. Empty means that nothing can be done from here.
+// ladder returns the repairs that can help against a cause on this node, mildest
+// first. It is empty if none is possible.
 func ladder(n *nodeState, c Cause) []rung {
 	var all []rung
 	switch c {

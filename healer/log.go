@@ -8,19 +8,19 @@ import (
 	"unicode"
 )
 
-// LogLine is an event as one line of a log, without the line's end:
+// LogLine returns an event as one line of a log, without the line end:
 //
 //	[2026-02-25 20:15:00] M1: healed after 42 s: wedged
 //
-// The time is in the event's own zone. Line breaks and control characters,
-// which a server's words may hold, become blanks: a server can neither forge a
-// line nor steer a terminal.
+// The time is in the event's own zone. Line breaks and control characters become
+// blanks, so that the words of a server can neither forge a line nor control a
+// terminal.
 func LogLine(e Event) string {
 	return "[" + e.Time.Format("2006-01-02 15:04:05") + "] " + OneLine(e.String())
 }
 
-// OneLine returns s in one line and without control characters: a server's
-// words as they may be shown on a terminal.
+// OneLine returns s in one line and without control characters, safe to print on
+// a terminal.
 func OneLine(s string) string {
 	s = strings.ToValidUTF8(s, "�")
 	if !strings.ContainsFunc(s, unprintable) {
@@ -29,16 +29,15 @@ func OneLine(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || unprintable(r) }), " ")
 }
 
-// unprintable tells what has no place in a line: control characters, line and
-// paragraph separators, and the marks that turn the direction of the text.
+// unprintable reports whether r is a control character, a line or paragraph
+// separator, or a mark that changes the direction of the text.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || unicode.Is(unicode.Bidi_Control, r)
 }
 
 // NewLog returns a sink that writes each event to w as a [LogLine], with one
-// call of Write for each line. It blocks as long as w does. Lines that could
-// not be written are counted, and the count stands before the next line that
-// can be.
+// call of Write for each line. It blocks as long as w does. Lines that could not
+// be written are counted, and the count is written before the next line.
 //
 // Safe for concurrent use.
 func NewLog(w io.Writer) Sink { return &log{w: w} }

@@ -8,15 +8,15 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// nodeState is all that decisions about one node are made from. It is a value:
-// decide returns a changed copy.
+// nodeState is the state of one node in the core. It is a value: decide returns a
+// changed copy.
 type nodeState struct {
 	traits
 	kept persisted
 
 	state State
-	// served: it has answered questions since it last left the route, so that
-	// Suspect is still a serving state and not a node never seen well.
+	// served is true if the node has answered questions since it last left the
+	// route. A Suspect that has not was never seen well, and does not serve.
 	served       bool
 	incident     incident
 	degradations degradations
@@ -56,7 +56,7 @@ type told struct {
 	model  string
 }
 
-// traits are what a node is; they do not change while the healer runs.
+// traits are the properties of a node that do not change while the healer runs.
 type traits struct {
 	name       string
 	wanted     nodes.Model // the config's
@@ -67,11 +67,12 @@ type traits struct {
 	canonical  func(model string) string
 }
 
-// persisted is what survives a restart of the healer.
+// persisted is the part of a node's state that survives a restart of the healer.
 type persisted struct {
-	// LastKnownGood is the model that was verified and then stayed healthy.
+	// LastKnownGood is the latest model that was verified and then stayed
+	// healthy.
 	LastKnownGood *nodes.Model `json:"last_known_good,omitempty"`
-	// VRAMShare is how much of it was on the GPU then; 0 is unknown.
+	// VRAMShare is the share of it that was on the GPU then; 0 means unknown.
 	VRAMShare float64 `json:"vram_share,omitempty"`
 	// Attempts counts the repairs since the node was last settled, NextRepair
 	// is the earliest time of the next.
@@ -81,13 +82,13 @@ type persisted struct {
 	Override *Override `json:"override,omitempty"`
 	// Trial watches the first real answers of a promoted model.
 	Trial *Trial `json:"trial,omitempty"`
-	// Restore is what must be on the node again when the lease's holder is
-	// gone.
+	// Restore is the model that must be on the node again when the holder of its
+	// lease is gone.
 	Restore *Note `json:"restore,omitempty"`
-	// Undone is the run that won the latest promotion that didn't last.
+	// Undone is the run that won the latest promotion that was rolled back.
 	Undone string `json:"undone,omitempty"`
-	// Alarm is the latest alarm of the history that was told, Asked the latest
-	// rerun that was asked for, with its alarm.
+	// Alarm is the latest alarm of the history that was told. Asked is the latest
+	// rerun that was begun, and its alarm.
 	Alarm string `json:"alarm,omitempty"`
 	Asked string `json:"asked,omitempty"`
 	// Paused keeps repairs from being started; its Node is empty.
@@ -112,11 +113,11 @@ type Override struct {
 	// OverridePromoted.
 	Previous *nodes.Model `json:"previous,omitempty"`
 	Run      string       `json:"run,omitempty"`
-	// Told: an event told of it.
+	// Told is true if an event told of it.
 	Told bool `json:"told,omitempty"`
 }
 
-// Why a model serves in place of the config's.
+// The reasons for which a model serves in place of the config's.
 const (
 	OverridePromoted   = "promoted"
 	OverrideAdopted    = "adopted"
@@ -144,7 +145,7 @@ func (d degradations) list() []Degradation {
 	return list
 }
 
-// incident is one fault from the first failed check to the end.
+// incident is a fault from the first failed check to its end.
 type incident struct {
 	cause    Cause
 	evidence Evidence
@@ -180,8 +181,8 @@ func (n *nodeState) undecided() bool {
 	return n.state == Unknown || n.state == Suspect && !n.served || n.state == Draining || n.state.UnderRepair()
 }
 
-// meant is the model that the node is meant to serve, as far as somebody said
-// so.
+// meant returns the model that the node is meant to serve, as chosen by a
+// promotion, a note or the config.
 func (n *nodeState) meant() nodes.Model {
 	switch k := n.kept; {
 	case k.Override != nil:
@@ -192,8 +193,8 @@ func (n *nodeState) meant() nodes.Model {
 	return n.wanted
 }
 
-// goal is the model that the node should serve now. An empty name means:
-// whatever is loaded.
+// goal returns the model that the node should serve now. An empty name means any
+// model that is loaded.
 func (n *nodeState) goal() nodes.Model {
 	m := n.meant()
 	if m.Name == "" && len(n.snapshot.Loaded) == 0 && n.kept.LastKnownGood != nil {
@@ -224,7 +225,7 @@ func (n *nodeState) copies(s nodes.Snapshot) int {
 	return count
 }
 
-// file returns what the disk has under the model's name.
+// file returns the file on disk under the model's name.
 func (n *nodeState) file(s nodes.Snapshot, model string) (nodes.File, bool) {
 	i := slices.IndexFunc(s.OnDisk, func(f nodes.File) bool { return n.same(f.Name, model) })
 	if i < 0 {
@@ -233,7 +234,7 @@ func (n *nodeState) file(s nodes.Snapshot, model string) (nodes.File, bool) {
 	return s.OnDisk[i], true
 }
 
-// inService is the model that serves, with the digest of what is in memory.
+// inService returns the model that serves, with the digest of the one in memory.
 func (n *nodeState) inService() (nodes.Model, bool) {
 	inst := n.loaded(n.snapshot)
 	if inst == nil {
@@ -270,10 +271,10 @@ func (n *nodeState) otherSettings(inst *nodes.Instance) *Evidence {
 	return &Evidence{Asked: string(opProbe), Found: FoundOtherSettings, Model: inst.Model, Settings: list}
 }
 
-// rollbackTarget returns what to go back to from the model that failed: the
-// last known good, else what answered before the repair. A model is no way
-// back from itself, unless the failed one is another file under its name and
-// the good file is still there under another.
+// rollbackTarget returns the model that replaces the one that failed: the last
+// known good, else the one that answered before the repair. A model does not
+// replace itself, unless the failed one is another file under its name and the
+// good file is still on disk under another name.
 func (n *nodeState) rollbackTarget() (nodes.Model, bool) {
 	if !n.canLoad || n.snapshot.ReadOnly {
 		return nodes.Model{}, false

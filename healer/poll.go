@@ -18,7 +18,7 @@ import (
 // no request: the leases, the state file, the outcomes of requests on trial.
 const pollEvery = time.Second
 
-// ownName is how the healer signs its leases.
+// ownName is the holder's name in the healer's own leases.
 const ownName = "jarvis-heal"
 
 // watcher is the shell's side of a node. The healer's lock guards it.
@@ -32,7 +32,7 @@ type watcher struct {
 	checking []chan NodeStatus       // calls of Check that wait for the check under way
 }
 
-// leasedError ends a check, because somebody took the node's lease.
+// leasedError is the cause of a check's end by another program's lease.
 type leasedError struct{ holder string }
 
 func (e leasedError) Error() string { return "leased by " + e.holder }

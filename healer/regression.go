@@ -4,25 +4,25 @@ import (
 	"time"
 )
 
-// Judgement is what the history says of a node that got worse.
+// Judgement is a regression of a node that the history shows.
 type Judgement struct {
-	// Node got worse; "" is the first node, in the order of the fallback, that
-	// is to serve Model.
+	// Node is the node that got worse; "" means the first node, in the order of
+	// the fallback, that is to serve Model.
 	Node string
-	// Model is what was measured. An alarm for another than the node is to serve
-	// now is passed over; "" is any.
+	// Model is the model that was measured. The judgement is ignored while the
+	// node is to serve another one; "" means any model.
 	Model string
-	// Alarm tells this alarm from every other: the run's ID, or its time. Each
-	// is told once, however often it is judged, and whatever is restarted.
+	// Alarm identifies the alarm: the run's ID, or its time. Each alarm is told
+	// once, however often it is judged, and across restarts.
 	Alarm string
 	// Reason says what got worse: "score 9.2 → 7.8 (-15%): quality; code, math".
 	Reason string
-	// Suspected: one run alone says so, and a second one has to confirm it. The
-	// node isn't degraded for that, and nobody is alarmed.
+	// Suspected is true if a single run shows it, and a second one has to confirm
+	// it. The node is not degraded for that, and no event is made.
 	Suspected bool
 }
 
-// Rerun is what may be asked for after an alarm.
+// Rerun is a measurement that an alarm may ask for.
 type Rerun string
 
 // The reruns.
@@ -34,21 +34,21 @@ const (
 	RerunTournament Rerun = "tournament"
 )
 
-// OnRegression says what is done about an alarm beside telling it.
+// OnRegression is what is done about an alarm beside telling it.
 type OnRegression string
 
 // The settings; the zero value is OnRegressionAlert.
 const (
-	// OnRegressionAlert does nothing more.
+	// OnRegressionAlert is nothing more.
 	OnRegressionAlert OnRegression = "alert"
 	// OnRegressionConfirm asks for the run that confirms a suspicion.
 	OnRegressionConfirm OnRegression = "confirm"
-	// OnRegressionTournament does, too, and asks for a tournament once it is
-	// confirmed.
+	// OnRegressionTournament asks for that run, and for a tournament once the
+	// regression is confirmed.
 	OnRegressionTournament OnRegression = "tournament"
 )
 
-// rerun is the one that a judgement asks for, "" for none.
+// rerun returns the measurement that a judgement asks for, "" for none.
 func (o OnRegression) rerun(j Judgement) Rerun {
 	switch {
 	case j.Suspected && (o == OnRegressionConfirm || o == OnRegressionTournament):

@@ -7,7 +7,7 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// awaitPoll is how often a restarted server is asked whether it is there.
+// awaitPoll is the pause between two probes of a server that restarts.
 const awaitPoll = time.Second
 
 // drained goes on when the requests under way are done, and while the repair
@@ -70,8 +70,8 @@ func (d *decision) tryRepair() op {
 	return d.attempt(at)
 }
 
-// wayBack is a rollback where the ladder is empty: only for a model that is
-// itself the trouble, and not for a server that is down.
+// wayBack returns the target of a rollback for an empty ladder. There is one only
+// if the model itself is the fault.
 func (d *decision) wayBack() (nodes.Model, bool) {
 	if d.n.incident.cause != CauseBadModel && d.n.incident.cause != CauseLostTrial {
 		return nodes.Model{}, false

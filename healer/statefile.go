@@ -14,22 +14,23 @@ import (
 // ErrNoState means that no state is kept, so that nothing can be remembered.
 var ErrNoState = errors.New("no state is kept")
 
-// DefaultWatch is how many real answers a promoted model is watched for.
+// DefaultWatch is the number of real answers for which a promoted model is
+// watched.
 const DefaultWatch = 20
 
-// StateFile is the healer's state file as other processes use it: a tournament
-// notes there what a node must serve. A healer that runs takes over what is
-// written within a second, and before it decides anything about the node; one
-// that doesn't run takes it over at its next start.
+// StateFile is the healer's state file for other processes: a tournament writes
+// into it which model a node must serve. A running healer reads the change within
+// a second, and before its next decision about the node; otherwise it is read at
+// the next start.
 //
-// Each method reads and writes the file at once, under a lock that all
-// processes share, and blocks for that, at most for some seconds. A write
-// survives a crash when the method returns. Safe for concurrent use.
+// Each method that writes holds a lock shared by all processes, and blocks for at
+// most ten seconds for it. When it returns, the change survives a crash. Safe for
+// concurrent use.
 type StateFile struct{ medium medium }
 
-// OpenState names the file. It is made by the first write; its folder must be
-// there. With an empty path nothing is remembered: [StateFile.Serving] returns
-// the config's model, the others [ErrNoState].
+// OpenState returns the state file of that path. The first write creates the file;
+// its folder must exist. With an empty path nothing is kept: [StateFile.Serving]
+// returns the config's model, and the other methods [ErrNoState].
 func OpenState(path string) *StateFile {
 	if path == "" {
 		return &StateFile{}
@@ -57,10 +58,10 @@ func (f *StateFile) Serving(ctx context.Context, node *nodes.Node) (m nodes.Mode
 	return m, m.Name != "", nil
 }
 
-// Remember notes which model must be on the node again when whoever holds its
-// lease is gone; nil forgets it. A tournament writes it, under the node's
-// lease, before it unloads anything; the healer restores that model if the
-// lease comes free and the note is still there, and forgets it then.
+// Remember notes the model that must be on the node again when the holder of its
+// lease is gone; nil deletes the note. A tournament writes it, under the node's
+// lease, before it unloads anything. If the lease becomes free and the note is
+// still there, the healer restores that model and deletes the note.
 func (f *StateFile) Remember(ctx context.Context, node *nodes.Node, m *nodes.Model) error {
 	return f.change(ctx, node, func(k *persisted) {
 		k.Restore = nil
@@ -70,9 +71,9 @@ func (f *StateFile) Remember(ctx context.Context, node *nodes.Node, m *nodes.Mod
 	})
 }
 
-// Promote makes a model the one that the node is meant to serve, until the
-// config asks for another than it does now, and forgets what was to be
-// restored. The first real answers are watched, see [nodes.Promotion].
+// Promote makes a model the one that the node is meant to serve, until the config
+// asks for another model than now, and deletes the note of Remember. The first
+// real answers are watched, see [nodes.Promotion].
 func (f *StateFile) Promote(ctx context.Context, node *nodes.Node, p nodes.Promotion) error {
 	replaces := node.Wanted
 	replaces.Name = node.Canonical(replaces.Name)
@@ -98,7 +99,7 @@ func (f *StateFile) Promote(ctx context.Context, node *nodes.Node, p nodes.Promo
 // Note is a model that must be on a node again.
 type Note struct {
 	nodes.Model
-	// Noted is when, which tells one note from another of the same model.
+	// Noted is the time of the note. It distinguishes notes of the same model.
 	Noted time.Time `json:"noted"`
 }
 
@@ -132,8 +133,8 @@ func (f *StateFile) change(ctx context.Context, node *nodes.Node, edit func(*per
 	return f.medium.write(content)
 }
 
-// load reads the whole state. One that is unreadable is an error: the healer
-// sets it aside, and a tournament must not begin without one.
+// load reads the whole state. An unreadable one is an error: a healer sets it
+// aside, but a tournament must not begin without it.
 func (f *StateFile) load(ctx context.Context) (map[string]persisted, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -152,15 +153,15 @@ func (f *StateFile) load(ctx context.Context) (map[string]persisted, error) {
 	return list, nil
 }
 
-// common is the part of a node's kept state that other processes write, too.
+// common is the part of a node's persisted state that other processes also write.
 type common struct {
 	Override *Override `json:"override,omitempty"`
 	Trial    *Trial    `json:"trial,omitempty"`
 	Restore  *Note     `json:"restore,omitempty"`
 }
 
-// commons are the common parts of a state, each as a text to compare by; nodes
-// that have none are left out.
+// commons returns the common part of each node, as a text to compare by. Nodes
+// without one are left out.
 func commons(list map[string]persisted) map[string]string {
 	texts := map[string]string{}
 	for name, k := range list {

@@ -9,7 +9,7 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// Status is what the healer knows at one moment, in the shape of the status
+// Status is the state of the cluster at one moment, in the shape of the status
 // API.
 type Status struct {
 	Version string    `json:"version"`
@@ -22,28 +22,28 @@ type Status struct {
 	Events []Event `json:"events"`
 }
 
-// NodeStatus is one node in a [Status].
+// NodeStatus is the state of one node in a [Status].
 type NodeStatus struct {
 	Name   string `json:"name"`
 	Engine string `json:"engine"`
 	State  State  `json:"state"`
-	// Wanted is the model it should serve now.
+	// Wanted is the model that it should serve now.
 	Wanted string   `json:"wanted"`
 	Loaded []string `json:"loaded"`
 	// LastCheck is the end of the latest check, LastOK that of the latest that
 	// passed; zero where there was none.
 	LastCheck time.Time `json:"last_check,omitzero"`
 	LastOK    time.Time `json:"last_ok,omitzero"`
-	// LatencyMS is that of the latest probe.
+	// LatencyMS is the latency of the latest probe, in milliseconds.
 	LatencyMS int64 `json:"latency_ms"`
-	// InFlight is how many requests are under way that the route knows of.
+	// InFlight is the number of requests under way that the route knows of.
 	InFlight int `json:"in_flight"`
-	// Attempts counts the repairs since the node was last settled.
+	// Attempts is the number of repairs since the node was last settled.
 	Attempts      int          `json:"attempts"`
 	LastError     string       `json:"last_error"`
 	LastKnownGood *nodes.Model `json:"last_known_good,omitempty"`
-	// Undone is the run that won the latest promotion that was rolled back, ""
-	// for none.
+	// Undone is the run that won the latest promotion that was rolled back; ""
+	// means none.
 	Undone string `json:"undone,omitempty"`
 	// Paused is the pause of the node's repairs, nil for none.
 	Paused *Pause `json:"paused,omitempty"`
@@ -66,7 +66,7 @@ func (s Status) AllServe() bool {
 	return true
 }
 
-// championLimit bounds how long a status waits for the history file.
+// championLimit is how long a status waits for the history.
 const championLimit = 2 * time.Second
 
 // Status implements [Healer]. It reads the champion, and blocks for at most two
@@ -110,10 +110,9 @@ func statusOf(n *nodeState, engine string) NodeStatus {
 	}
 }
 
-// CheckOnce looks at every node once, all at the same time, changes nothing,
-// and tells what it saw: Healthy where the wanted model is loaded and gives a
-// token, Offline or Misconfigured where not. It blocks for at most a probe and
-// a canary.
+// CheckOnce checks every node once, all at the same time, and changes nothing. A
+// node is Healthy if its model is loaded and gives a token, else Offline or
+// Misconfigured. It blocks for at most the time-outs of a probe and a canary.
 func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy) (Status, error) {
 	h, err := New(Config{Nodes: set, Fallback: fallback, Policy: p})
 	if err != nil {
@@ -128,7 +127,7 @@ func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy)
 	return h.Status(ctx)
 }
 
-// look is one probe and, where that passes, one canary.
+// look does one probe and, if it passes, one canary.
 func (h *Watchdog) look(ctx context.Context, i int) {
 	w := worker{healer: h, index: i, node: h.config.Nodes.At(i)}
 	for next := (op{kind: opProbe}); next.kind != ""; {

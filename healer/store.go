@@ -15,7 +15,7 @@ import (
 	"github.com/moby/sys/atomicwriter"
 )
 
-// document is the shape of the file that survives a restart.
+// document is the JSON of the state file.
 type document struct {
 	Version int                  `json:"version"`
 	Nodes   map[string]persisted `json:"nodes"`
@@ -23,11 +23,11 @@ type document struct {
 
 const stateVersion = 1
 
-// writeLimit bounds the wait for another process that writes the state. It
-// holds the lock for as long as a file takes to be written.
+// writeLimit is how long a writer waits for another process that holds the lock.
+// The lock is held only while the file is written.
 const writeLimit = 10 * time.Second
 
-// medium is where the state is kept.
+// medium stores the state.
 type medium interface {
 	// lock keeps other writers away until unlock.
 	lock(ctx context.Context) (unlock func() error, err error)
@@ -44,10 +44,10 @@ type medium interface {
 	setAside(now time.Time) (name string, err error)
 }
 
-// stamp tells one content of a medium from another.
+// stamp identifies one content of a medium.
 type stamp interface{ same(stamp) bool }
 
-// file is a state on disk.
+// file is a state file on disk.
 type file struct{ path string }
 
 func (f file) lock(ctx context.Context) (func() error, error) {
@@ -74,8 +74,8 @@ func (f file) write(content []byte) error {
 	return nil
 }
 
-// fileStamp goes by the file itself, too: every write makes a new one, also
-// within one tick of the file system's clock.
+// fileStamp identifies the file, too: every write makes a new one, even within one
+// tick of the file system's clock.
 type fileStamp struct{ info os.FileInfo }
 
 func (s fileStamp) same(o stamp) bool {
@@ -96,7 +96,7 @@ func (f file) setAside(now time.Time) (string, error) {
 	return filepath.Base(aside), os.Rename(f.path, aside)
 }
 
-// parseState reads a content.
+// parseState decodes a state.
 func parseState(content []byte) (map[string]persisted, error) {
 	var d document
 	if err := json.Unmarshal(content, &d); err != nil {
@@ -116,14 +116,14 @@ func formatState(list map[string]persisted) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// store keeps the state of a running healer on its medium, which other
-// processes write, too. What they changed of a node's [common] part since this
-// store last saw it wins over what the healer has; of the rest the healer is
-// the only writer. Writes of many nodes at once become one.
+// store writes the state of a running healer to its medium, which other processes
+// also write. A change that they made to a node's [common] part since this store
+// last read it wins over the healer's own; the rest is written by the healer alone.
+// Concurrent writes of several nodes are made as one.
 type store struct {
 	medium medium // nil keeps nothing
-	// take is given what other processes changed. It is called with the
-	// store's lock held.
+	// take is called with the nodes that other processes changed, while the
+	// store's lock is held.
 	take func(map[string]persisted)
 
 	seen atomic.Value // of held: the stamp of what was last seen
@@ -134,16 +134,15 @@ type store struct {
 	base map[string]string // the common parts that were last seen there
 }
 
-// held lets an [atomic.Value] hold stamps of several types.
+// held wraps a stamp, so that an [atomic.Value] can hold stamps of several types.
 type held struct{ stamp stamp }
 
 func (h held) same(s stamp) bool {
 	return h.stamp == nil && s == nil || h.stamp != nil && s != nil && h.stamp.same(s)
 }
 
-// load reads the state at the start; none is an empty one. A content that
-// can't be read as one is set aside under another name, which the warning
-// tells, so that nothing in it is overwritten.
+// load reads the state at the start. A missing one is empty. An unreadable one is
+// renamed, so that nothing in it is overwritten; the warning says so.
 func (s *store) load(now time.Time) (nodes map[string]persisted, warning string, err error) {
 	if s.medium == nil {
 		return nil, "", nil
@@ -178,8 +177,8 @@ func (s *store) unreadable(why error, now time.Time) (warning string, err error)
 	return fmt.Sprintf("the state file is unreadable (%v): set aside as %s", why, aside), nil
 }
 
-// refresh hands over what other processes changed since the medium was last
-// seen. Where nothing was written it costs a look at the stamp.
+// refresh passes on what other processes changed since the last read. If nothing
+// was written, it only compares the stamp.
 func (s *store) refresh() error {
 	if s.medium == nil {
 		return nil
@@ -213,7 +212,7 @@ func (s *store) refresh() error {
 	return nil
 }
 
-// accept hands over what is new in the state that was read.
+// accept passes on the changes in a state that was read.
 func (s *store) accept(theirs map[string]persisted) {
 	now := commons(theirs)
 	changed := map[string]persisted{}
@@ -233,9 +232,9 @@ func (s *store) accept(theirs map[string]persisted) {
 	}
 }
 
-// save makes the medium as new as version, which was current before the call.
-// snapshot returns the state of all nodes and its version. A warning tells of
-// an unreadable content that was set aside.
+// save writes the state, unless the medium has that version or a later one.
+// snapshot returns the state of all nodes and its version. The warning is about an
+// unreadable content that was set aside.
 func (s *store) save(version uint64, snapshot func() (map[string]persisted, uint64)) (warning string, err error) {
 	if s.medium == nil {
 		return "", nil

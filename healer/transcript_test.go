@@ -276,6 +276,9 @@ func snapshotOf(args map[string]string, flags map[string]bool) nodes.Snapshot {
 			ID: name, Model: name, Digest: cmp.Or(args["digest"], "d-"+name), Settings: settingsOf(args["settings"]),
 			Loading: flags["loading"], Stopping: flags["stopping"],
 		}
+		if flags["nodigest"] {
+			inst.Digest = ""
+		}
 		if args["expired"] != "" {
 			inst.Expires, _ = time.Parse(time.RFC3339, args["expired"])
 		}

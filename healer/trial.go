@@ -9,31 +9,35 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// Trial watches the first real answers of a promoted model.
+// Trial holds the first real answers of a promoted model, to compare them with its
+// tournament.
 type Trial struct {
-	// Since is when it was promoted; requests that began before don't count.
+	// Since is the time of the promotion. Requests that began earlier do not
+	// count.
 	Since time.Time `json:"since"`
-	// FirstToken and ErrorRate are what was measured, see [nodes.Promotion].
+	// FirstToken and ErrorRate are those of the tournament, see
+	// [nodes.Promotion].
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
 	ErrorRate  float64       `json:"error_rate,omitempty"`
-	// Usual is the median time to the first token of the real answers before
-	// the promotion, 0 where there were too few. Real questions may be longer
-	// than those of the tournament, whatever the model.
+	// Usual is the median time to the first token of the real answers before the
+	// promotion; 0 if there were too few. Real questions may be longer than those
+	// of the tournament, whatever the model.
 	Usual time.Duration `json:"usual_first_token_ns,omitempty"`
-	// Watch is how many answers are watched, Answers those that came so far.
+	// Watch is the number of answers to be watched. Answers are those that came
+	// so far.
 	Watch   int      `json:"watch"`
 	Answers []Answer `json:"answers,omitempty"`
 }
 
 // Answer is a real answer of a model on trial.
 type Answer struct {
-	// FirstToken is how long the first token took, 0 where none came.
+	// FirstToken is the time to the first token; 0 means that none came.
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
-	// Failed: by the node's fault.
+	// Failed is true if the node failed to answer.
 	Failed bool `json:"failed,omitempty"`
 }
 
-// with is the trial with what came since.
+// with returns the trial with further outcomes.
 func (t Trial) with(outcomes []route.Outcome) Trial {
 	t.Answers = slices.Clip(t.Answers) // the copies of a state share it
 	for _, o := range outcomes {
@@ -46,19 +50,18 @@ func (t Trial) with(outcomes []route.Outcome) Trial {
 
 // The figures of the trial.
 const (
-	// leastErrors is how many answers must have failed: fewer happen to
-	// anybody.
+	// leastErrors is the least number of failed answers that can lose a trial.
 	leastErrors = 3
-	// usualErrors is the error rate that every node is granted: a tournament
-	// without an error shows no better.
+	// usualErrors is the lowest error rate assumed as normal, even if the
+	// tournament saw none.
 	usualErrors = 0.02
-	// leastTimed is how many times to the first token are needed to judge.
+	// leastTimed is the least number of times to the first token for a verdict.
 	leastTimed = 10
-	// slower is how much longer than measured it may take, fastEnough what
-	// nobody minds however fast it was.
+	// slower is the factor over the expected time to the first token above which
+	// an answer is late. An answer within fastEnough is never late.
 	slower     = 2
 	fastEnough = 250 * time.Millisecond
-	// surely is the chance that the rule may be wrong by.
+	// surely is the significance level of each test.
 	surely = 0.01
 )
 
@@ -104,7 +107,7 @@ func (t *Trial) verdict() (trialVerdict, Evidence) {
 	return trialPassed, e
 }
 
-// medianOf is the middle of the list, the upper one of two; 0 where it is empty.
+// medianOf returns the median of the list, the upper one of two; 0 if it is empty.
 func medianOf(list []time.Duration) time.Duration {
 	if len(list) == 0 {
 		return 0
@@ -114,8 +117,8 @@ func medianOf(list []time.Duration) time.Duration {
 	return sorted[len(sorted)/2]
 }
 
-// usual is the median time to the first token of the answers before a time, 0
-// where there were too few.
+// usual returns the median time to the first token of the answers before a time; 0
+// if there were too few.
 func usual(outcomes []route.Outcome, before time.Time) time.Duration {
 	var waits []time.Duration
 	for _, o := range outcomes {
@@ -183,8 +186,8 @@ func (d *decision) watchTrial() (next op, ok bool) {
 	return d.confirmed(finding{CauseLostTrial, figures}), true
 }
 
-// undoPromotion goes back to what served before the promotion, as if it had not
-// been.
+// undoPromotion makes back the model that the node is meant to serve, in place of
+// the promoted one.
 func (n *nodeState) undoPromotion(back nodes.Model) {
 	promoted := n.kept.Override.Model
 	n.kept.Undone = n.kept.Override.Run

@@ -12,41 +12,40 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// Config is what a [Watchdog] is made of.
+// Config configures a [Watchdog].
 type Config struct {
 	// Nodes is the cluster.
 	Nodes *nodes.Set
-	// Fallback names the nodes in the order in which they take the traffic;
-	// nodes that it leaves out come last. Nil is the set's order.
+	// Fallback names the nodes in the order in which they take the traffic. Nodes
+	// that are not in it come last. Nil means the order of Nodes.
 	Fallback []string
 	// Policy holds the figures; a zero field means its default.
 	Policy Policy
-	// StateFile survives a restart; "" keeps nothing.
+	// StateFile is the path of the state that survives a restart; "" keeps none.
 	StateFile string
-	// Leases are asked before a node is touched; nil means that nobody else
-	// works on these nodes.
+	// Leases are asked before every operation on a node. Nil means that no other
+	// program works on these nodes.
 	Leases nodes.Leases
-	// Route is told who serves; nil makes one, see [Watchdog.Route].
+	// Route is the table of the nodes that serve; nil makes one, see
+	// [Watchdog.Route].
 	Route *route.Table
-	// Sinks take the events.
+	// Sinks receive the events.
 	Sinks []Sink
-	// Champion is asked for the winner of the latest tournament by
-	// [Watchdog.Status]; nil means that there is none. An error is shown as
-	// none.
+	// Champion returns the winner of the latest tournament, for
+	// [Watchdog.Status]. Nil, and an error, mean that there is none.
 	Champion func(context.Context) (*Champion, error)
-	// Rerun is called for what OnRegression asks for: a run or a tournament on
-	// a node, which takes the node's lease. It is called for one node at a time,
-	// while no node is under repair and another one serves, at most once for
-	// each alarm. It blocks until that is done, or ctx ended. Nil means that
-	// nobody can.
+	// Rerun makes the run or holds the tournament that OnRegression asks for,
+	// under the node's lease, and blocks until it is done or ctx ends. It is
+	// called for one node at a time, while no node is under repair and another
+	// node serves, and at most once for each alarm. Nil means that none is made.
 	Rerun        func(ctx context.Context, node string, kind Rerun) error
 	OnRegression OnRegression
 	// Version is shown in the status.
 	Version string
 }
 
-// Watchdog keeps a cluster serving. Make one with [New] and call Run once; the
-// other methods are safe for concurrent use, before, during and after Run.
+// Watchdog is a [Healer] that watches and repairs the nodes itself. Make one with
+// [New].
 type Watchdog struct {
 	config  Config
 	route   *route.Table
@@ -67,8 +66,8 @@ type Watchdog struct {
 	running  bool
 }
 
-// New checks the configuration and reads the state file. An unreadable state
-// file is set aside and told as an event.
+// New checks the configuration and reads the state file. An unreadable state file
+// is renamed, and an event says so.
 func New(c Config) (*Watchdog, error) {
 	if c.StateFile == "" {
 		return newHealer(c, nil)
@@ -142,7 +141,8 @@ func newNodeState(n *nodes.Node) nodeState {
 	}
 }
 
-// fallbackOrder turns names into places in the set, and adds who is not named.
+// fallbackOrder returns the places of the names in the set, and then those of the
+// other nodes.
 func fallbackOrder(set *nodes.Set, names []string) ([]int, error) {
 	order := make([]int, 0, set.Len())
 	seen := make([]bool, set.Len())
@@ -165,14 +165,14 @@ func fallbackOrder(set *nodes.Set, names []string) ([]int, error) {
 	return order, nil
 }
 
-// Route tells who serves now. Programs that send requests themselves pick
-// their node there, and tell it how the request goes.
+// Route returns the table of the nodes that serve. A program that sends requests
+// itself picks its node there, and reports how the request went.
 func (h *Watchdog) Route() *route.Table { return h.route }
 
-// Run watches and heals until ctx ends, and then stops cleanly: checks are cut
-// short, and a repair under way is carried on until its node has a model that
-// answers, or is given up on. It returns when every goroutine has ended and
-// every event has been handed to the sinks.
+// Run implements [Healer]. When ctx ends, checks are cut short, and a repair under
+// way continues until its node has a model that answers or is given up on. Run
+// returns when every goroutine has ended and every event was passed to the sinks.
+// The error is that of the last write of the state file.
 func (h *Watchdog) Run(ctx context.Context) error {
 	h.mu.Lock()
 	h.running = true
@@ -196,9 +196,9 @@ func (h *Watchdog) Run(ctx context.Context) error {
 	return err
 }
 
-// spread is the pause between the first probes of two nodes: none in a small
-// cluster, and enough in a large one for its probes not to come all at once,
-// every interval, for ever.
+// spread returns the pause between the first probes of two nodes. It is zero in a
+// small cluster; in a large one it keeps the probes from coming all at once, every
+// interval.
 func (h *Watchdog) spread() time.Duration {
 	n := h.config.Nodes.Len()
 	if n <= 16 {
@@ -326,7 +326,7 @@ func (h *Watchdog) warn(r Rule, node, text string) {
 // block, whatever the sinks do.
 func (h *Watchdog) Tell(e Event) { h.events.add(e) }
 
-// save makes the state file as new as the state is now.
+// save writes the state file, unless it is up to date.
 func (h *Watchdog) save() error {
 	h.mu.Lock()
 	version := h.version
@@ -346,14 +346,14 @@ func (h *Watchdog) save() error {
 	return err
 }
 
-// keep saves the state, and tells where that fails.
+// keep saves the state. An error becomes an event.
 func (h *Watchdog) keep(node string) {
 	if err := h.save(); err != nil {
 		h.warn(RuleStateWarning, node, err.Error())
 	}
 }
 
-// refresh takes over what other processes wrote into the state file.
+// refresh applies what other processes wrote into the state file.
 func (h *Watchdog) refresh() {
 	h.mu.Lock()
 	version := h.version

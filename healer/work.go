@@ -13,11 +13,12 @@ import (
 	"github.com/turbone/jarvis/scoring/grade"
 )
 
-// busyPoll is how often a drain asks an engine for other clients' requests.
+// busyPoll is the pause between two questions of a drain for the requests of other
+// clients.
 const busyPoll = 250 * time.Millisecond
 
-// answerTokens bounds an answer of the mini-benchmark: room for a reasoning
-// model to think, not for an endless one.
+// answerTokens is the token limit of an answer to the mini-benchmark. It has room
+// for the thinking of a reasoning model.
 const answerTokens = 1024
 
 // worker does the operations on one node. It belongs to one goroutine.
@@ -105,8 +106,8 @@ func (w *worker) carryOut(ctx context.Context, o op, s *input) {
 	}
 }
 
-// leased says whether somebody else works on the node. Where the op changes
-// the node, the lease is taken.
+// leased returns the holder of the node's lease, if that is another program. With
+// take the lease is acquired.
 func (w *worker) leased(ctx context.Context, take bool) (holder string, leased bool) {
 	if w.lease != nil {
 		return "", false
@@ -129,7 +130,7 @@ func (w *worker) leased(ctx context.Context, take bool) (holder string, leased b
 	return err.Error(), true
 }
 
-// release gives the lease back, where it is held.
+// release gives the lease back, if it is held.
 func (w *worker) release() {
 	if w.lease == nil {
 		return
@@ -222,14 +223,14 @@ func (w *worker) drain(ctx context.Context, until time.Time) {
 	}
 }
 
-// right grades an answer.
+// right reports whether an answer is right.
 func (q Question) right(answer string) bool {
 	g, err := grade.Expect(q.Expect)
 	return err == nil && g.Grade(q.Prompt, answer)
 }
 
-// faultOf is the fault of any error: one without a fault of its own is a
-// deadline that passed, or the protocol's.
+// faultOf returns the fault of an error. An error without one is a deadline that
+// passed, or a broken protocol.
 func faultOf(err error) nodes.Fault {
 	switch f := nodes.FaultOf(err); {
 	case f != "":
@@ -240,7 +241,8 @@ func faultOf(err error) nodes.Fault {
 	return nodes.Protocol
 }
 
-// detailOf is an error without the node's name, which every event has anyway.
+// detailOf returns the words of an error without the node's name, which every event
+// has.
 func detailOf(err error) string {
 	var e *nodes.Error
 	if !errors.As(err, &e) {
