@@ -176,13 +176,13 @@ func TestOutsideNames(t *testing.T) {
 	}
 }
 
-// TestReadme: the README names each metric, and none that isn't there.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+// TestPage: the page names each metric, and none that isn't there.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/gateway.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(readme), "`jarvis_gateway_`:")
+	_, table, _ := strings.Cut(string(page), "`jarvis_gateway_`:")
 	table, _, _ = strings.Cut(table, "\n## ")
 	var named []string
 	for _, match := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(table, -1) {
