@@ -27,7 +27,7 @@ func ladder(n *nodeState, c Cause) []rung {
 	for _, r := range all {
 		switch {
 		case r == restart && !n.canRestart:
-		case r != restart && (!n.canLoad || n.snapshot.ReadOnly):
+		case r != restart && (!n.canLoad || n.snapshot.ReadOnly || n.target().Name == ""):
 		default:
 			can = append(can, r)
 		}

@@ -203,6 +203,16 @@ func (n *nodeState) goal() nodes.Model {
 	return m
 }
 
+// target returns the model that a repair loads: the goal or, if any model will do,
+// the one that is loaded. Its name is empty if neither is known.
+func (n *nodeState) target() nodes.Model {
+	if goal := n.goal(); goal.Name != "" {
+		return goal
+	}
+	m, _ := n.inService()
+	return m
+}
+
 // loaded returns the instance that serves the goal, nil where there is none.
 func (n *nodeState) loaded(s nodes.Snapshot) *nodes.Instance {
 	goal := n.goal()

@@ -99,7 +99,7 @@ func (d *decision) attempt(at time.Time) op {
 	r := rungs[n.incident.step%len(rungs)]
 	n.incident.step++
 	n.incident.attempts++
-	n.incident.target = n.goal()
+	n.incident.target = n.target()
 	n.kept.Attempts++
 	n.state = Repairing
 	target := n.incident.target
