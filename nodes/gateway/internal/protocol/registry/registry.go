@@ -63,9 +63,6 @@ var families = []struct {
 	{"/api/", ollama.Base{}},
 }
 
-// APIs returns all APIs.
-func APIs() []API { return slices.Clone(apis) }
-
 // Lookup returns the API of a path, nil if there is none.
 func Lookup(path string) *API {
 	if i := slices.IndexFunc(apis, func(a API) bool { return a.Path == path }); i >= 0 {
@@ -75,7 +72,7 @@ func Lookup(path string) *API {
 }
 
 // ErrorsFor returns what writes errors for the clients of a path, whether or not
-// it is one of the [APIs].
+// it is that of an API.
 func ErrorsFor(path string) protocol.ErrorWriter {
 	if a := Lookup(path); a != nil {
 		return a.Errors

@@ -1,0 +1,4 @@
+package registry
+
+// APIs returns all APIs.
+func APIs() []API { return apis }
