@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 const (
@@ -73,11 +71,11 @@ func recognise(ctx context.Context, store HistoryStore, run *Run, timeless bool)
 			return nil
 		}
 	}
-	id, err := uuid.NewV7()
+	named, err := run.WithID()
 	if err != nil {
-		return fmt.Errorf("name the run: %w", err)
+		return err
 	}
-	run.ID = generatedPrefix + id.String()
+	run.ID = generatedPrefix + named.ID
 	return nil
 }
 

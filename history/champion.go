@@ -1,7 +1,6 @@
 package history
 
 import (
-	"bytes"
 	"encoding/json"
 	"time"
 
@@ -39,11 +38,7 @@ func (c Champion) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a champion.
 func (c *Champion) UnmarshalJSON(text []byte) error {
 	*c = Champion{}
-	written, err := jsontext.ParseObject(bytes.Clone(text))
-	if err != nil {
-		return err
-	}
-	return c.read(written)
+	return unmarshal(c, text)
 }
 
 func (c *Champion) read(written jsontext.Object) error {

@@ -44,6 +44,18 @@ func marshal(value record, written jsontext.Object, before interface {
 	return jsontext.Merge(written, was, is)
 }
 
+// unmarshal reads a value from its JSON, which belongs to the caller.
+func unmarshal(value interface {
+	read(written jsontext.Object) error
+}, text []byte,
+) error {
+	written, err := jsontext.ParseObject(bytes.Clone(text))
+	if err != nil {
+		return err
+	}
+	return value.read(written)
+}
+
 // writer builds the members of a JSON object. It keeps the last error.
 type writer struct {
 	object jsontext.Object

@@ -1,9 +1,11 @@
 package history
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/turbone/jarvis/history/internal/jsontext"
 	"github.com/turbone/jarvis/scoring"
@@ -83,6 +85,20 @@ type Tally struct {
 	written jsontext.Object
 }
 
+// WithID returns the run with its ID, or with a new unique one if it has none. It is
+// for implementations of [HistoryStore].
+func (r Run) WithID() (Run, error) {
+	if r.ID != "" {
+		return r, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Run{}, fmt.Errorf("name the run: %w", err)
+	}
+	r.ID = id.String()
+	return r, nil
+}
+
 // ErrorCount returns the number of tests without an answer. For rows that don't
 // record it, it is derived from the score.
 func (r Run) ErrorCount() int {
@@ -102,11 +118,7 @@ func (r Run) MarshalJSON() ([]byte, error) {
 // zero.
 func (r *Run) UnmarshalJSON(text []byte) error {
 	*r = Run{}
-	written, err := jsontext.ParseObject(bytes.Clone(text)) // json.Unmarshal has found it valid, and wants it back
-	if err != nil {
-		return err
-	}
-	return r.read(written)
+	return unmarshal(r, text)
 }
 
 func (r *Run) read(written jsontext.Object) error {
@@ -188,11 +200,7 @@ func (t Tally) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a tally.
 func (t *Tally) UnmarshalJSON(text []byte) error {
 	*t = Tally{}
-	written, err := jsontext.ParseObject(bytes.Clone(text))
-	if err != nil {
-		return err
-	}
-	return t.read(written)
+	return unmarshal(t, text)
 }
 
 func (t *Tally) read(written jsontext.Object) error {

@@ -2,7 +2,7 @@
 // read and write, too. [Store] is a [history.HistoryStore].
 //
 //   - Unknown members, the order of members, the notation of numbers and the white
-//     space are kept. A change edits the text; it doesn't write it anew.
+//     space are kept. A change edits the text; it doesn't rewrite it.
 //   - A file that cannot be read is never overwritten. The error is an
 //     [UnreadableError], which gives the position and the remedy.
 //   - A program that doesn't write atomically leaves the file truncated for a

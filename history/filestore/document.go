@@ -170,7 +170,7 @@ func (d *document) find(id string) int {
 	return -1
 }
 
-// plain reports whether JSON has a text without escapes, whoever wrote it.
+// plain reports whether every encoder of JSON writes a text without escapes.
 func plain(text string) bool {
 	return text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == ""
 }

@@ -260,7 +260,7 @@ func TestARowThatIsNoRunIsNamedAndKept(t *testing.T) {
 	}
 }
 
-// Somebody who doesn't write atomically empties the file first, and fills it in
+// A program that doesn't write atomically truncates the file first, and fills it in
 // pieces.
 func TestAFileThatIsBeingWrittenIsReadAgain(t *testing.T) {
 	_, original := realHistory(t)

@@ -32,7 +32,7 @@ func TestResultsAreCompact(t *testing.T) {
 	}
 }
 
-// Whoever knew the file before reads it as before.
+// A program that knows nothing of single results reads the file as before.
 func TestAnOldReaderIgnoresResults(t *testing.T) {
 	run := historytest.Run(3)
 	run.Results, run.Session, run.Crowned = historytest.Results(3, 80), "s", true

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/turbone/jarvis/history"
 )
 
@@ -150,12 +148,9 @@ func (s *Store) decodeChampion(d *document) (history.Champion, bool, error) {
 
 // Append records a run; see [history.HistoryStore].
 func (s *Store) Append(ctx context.Context, run history.Run) (history.Appended, error) {
-	if run.ID == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return history.Appended{}, fmt.Errorf("name the run: %w", err)
-		}
-		run.ID = id.String()
+	run, err := run.WithID()
+	if err != nil {
+		return history.Appended{}, fmt.Errorf("append a run: %w", err)
 	}
 	row, err := history.Text(run)
 	if err != nil {

@@ -3,7 +3,6 @@ package historytest_test
 import (
 	"context"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -26,8 +25,9 @@ func (m *memory) Append(ctx context.Context, run history.Run) (history.Appended,
 	if ctx.Err() != nil {
 		return history.Appended{}, context.Cause(ctx)
 	}
-	if run.ID == "" {
-		run.ID = "memory-" + strconv.Itoa(len(m.runs))
+	run, err := run.WithID()
+	if err != nil {
+		return history.Appended{}, err
 	}
 	text, err := history.Text(run)
 	if err != nil {

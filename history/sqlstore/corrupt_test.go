@@ -106,8 +106,8 @@ func TestARunDeletedByHandIsGoneWhole(t *testing.T) {
 	whole(t, path)
 }
 
-// Another program holds the write lock: reading goes on, writing says who is in
-// the way, and stops with its context.
+// Another program holds the write lock: reads succeed, a write fails with an error
+// that says so, or waits until its context ends.
 func TestLockedByAnotherProgram(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.db")
 	made(t, path)

@@ -8,20 +8,15 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"github.com/turbone/jarvis/history"
 )
 
 // Append records a run; see [history.HistoryStore]. A run that [Store.Runs] no
 // longer returns is replaced, too.
 func (s *Store) Append(ctx context.Context, run history.Run) (history.Appended, error) {
-	if run.ID == "" {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return history.Appended{}, fmt.Errorf("name the run: %w", err)
-		}
-		run.ID = id.String()
+	run, err := run.WithID()
+	if err != nil {
+		return history.Appended{}, fmt.Errorf("append a run: %w", err)
 	}
 	text, err := history.Text(run)
 	if err != nil {
