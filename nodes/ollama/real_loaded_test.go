@@ -1,6 +1,7 @@
 package ollama_test
 
 import (
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ const trained = 8192
 // TestRealCanaryReloadsNothing asks a loaded model on a real server, however
 // it was loaded, and shows that the same runner is there afterwards, with the
 // same context and the same expiry.
+//
+// It shows every third way to load, and all of them with JARVIS_FULL=1.
 func TestRealCanaryReloadsNothing(t *testing.T) {
 	t.Parallel()
 	s := realollama.Start(t, realollama.Options{Models: []realollama.Model{
@@ -26,7 +29,7 @@ func TestRealCanaryReloadsNothing(t *testing.T) {
 		{Name: "greedy", Spec: realollama.Right(), Parameters: map[string]any{"num_ctx": 5 * trained}},
 	}})
 	settings := func(numCtx int) nodes.Settings { return nodes.Settings{"num_ctx": numCtx} }
-	for _, test := range []struct {
+	for i, test := range []struct {
 		name  string
 		model string
 		load  func(t *testing.T, b *ollama.Backend, model string)
@@ -50,6 +53,9 @@ func TestRealCanaryReloadsNothing(t *testing.T) {
 		{"above what it was trained with, told nothing", "own", ours(settings(5 * trained)), nil, trained},
 		{"above what it was trained with, after a restart of the caller", "own", client(s, settings(5*trained)), settings(5 * trained), trained},
 	} {
+		if i%3 > 0 && os.Getenv("JARVIS_FULL") != "1" {
+			continue
+		}
 		t.Run(test.name, func(t *testing.T) {
 			b := backend(t, s.URL)
 			test.load(t, b, test.model)
