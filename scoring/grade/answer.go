@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// thinking are the ways in which models mark what they say to themselves.
+// thinking are the marks of the thinking in the answers of models.
 var thinking = []struct{ open, end string }{
 	{"<think>", "</think>"},
 	{"<thinking>", "</thinking>"},
@@ -27,11 +27,11 @@ var (
 	control      = regexp.MustCompile(`<\|[A-Za-z_]{1,30}\|>`)
 )
 
-// lookedThrough is how much of an answer is looked through, from its end: one that is
-// longer goes round in circles, and would take long to grade.
+// lookedThrough is the length of the end of an answer that is read, in bytes. A
+// longer answer repeats itself, and would take long to grade.
 const lookedThrough = 1 << 16
 
-// spoken returns the end of what a model said aloud.
+// spoken returns the end of an answer without its thinking.
 func spoken(text string) string {
 	said := aloud(text)
 	if len(said) > lookedThrough {
@@ -40,14 +40,13 @@ func spoken(text string) string {
 	return said
 }
 
-// aloud returns what a model said aloud: the text without its thinking. A text
-// that ends while the model was still thinking holds no answer, whatever was
-// written before.
+// aloud returns an answer without its thinking. It is empty if the thinking does
+// not end, whatever was written before.
 func aloud(text string) string {
 	if at := channelFinal.FindAllStringIndex(text, -1); at != nil {
 		text = text[at[len(at)-1][1]:]
 	} else if channelOther.MatchString(text) {
-		return "" // nothing but analysis and tool calls
+		return "" // only analysis and tool calls
 	}
 	for _, mark := range thinking {
 		text = without(text, mark.open, mark.end)
@@ -56,8 +55,8 @@ func aloud(text string) string {
 }
 
 // without removes the thinking between two marks. A closing mark without an
-// opening one is usual, where the chat template wrote the opening one: all that
-// stands before it was thought.
+// opening one is usual where the opening one belongs to the chat template: all
+// text before it is thinking.
 func without(text, open, end string) string {
 	lower := asciiLower(text)
 	var kept strings.Builder
@@ -86,7 +85,8 @@ func without(text, open, end string) string {
 	}
 }
 
-// asciiLower keeps every byte at its place, which strings.ToLower does not.
+// asciiLower returns text in lower case. Unlike strings.ToLower it keeps every
+// byte at its offset.
 func asciiLower(text string) string {
 	lower := []byte(text)
 	for i, b := range lower {
@@ -97,7 +97,7 @@ func asciiLower(text string) string {
 	return string(lower)
 }
 
-// rewriting is one step on the way from markup to plain text.
+// rewriting is one replacement on the way from markup to plain text.
 type rewriting struct {
 	from *regexp.Regexp
 	to   string
@@ -111,8 +111,8 @@ func rewritings(pairs ...string) []rewriting {
 	return list
 }
 
-// Markup, in the order in which it has to go. A star or a line between two
-// numbers is arithmetic, and stays.
+// markup removes Markdown and HTML, in this order. A star between two numbers is
+// arithmetic, and stays.
 var markup = rewritings(
 	"(?m)^[ \t]*(?:```|~~~)[^\n`]*$", "\n", // fences, with the language's name
 	"```", "",
@@ -131,7 +131,7 @@ var markup = rewritings(
 	"`", "",
 )
 
-// LaTeX, from the inside out.
+// latex replaces LaTeX commands, the innermost first.
 var latex = rewritings(
 	`\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}`, " $1/$2 ",
 	`\\sqrt\s*(?:\[[^\]]*\])?\s*\{?`, " √",
@@ -159,12 +159,12 @@ var arrows = rewritings(
 	`!==?|=/=`, "≠",
 )
 
-// listItem is a line of a numbered list. Its number is no answer, but a single
-// such line may well be one: "4. Because two and two make four."
+// listItem matches the number of a line in a numbered list. In a single such line
+// it may be the answer: "4. Because two and two make four."
 var listItem = regexp.MustCompile(`(?m)^[ \t]*\d{1,3}[.)][ \t]+`)
 
-// plain returns a text without its markup, one way to write each character.
-// Case stays, for the answers that are a single letter.
+// plain returns a text without markup, with one way to write each character. It
+// keeps the case, for answers that are a single letter.
 func plain(text string) string {
 	text = strings.ToValidUTF8(text, " ")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
@@ -191,7 +191,7 @@ func plain(text string) string {
 	return letters(text)
 }
 
-// spelled holds the characters that are written in another way.
+// spelled maps characters to their plain spelling.
 var spelled = spellings(
 	"oe", "œ", "OE", "Œ", "ae", "æ", "AE", "Æ",
 	"o", "ø", "O", "Ø", "l", "ł", "L", "Ł", "d", "đ", "D", "Đ", "i", "ı",

@@ -8,13 +8,14 @@ import (
 	"strings"
 )
 
-// Choice returns a [Grader] for multiple choice: right is the answer that
-// chooses the letter, or names its option's text alone. An answer that chooses
-// another, several, or repeats all options is wrong. The options are by
-// letter; nil where they are unknown.
+// Choice returns a [Grader] for multiple choice. It accepts an answer that chooses
+// the letter, or names only the text of its option. An answer that chooses
+// another letter or several is wrong. options maps letters to texts; nil means
+// that they are unknown.
 //
-// The error is that of a letter that isn't a single one from A to Z, or that
-// isn't among the options.
+// It returns an error for a letter that is not one from A to Z or not among the
+// options, for two options with one letter, and for an option's text without
+// content.
 func Choice(letter string, options map[string]string) (Grader, error) {
 	c := choice{letter: strings.ToUpper(strings.TrimSpace(letter))}
 	if len(c.letter) != 1 || c.letter < "A" || c.letter > "Z" {
@@ -66,7 +67,7 @@ func (c choice) has(letter string) bool {
 	return slices.ContainsFunc(c.options, func(o option) bool { return o.letter == letter })
 }
 
-// chosen finds "the answer is B", "Réponse : (b)", "option B".
+// chosen matches "the answer is B", "Réponse : (b)", "option B".
 var chosen = regexp.MustCompile(`(?i)\b(?:answer|reponse|choice|choix|option|lettre|letter)\b\s*(?:is|est|:|=|-)*\s*(?:the |la |l')?(?:option|letter|lettre)?\s*[("'\[{]*([a-z])\b`)
 
 func (c choice) Grade(question, answer string) bool {
@@ -141,11 +142,11 @@ func (c choice) named(question, answer string) bool {
 	return len(named) == 1 && named[0] == c.letter
 }
 
-// reasons are words that start why a choice was made.
+// reasons are words that start the reason of a choice.
 var reasons = set("because since as car parce puisque comme")
 
-// between says whether a word that leaves it open stands here between two
-// letters: "A or B", "A and B".
+// between reports whether the word at a place leaves the choice between two
+// letters open: "A or B", "A and B".
 func (c choice) between(list []token, at int) bool {
 	return at > 0 && at+1 < len(list) && leavesOpen(list[at].text) && c.option(list[at-1].raw) && c.option(list[at+1].raw) &&
 		!denied(list, at-1, at+2)
@@ -153,7 +154,7 @@ func (c choice) between(list []token, at int) bool {
 
 func leavesOpen(text string) bool { return alternative(text) || text == "and" || text == "et" }
 
-// boxed returns what the last \boxed{…} of a text holds, or the text.
+// boxed returns the content of the last \boxed{…} of a text, or the text.
 func boxed(text string) string {
 	at := strings.LastIndex(text, `\boxed{`)
 	if at < 0 {

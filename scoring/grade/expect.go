@@ -8,24 +8,24 @@ import (
 	"strings"
 )
 
-// ErrNoExpectation is returned for an expectation that nothing could meet, or
-// anything.
+// ErrNoExpectation is the error for an expected text without content, which no
+// answer or every answer would contain.
 var ErrNoExpectation = errors.New("an expected answer needs a word, a number or a sign: write what a right answer contains")
 
-// Expect returns a [Grader] that takes an answer for right that contains the
-// expected text as a word among words, or as a number however it is written.
+// Expect returns a [Grader] that accepts an answer which contains the expected
+// text as whole words or as a number in any notation.
 //
-// Case, accents, punctuation, markup and thinking make no difference. A number
-// equals itself with thousands separators, with superfluous zeros, with a unit
-// stuck to it, and as an English or French word that ends the answer.
+// Case, accents, punctuation, markup and thinking are ignored. A number may have
+// thousands separators, superfluous zeros or a unit without a space. As the last
+// word of the answer it may be written out in English or French.
 //
-// It isn't there: as a piece of a longer word or number; as an operand of a
-// calculation; with another sign; denied before or after ("not 4", "4 is
-// wrong", "n'est pas 4"); beside an alternative ("4 or 5"); as part of the
-// repeated question; in thinking alone. A text whose last mention is denied is
-// wrong, whatever it said before.
+// A mention does not count if it is part of a longer word or number, an operand
+// of a calculation, a number with another sign, denied ("not 4", "4 is wrong",
+// "n'est pas 4"), one of two alternatives ("4 or 5"), part of the repeated
+// question, or inside the thinking. If the last mention is denied the answer is
+// wrong, whatever the mentions before it.
 //
-// The error is [ErrNoExpectation], for a text with nothing to look for.
+// The error is [ErrNoExpectation] for a text without content.
 func Expect(text string) (Grader, error) {
 	want := tokens(plain(text))
 	if len(want) == 0 {
@@ -45,7 +45,7 @@ func Expect(text string) (Grader, error) {
 	return e, nil
 }
 
-// signs is an expected text of punctuation alone, such as "=>" or "[]".
+// signs is an expected text of punctuation only, such as "=>" or "[]".
 type signs string
 
 func (s signs) Grade(question, answer string) bool {
@@ -63,23 +63,24 @@ func squeeze(text string) string {
 // String describes the grader.
 func (s signs) String() string { return "expect " + strconv.Quote(string(s)) }
 
+// expectation is the grader of an expected text.
 type expectation struct {
-	// source is the expected text as it was given.
+	// source is the expected text as given.
 	source string
 	want   []token
-	// values are what a single expected number may be.
+	// values are the possible values of a single expected number.
 	values []string
-	// letter is a single expected letter, which has to be written in its case.
+	// letter is a single expected letter, which must be written in its case.
 	letter string
-	// call says that the text ends with a parenthesis that belongs to the name
-	// before it, as O(n) does: what follows inside it makes another text of it.
+	// call says that the text ends with an argument list, as O(n) does: there
+	// the closing parenthesis must follow.
 	call bool
 }
 
 var call = regexp.MustCompile(`[\pL\d_]\([^()]*\)$`)
 
-// expectedValues are the meanings of an expected number. Who writes an
-// expectation with a point means a decimal one; a comma is either.
+// expectedValues returns the possible values of an expected number. A point is a
+// decimal point there; a comma is a decimal comma or a thousands separator.
 func expectedValues(t token) []string {
 	if whole, fraction, point := strings.Cut(t.raw, "."); point && !strings.ContainsAny(t.raw, ", '_"+string(narrowSpace)) && !strings.Contains(fraction, ".") {
 		value := canonical(whole+"."+fraction, "")
@@ -91,6 +92,7 @@ func expectedValues(t token) []string {
 	return t.values
 }
 
+// letterOf returns a token that is a single letter, "" for others.
 func letterOf(t token) string {
 	if t.kind == word && len(t.raw) == 1 {
 		return t.raw
@@ -112,18 +114,18 @@ func (e *expectation) Grade(question, answer string) bool {
 		if !e.at(said, at) || !e.whole(said, at) {
 			continue
 		}
-		// A later mention that is denied takes back an earlier one.
+		// The last mention decides.
 		found = !denied(said, at, at+len(e.want))
 	}
 	return found
 }
 
-// span is a stretch of tokens that repeats the question.
+// span is a range of tokens that repeats the question.
 type span struct{ from, to int }
 
 type spans []span
 
-// skip returns where the stretch that holds this place ends, or the place.
+// skip returns the end of the span that contains a place, or the place itself.
 func (s spans) skip(at int) int {
 	for _, stretch := range s {
 		if stretch.from <= at && at < stretch.to {
@@ -133,8 +135,8 @@ func (s spans) skip(at int) int {
 	return at
 }
 
-// unasked returns the stretches of an answer that only repeat the question:
-// whole copies anywhere, and its first sentence, if that asks, at the start.
+// unasked returns the spans of an answer that repeat the question: whole copies
+// anywhere, and at the start the first sentence, if it ends with a question mark.
 func (e *expectation) unasked(said, asked []token) spans {
 	if len(asked) <= len(e.want) {
 		return nil
@@ -157,7 +159,7 @@ func sameTokens(a, b []token) bool {
 	return slices.EqualFunc(a, b, func(x, y token) bool { return x.kind == y.kind && x.text == y.text })
 }
 
-// at says whether the expected tokens stand here.
+// at reports whether the expected tokens are at a place.
 func (e *expectation) at(said []token, at int) bool {
 	if e.values != nil {
 		return e.numberAt(said, at)
@@ -183,7 +185,7 @@ func sameValue(a, b token) bool {
 	return slices.ContainsFunc(a.values, func(value string) bool { return slices.Contains(b.values, value) })
 }
 
-// numberAt compares by value.
+// numberAt reports whether the expected number is at a place, by value.
 func (e *expectation) numberAt(said []token, at int) bool {
 	t := said[at]
 	if t.kind == word {
@@ -206,8 +208,9 @@ func (e *expectation) numberAt(said []token, at int) bool {
 	return slices.ContainsFunc(values, func(value string) bool { return slices.Contains(e.values, value) })
 }
 
-// letterAt says whether a letter is an answer here, not a short word: "B"
-// anywhere, in its case; an "A", an "I" or a "y" only where no word can be.
+// letterAt reports whether a letter at a place is an answer, not a short word. A
+// "B" is an answer anywhere, in its case; an "A", an "I" or a "y" only where no
+// word can be.
 func letterAt(said []token, at int, letter string) bool {
 	t := said[at]
 	if t.raw != letter && len(said) > 1 && letter < "a" {
@@ -287,10 +290,10 @@ func half(after, beyond token) bool {
 	return (after.text == "and" || after.text == "et") && (beyond.text == "a" || strings.HasPrefix(beyond.text, "demi"))
 }
 
-// wordAlternative says whether words are one of two that an answer leaves
-// open: "hot or cold". A comma ends it: "Paris, or Lutetia of old" names one
-// thing twice. More than one word after the "or" may be a clause, and "ou" also
-// is the French for "where".
+// wordAlternative reports whether said[first:next] is one of two alternatives that
+// an answer leaves open: "hot or cold". After a comma it is not: "Paris, or
+// Lutetia of old" names one thing twice. More than one word after the "or" may
+// be a clause, and "ou" also means "where" in French without accents.
 func wordAlternative(said []token, first, next int) bool {
 	if at := first - 1; at > 0 && alternative(said[at].text) && !said[at].after && !said[first].after &&
 		said[at-1].kind == word && (next == len(said) || said[next-1].sentence || said[next-1].mark) {
@@ -302,7 +305,7 @@ func wordAlternative(said []token, first, next int) bool {
 	return next+2 == len(said) || said[next+1].sentence || said[next+1].mark
 }
 
-// unary says whether the plus at this place is a sign.
+// unary reports whether the plus at a place is a sign, not an operator.
 func unary(said []token, at int) bool {
 	return at == 0 || said[at-1].kind == symbol || said[at-1].kind == word
 }
@@ -311,8 +314,8 @@ func alternative(text string) bool { return text == "or" || text == "ou" || text
 
 func ascii(text string) bool { return text[0] < 0x80 }
 
-// binds says whether a symbol makes an operand of the number beside it. What
-// follows "=" is a result.
+// binds reports whether a symbol makes the number beside it an operand. A number
+// after "=" is a result.
 func binds(text string) bool {
 	switch text {
 	case "=", "%", "#", "@", "&", "≈", "≡":

@@ -2,36 +2,36 @@ package grade
 
 import "fmt"
 
-// Grader says whether an answer to a question is right. It must be pure, and
-// safe to use from several goroutines.
+// Grader decides whether an answer to a question is right. Implementations must
+// be pure functions, safe for concurrent use.
 type Grader interface {
-	// Grade takes the question as it was asked and the answer as it came,
-	// thinking and markup included.
+	// Grade reports whether answer is right. question is the text that was
+	// asked, answer the whole answer with its thinking and markup.
 	Grade(question, answer string) bool
 }
 
-// MustExpect is [Expect] for a text known to be right, as a literal in a
-// program or a test is. It panics where Expect returns an error.
+// MustExpect is like [Expect] but panics instead of returning an error. It is for
+// arguments that are literals of a program or a test.
 func MustExpect(text string) Grader { return must(Expect(text)) }
 
-// MustOneOf is [OneOf] for texts known to be right. It panics where OneOf
-// returns an error.
+// MustOneOf is like [OneOf] but panics instead of returning an error. It is for
+// arguments that are literals of a program or a test.
 func MustOneOf(texts ...string) Grader { return must(OneOf(texts...)) }
 
-// MustRegex is [Regex] for a pattern known to be right. It panics where Regex
-// returns an error.
+// MustRegex is like [Regex] but panics instead of returning an error. It is for
+// arguments that are literals of a program or a test.
 func MustRegex(pattern string) Grader { return must(Regex(pattern)) }
 
-// MustNumber is [Number] for a number and tolerances known to be right. It
-// panics where Number returns an error.
+// MustNumber is like [Number] but panics instead of returning an error. It is for
+// arguments that are literals of a program or a test.
 func MustNumber(value float64, o NumberOptions) Grader { return must(Number(value, o)) }
 
-// MustJSON is [JSON] for a path and a value known to be right. It panics where
-// JSON returns an error.
+// MustJSON is like [JSON] but panics instead of returning an error. It is for
+// arguments that are literals of a program or a test.
 func MustJSON(path string, want any) Grader { return must(JSON(path, want)) }
 
-// MustChoice is [Choice] for a letter and options known to be right. It panics
-// where Choice returns an error.
+// MustChoice is like [Choice] but panics instead of returning an error. It is for
+// arguments that are literals of a program or a test.
 func MustChoice(letter string, options map[string]string) Grader {
 	return must(Choice(letter, options))
 }

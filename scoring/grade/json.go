@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// At how many brackets of an answer a JSON value is looked for.
+// jsonTries is the number of brackets in an answer that are tried as the start of
+// a JSON value.
 const jsonTries = 2000
 
 var (
@@ -19,17 +20,16 @@ var (
 	jsonStep = regexp.MustCompile(`^(?:\.?([^.\[\]]+)|\[(\d+)\])`)
 )
 
-// JSON returns a [Grader] that takes an answer for right whose JSON has the
-// wanted value at a path such as "a.b[0].c"; "" is the whole.
+// JSON returns a [Grader] that accepts an answer whose JSON has the wanted value
+// at a path such as "a.b[0].c"; "" is the whole value.
 //
-// The JSON is the last one in a fenced block, else the first object or array
-// in the text, or the last where the question holds JSON, too, as the answer
-// may repeat it. It has to be strict: a trailing comma or a comment would
-// break the program that asked for it. Numbers compare by value, strings in
-// their case without the space around.
+// The JSON of an answer is its last fenced block that is JSON, else its first
+// object or array; the last one if the question contains JSON, which the answer
+// may repeat. It must be strict JSON, without comments or trailing commas.
+// Numbers are compared by value, strings exactly but for the space around them.
 //
-// The error is that of a path that isn't one, or of a value that JSON can't
-// hold.
+// It returns an error for an invalid path and for a value that JSON can't
+// represent.
 func JSON(path string, want any) (Grader, error) {
 	g := jsonGrader{path: path}
 	for rest := path; rest != ""; {
@@ -127,7 +127,7 @@ func wholeJSON(text string) (value any, ok bool) {
 	return value, err == io.EOF
 }
 
-// jsonValues returns the objects and arrays of a text, outermost ones alone.
+// jsonValues returns the outermost objects and arrays in a text.
 func jsonValues(text string) []any {
 	var list []any
 	for tries := 0; tries < jsonTries; tries++ {
@@ -184,8 +184,8 @@ func sameJSON(a, b any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// sameNumber compares by value. An exponent of more than three figures would
-// take the memory of the machine to write out.
+// sameNumber compares two JSON numbers by value. Exponents of more than three
+// digits are not computed, since the result would fill the memory.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true

@@ -1,26 +1,27 @@
 package grade
 
-// How far before a mention its denial may stand, in words.
+// reach is the greatest distance of a denial before a mention, in tokens.
 const reach = 6
 
 var (
 	denials = set("not never no non pas jamais aucun aucune neither nor cannot without except sauf sans ni nicht kein keine " +
 		"isnt arent wasnt dont doesnt didnt cant wouldnt couldnt shouldnt")
-	// turns start a clause of their own.
+	// turns are words that start a clause of their own.
 	turns = set("but mais however rather instead because car donc so therefore cependant sino sondern")
-	// opinions carry a denial over to what is thought.
+	// opinions are words after which a denial holds for the next clause: "I
+	// don't think it is 4".
 	opinions = set("that que qu think believe say pense crois dis true vrai sure sur whether if si")
 	verbs    = set("is was are were be can could would should does do did will must may might " +
 		"est etait sont serait sera peut doit ca isn wasn couldn wouldn doesn don won can")
 	faults = set("wrong incorrect false untrue impossible faux fausse incorrecte errone erronee")
 )
 
-// denied says whether the tokens from first up to next are mentioned to say
-// that they are not so.
+// denied reports whether the answer denies said[first:next].
 func denied(said []token, first, next int) bool {
 	return deniedBefore(said, first) || deniedAfter(said, next)
 }
 
+// deniedBefore reports whether a denial stands before a place, in its clause.
 func deniedBefore(said []token, first int) bool {
 	if first < len(said) && said[first].after {
 		return false
@@ -40,13 +41,13 @@ func deniedBefore(said []token, first int) bool {
 	return false
 }
 
-// restarts are the words that start another statement.
+// restarts reports whether a word starts another statement.
 func restarts(text string) bool {
 	return text == "it" || text == "its" || text == "this" || text == "ce" || text == "c"
 }
 
-// isDenial says whether a denying word stands here that denies. "no doubt"
-// and "not only" don't.
+// isDenial reports whether the word at a place denies. The "no" of "no doubt" and
+// the "not" of "not only" do not.
 func isDenial(said []token, at int) bool {
 	if said[at].kind != word {
 		return false
@@ -77,6 +78,7 @@ func isDenial(said []token, at int) bool {
 	return true
 }
 
+// deniedAfter reports whether a denial follows, as in "4 is wrong".
 func deniedAfter(said []token, next int) bool {
 	at := next
 	for ; at < len(said) && at < next+3; at++ {

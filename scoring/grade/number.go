@@ -15,8 +15,8 @@ var (
 	// thousands: nobody writes 4 as "4,000", and who writes 12.5 writes "12,5".
 	thousands = regexp.MustCompile(`^[1-9]\d{0,2},\d\d0(?:\D|$)`)
 	indian    = regexp.MustCompile(`^\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?`)
-	// grouped are thousands, by separator; a decimal mark of another kind may
-	// follow.
+	// grouped are numbers with thousands separators, one pattern for each; a
+	// decimal mark of another kind may follow.
 	grouped = []*regexp.Regexp{
 		regexp.MustCompile(`^\d{1,3}(?:,\d{3})+(?:\.\d+)?`),
 		regexp.MustCompile(`^\d{1,3}(?:\.\d{3})+(?:,\d+)?`),
@@ -27,10 +27,9 @@ var (
 	}
 )
 
-// numeral returns how much of a text, from its start, is one number, and all
-// that the number may mean: "1.234" is a thousand and more in one country and
-// one and a bit in another. Where no number can be read, as in an address such
-// as 10.5.0.2, there are no meanings.
+// numeral returns the length of the number at the start of a text and its possible
+// values: "1.234" may be 1234 or a decimal number. An address such as 10.5.0.2
+// has a length and no values.
 func numeral(text string) (length int, values []string) {
 	try := func(pattern *regexp.Regexp) string {
 		found := pattern.FindString(text)
@@ -94,8 +93,8 @@ func canonical(number, sign string) string {
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// words that are numbers, for an answer such as "Four." One is left out: it is
-// an article, too.
+// numberWords are written-out numbers, for an answer such as "Four." One is left
+// out, since it is also an article in French and a pronoun in English.
 var numberWords = map[string]string{
 	"zero": "0", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7",
 	"eight": "8", "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13",
@@ -115,21 +114,20 @@ func set(words string) map[string]bool {
 }
 
 var (
-	// beforeNumber are words that make another number of the one that follows.
+	// beforeNumber are words that change the value of the number after them.
 	beforeNumber = set("minus moins negative negatif point virgule comma hundred cent cents thousand mille " +
 		"twenty thirty forty fifty sixty seventy eighty ninety vingt trente quarante cinquante soixante " +
 		"quatre dix one and et plus fois times")
-	// negative are those that turn its sign.
+	// negative are the words that make it negative.
 	negative = set("minus moins negative negatif")
 	// scales multiply the number before them.
 	scales = set("hundred thousand million millions billion billions trillion mille milliard milliards dozen")
-	// scaleWords are what they multiply it by: a French billion is a thousand
-	// English ones.
+	// scaleWords are their factors. A French billion is a thousand English ones.
 	scaleWords = map[string][]float64{
 		"dozen": {12}, "douzaine": {12}, "hundred": {100}, "thousand": {1e3}, "mille": {1e3}, "million": {1e6}, "millions": {1e6},
 		"milliard": {1e9}, "milliards": {1e9}, "billion": {1e9, 1e12}, "billions": {1e9, 1e12}, "trillion": {1e12}, "trillions": {1e12},
 	}
-	// units may be stuck to a number: 30kg is 30.
+	// units may follow a number without a space: 30kg is 30.
 	units = set("g kg mg t m km cm mm nm l ml cl dl s ms us ns h min mn j d v a w kw hz khz mhz ghz c f k " +
 		"b o kb ko mb mo gb go tb to kib mib gib eur usd gbp chf € $ £ px pt fps x")
 )

@@ -10,27 +10,29 @@ import (
 	"unicode/utf8"
 )
 
-// NumberOptions say how near a number has to be, and what it counts.
+// NumberOptions are the tolerances and the unit of an expected number. The zero
+// value is an exact number without a unit.
 type NumberOptions struct {
-	// Tolerance is the largest difference that is right, in the unit.
+	// Tolerance is the greatest accepted difference, in the unit.
 	Tolerance float64
-	// Relative is that as a share of the number: 0.01 is 1 %. The wider of
-	// the two counts.
+	// Relative is the greatest accepted difference as a share of the number:
+	// 0.01 is 1 %. The wider of the two tolerances counts.
 	Relative float64
-	// Unit is what the number counts, "" for nothing or anything.
+	// Unit is the unit of the number, "" to accept any.
 	Unit string
 }
 
-// ErrNoNumber is returned for a number or a tolerance that nothing could meet.
+// ErrNoNumber is the error for a number or a tolerance that no answer could meet.
 var ErrNoNumber = errors.New("an expected number and its tolerances must be finite, the tolerances not negative")
 
-// Number returns a [Grader] that takes an answer for right that gives the
-// number: in \boxed{}, else after "answer", "result" or the last "=", else the
-// last one stated. An operand of a calculation, a denied number and one of two
-// alternatives are none.
+// Number returns a [Grader] that accepts an answer whose result is the number.
+// The result is the number in \boxed{}, else the one after "answer", "result" or
+// the last "=", else the last number. Operands of a calculation, denied numbers
+// and alternatives are no results.
 //
-// With a unit, the number may have another of the same quantity (90 s for
-// 1.5 min), or none; with any other it is wrong. Currencies aren't converted.
+// If a unit is expected, the number may have another unit of the same quantity
+// (90 s for 1.5 min) or none. A unit of another quantity is wrong. Currencies
+// are not converted.
 //
 // The error is [ErrNoNumber].
 func Number(value float64, o NumberOptions) (Grader, error) {
@@ -67,11 +69,12 @@ func (n numeric) String() string {
 	return text
 }
 
-// mention is a number in an answer: what it may mean, and where it stands.
+// mention is a number in an answer, with its position and possible values.
 type mention struct {
 	from, to int
 	values   []float64
-	// scale is the word that multiplies it, "" for none, factors by what.
+	// scale is the word that multiplies the number, "" for none; factors are
+	// the possible factors.
 	scale   string
 	factors []float64
 	unit    string
@@ -150,12 +153,12 @@ func (n numeric) right(m mention) bool {
 }
 
 func (n numeric) near(value float64) bool {
-	// What binary fractions cost is no difference: 0.1 + 0.2 is 0.3.
+	// Rounding errors of binary fractions are no difference: 0.1 + 0.2 is 0.3.
 	slack := 1e-9 * math.Abs(n.value)
 	return math.Abs(value-n.value) <= max(n.options.Tolerance, n.options.Relative*math.Abs(n.value))+slack
 }
 
-// inWords grades an answer without figures, whose last word may be a number.
+// inWords grades an answer without digits, whose last word may be a number.
 func (n numeric) inWords(said string) bool {
 	list := tokens(said)
 	for at := len(list) - 1; at >= 0 && at >= len(list)-2; at-- {

@@ -6,11 +6,10 @@ import (
 	"strings"
 )
 
-// OneOf returns a [Grader] that takes an answer for right in which one of the
-// texts is there as [Expect] would find it.
+// OneOf returns a [Grader] that accepts an answer which [Expect] accepts for at
+// least one of the texts.
 //
-// The error is [ErrNoExpectation], where there is no text, or one of them has
-// nothing to look for.
+// The error wraps [ErrNoExpectation] if there is no text, or one without content.
 func OneOf(texts ...string) (Grader, error) {
 	if len(texts) == 0 {
 		return nil, fmt.Errorf("one of no texts: %w", ErrNoExpectation)

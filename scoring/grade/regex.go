@@ -8,16 +8,15 @@ import (
 	"strings"
 )
 
-// ErrMatchesEmpty is returned for a pattern that every answer meets.
+// ErrMatchesEmpty is the error for a pattern that every answer matches.
 var ErrMatchesEmpty = errors.New("the pattern matches the empty text, so any answer: write what a right one contains")
 
-// Regex returns a [Grader] that takes an answer for right in which an RE2
-// pattern is found, anywhere, in the case the pattern says. It looks at the
-// answer without its thinking, first as it was written, then without markup
-// and accents. What only repeats the question doesn't count. It knows no
-// denial: "not 4" holds a 4; anchor the pattern where that matters.
+// Regex returns a [Grader] that accepts an answer in which an RE2 pattern matches
+// anywhere. The pattern is tried on the answer without its thinking and without
+// copies of the question, first with and then without markup and accents. It
+// knows no denial: "not 4" contains a 4. Anchor the pattern where that matters.
 //
-// The error is that of a pattern that isn't one, or [ErrMatchesEmpty].
+// It returns an error for an invalid pattern, and [ErrMatchesEmpty].
 func Regex(pattern string) (Grader, error) {
 	compiled, err := regexp.Compile(pattern)
 	if err != nil {

@@ -16,26 +16,26 @@ const (
 	symbol
 )
 
-// token is a word, a number or a symbol of a plain text. Punctuation is none;
-// what it tells is kept with the tokens around it.
+// token is a word, a number or a symbol of a plain text. Punctuation is no token;
+// its meaning is kept in the tokens around it.
 type token struct {
 	kind kind
-	// text is folded, so that case makes no difference; raw is as written.
+	// text is case-folded, raw as written.
 	text, raw string
-	// values are what a number may mean, none for "10.5.0.2".
+	// values are the possible values of a number, none for "10.5.0.2".
 	values []string
-	// stuckLeft and stuckRight say that the token is a piece of something
+	// stuckLeft and stuckRight say that the token is a part of something
 	// longer: the 4 of "GPT-4", "4th" and "4:30", the C of "C++".
 	stuckLeft, stuckRight bool
 	// after says that a new clause starts before this token, mark that
-	// punctuation of any kind follows it.
+	// punctuation follows it.
 	after, mark bool
 	// closed says that a closing parenthesis follows it.
 	closed bool
 	// sentence says that a sentence ends with this token, question that it
 	// ends with a question mark.
 	sentence, question bool
-	// minus says that a sign stands before the number, not an operator.
+	// minus says that the number has a minus sign.
 	minus bool
 }
 
@@ -127,8 +127,8 @@ func (l *lexer) sign(r rune) {
 	}
 }
 
-// elided looks at a single letter beside an apostrophe: the C of "c'est" and
-// the s of "it's" are no letters of their own, the A of 'A' is.
+// elided marks a single letter that an apostrophe joins to a word: the C of
+// "c'est" and the s of "it's", not the A of 'A'.
 func elided(text string, start, end int, t *token) {
 	if strings.HasPrefix(text[end:], "'") {
 		next, _ := utf8.DecodeRuneInString(text[end+1:])
@@ -180,7 +180,8 @@ func isGrouped(text string, length int) bool {
 	return n >= length && len(values) > 0
 }
 
-// readLeft looks at what stands directly before a number.
+// readLeft reads the sign of a number, and whether it is part of something longer
+// on its left.
 func readLeft(text string, at int, list []token, t *token) {
 	before, size := utf8.DecodeLastRuneInString(text[:at])
 	switch {
@@ -202,7 +203,7 @@ func readLeft(text string, at int, list []token, t *token) {
 	}
 }
 
-// readRight looks at what stands directly after a number.
+// readRight reads whether a number is part of something longer on its right.
 func readRight(text string, at int, t *token) {
 	rest := text[at:]
 	after, size := utf8.DecodeRuneInString(rest)
@@ -231,7 +232,7 @@ func signed(value string) string {
 	return "-" + value
 }
 
-// minusBefore says that a minus sign and a space stand before a number.
+// minusBefore reports whether a minus sign and a space precede a number.
 func minusBefore(text string, at int) bool {
 	return strings.HasSuffix(text[:at], string(minusSign)+" ") || strings.HasSuffix(text[:at], "- ")
 }
@@ -246,8 +247,8 @@ func spaceBeforeSign(text string, at int) int {
 	return 0
 }
 
-// isSign says whether the dash at this place makes the number after it
-// negative: not the dash of a subtraction, of GPT-4, or between words.
+// isSign reports whether the dash at an offset is the sign of the number after it,
+// not that of a subtraction, of "GPT-4", or between words.
 func isSign(text string, at int, list []token) bool {
 	r, size := utf8.DecodeRuneInString(text[at:])
 	rest := text[at+size:]
@@ -272,7 +273,7 @@ func isSign(text string, at int, list []token) bool {
 	return !spaced || r == minusSign
 }
 
-// subtracts says whether the dash at this place stands between figures.
+// subtracts reports whether the dash at an offset follows a number.
 func subtracts(text string, at int) bool {
 	before, _ := utf8.DecodeLastRuneInString(strings.TrimRight(text[:at], " "))
 	return unicode.IsDigit(before) || before == ')'
@@ -283,8 +284,8 @@ func stuckTo(text string, at int) bool {
 	return unicode.IsLetter(before) || before == '_'
 }
 
-// startsFraction says that a number without a whole part starts here: ".5",
-// not the end of "file.5" or "...5".
+// startsFraction reports whether a number without a whole part starts at an
+// offset: ".5", not the end of "file.5" or "...5".
 func startsFraction(text string, at int) bool {
 	if at+1 >= len(text) || text[at] != '.' || !isDigit(text[at+1]) {
 		return false
@@ -297,13 +298,13 @@ func wordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)
 }
 
-// unscripted are the letters of scripts that put no space between words: each
-// is a token of its own.
+// unscripted reports whether a letter belongs to a script without spaces between
+// words. Each such letter is a token of its own.
 func unscripted(r rune) bool {
 	return r > 0xe00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
-// operator are the characters that mean something where they stand.
+// operator reports whether a character is a symbol, not punctuation.
 func operator(r rune) bool {
 	switch r {
 	case '$', '|', '~', '\'', '"', '`', '→', '←', '°', '≈', '<', '>':

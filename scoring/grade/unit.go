@@ -2,10 +2,11 @@ package grade
 
 import "strings"
 
-// notUnits are words that may follow a number and don't count anything.
+// notUnits are words that may follow a number and are no units.
 var notUnits = set("is was are and or not but so because which that as in of to for by with from at the a an since if on " +
 	"est et ou pas mais donc car qui que en de du des pour par avec dans le la les un une ce soit if x")
 
+// measure is a unit: its quantity, and its size in the quantity's base unit.
 type measure struct {
 	quantity string
 	factor   float64
@@ -17,7 +18,7 @@ func measures(quantity string, factor float64, names string, into map[string]mea
 	}
 }
 
-// knownUnits by name: short ones in their case, as mb isn't always MB.
+// knownUnits maps names to units; names of one or two letters in their case only.
 var knownUnits = func() map[string]measure {
 	all := map[string]measure{}
 	add := func(quantity string, factor float64, names string) { measures(quantity, factor, names, all) }
@@ -57,7 +58,8 @@ var knownUnits = func() map[string]measure {
 	return all
 }()
 
-// convert returns by what a number in one unit is multiplied to be in another.
+// convert returns the factor from one unit to another; ok is false where they
+// measure different quantities.
 func convert(from, to string) (factor float64, ok bool) {
 	if from == to {
 		return 1, true
@@ -70,7 +72,7 @@ func convert(from, to string) (factor float64, ok bool) {
 	return 1, !okA && !okB && sameWord(from, to)
 }
 
-// sameWord takes no notice of case, accents and the plural.
+// sameWord compares words without case, accents and plural s.
 func sameWord(a, b string) bool {
 	fold := func(text string) string { return strings.TrimSuffix(asciiLower(letters(text)), "s") }
 	return fold(a) == fold(b)
