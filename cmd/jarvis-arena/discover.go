@@ -154,7 +154,7 @@ func (d *discovered) print(out io.Writer, search string) {
 	case len(d.Models) == 0:
 		fmt.Fprintln(out, "none of them would do")
 	default:
-		d.table(out)
+		d.printTable(out)
 	}
 	for i, r := range d.Rejected {
 		if i == shownRejected {
@@ -178,7 +178,7 @@ func (d *discovered) print(out io.Writer, search string) {
 	}
 }
 
-func (d *discovered) table(out io.Writer) {
+func (d *discovered) printTable(out io.Writer) {
 	if d.Node != "" {
 		memory := "memory unknown"
 		if d.Memory > 0 {
@@ -203,6 +203,6 @@ func (d *discovered) table(out io.Writer) {
 		}
 		rows = append(rows, []string{m.Repository, orDash(m.Quantization), gib(m.Size), gib(m.Needs), weights, count(m.Downloads), score, remark})
 	}
-	table(out, rows)
+	printTable(out, rows)
 	fmt.Fprintln(out)
 }

@@ -175,7 +175,7 @@ func printPast(out io.Writer, p past, node string) {
 			fmt.Sprintf("%.0f %%", r.PassRate), fmt.Sprint(r.ErrorCount()), fmt.Sprintf("%d ms", r.Latency.Milliseconds()), fmt.Sprint(r.Tests),
 		})
 	}
-	table(out, rows)
+	printTable(out, rows)
 	if len(p.scores) > 0 {
 		fmt.Fprintf(out, "\ntrend of %s: %s", clean(p.TrendModel), spark(p.scores))
 	}

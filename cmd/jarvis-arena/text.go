@@ -6,21 +6,23 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/turbone/jarvis/cmd/internal/progress"
+	"github.com/turbone/jarvis/cmd/internal/table"
 )
 
-// table prints rows in columns. Their cells may come from servers and files.
-func table(out io.Writer, rows [][]string) {
+// printTable prints rows in columns. Their cells may come from servers and files.
+func printTable(out io.Writer, rows [][]string) {
 	for _, row := range rows {
 		for i := range row {
 			row[i] = clean(row[i])
 		}
 	}
-	progress.Table(out, rows)
+	for _, line := range table.Lines(rows, nil) {
+		fmt.Fprintln(out, line)
+	}
 }
 
-// clean makes a name fit for a terminal: it can't move the cursor or change
-// the direction of what follows.
+// clean replaces the characters of a name that could move a terminal's cursor or
+// change the direction of the text.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {

@@ -307,7 +307,7 @@ func printRanking(out io.Writer, r arena.Ranking) {
 	for _, s := range r.Table {
 		rows = append(rows, []string{s.Model, fmt.Sprintf("%.2f", s.Score), fmt.Sprintf("%d/%d", s.Pass, s.Tests), fmt.Sprintf("%d ms", s.LatencyMS), s.Out})
 	}
-	table(out, rows)
+	printTable(out, rows)
 	fmt.Fprintln(out)
 }
 
@@ -327,7 +327,7 @@ func printResult(out io.Writer, r arena.Result) {
 				fmt.Sprintf("%d ms", s.LatencyMS), fmt.Sprintf("%d ms", s.P95MS),
 			})
 		}
-		table(out, rows)
+		printTable(out, rows)
 		fmt.Fprintln(out)
 	}
 	fmt.Fprintln(out, r.Sentence())

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
+	"github.com/turbone/jarvis/cmd/internal/table"
 	"github.com/turbone/jarvis/healer"
 )
 
@@ -70,16 +70,21 @@ var stateColours = map[healer.State]string{
 // Status prints a status as a table. Source says where it comes from, now is
 // what ages count from.
 func (p *Printer) Status(s healer.Status, source string, now time.Time) {
+	const stateColumn = 2
 	rows := [][]string{{"NODE", "ENGINE", "STATE", "MODEL", "LATENCY", "LAST OK"}}
 	for _, n := range s.Nodes {
 		rows = append(rows, []string{n.Name, n.Engine, string(n.State), modelOf(n), latency(n), age(n.LastOK, now)})
 	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+	lines := table.Lines(rows, func(row, column int, cell string) string {
+		if row == 0 || column != stateColumn {
+			return cell
 		}
-	}
+		colour, ok := stateColours[s.Nodes[row-1].State]
+		if !ok {
+			colour = yellow
+		}
+		return p.paint(colour, cell)
+	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var b strings.Builder
@@ -92,20 +97,8 @@ func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 		fmt.Fprintf(&b, "champion: %s, score %.1f, since %s\n", s.Champion.Model, s.Champion.Score, s.Champion.Since)
 	}
 	b.WriteString("\n")
-	for r, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			padded := cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if r > 0 && i == 2 {
-				colour, ok := stateColours[healer.State(cell)]
-				if !ok {
-					colour = yellow
-				}
-				padded = p.paint(colour, padded)
-			}
-			line.WriteString(padded + "  ")
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	for r, line := range lines {
+		b.WriteString(line + "\n")
 		if r > 0 {
 			if n := s.Nodes[r-1]; n.LastError != "" && n.State != healer.Healthy {
 				fmt.Fprintf(&b, "  %s\n", healer.OneLine(n.LastError))

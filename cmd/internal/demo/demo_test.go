@@ -11,6 +11,7 @@ import (
 
 // TestDemo plays the whole demo: every fault must end as announced.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	err := Run(t.Context(), &out)
 	t.Log("\n" + out.String())
@@ -27,6 +28,7 @@ func TestDemo(t *testing.T) {
 
 // TestDemoStops ends a demo in the middle, as Ctrl-C does.
 func TestDemoStops(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	out := writerFunc(func(p []byte) (int, error) {
 		if strings.Contains(string(p), "3/") {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/turbone/jarvis/arena"
 	"github.com/turbone/jarvis/scoring"
@@ -113,24 +112,4 @@ func (p *Printer) text(e arena.Event) string {
 		text += ", " + p.verdict
 	}
 	return text
-}
-
-// Table prints rows in columns; the first row is the head.
-func Table(w io.Writer, rows [][]string) {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
-	}
 }

@@ -76,13 +76,3 @@ func TestChangingLine(t *testing.T) {
 		t.Errorf("in the end %q, want %q", shown[42], want)
 	}
 }
-
-// TestTable aligns what has several bytes to a sign, too.
-func TestTable(t *testing.T) {
-	var out strings.Builder
-	Table(&out, [][]string{{"MODEL", "SCORE"}, {"modèle-α", "9.10"}, {"x", "10"}})
-	want := "MODEL     SCORE\nmodèle-α  9.10\nx         10\n"
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("printed (-want +got):\n%s", diff)
-	}
-}
