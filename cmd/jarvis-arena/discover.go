@@ -48,7 +48,7 @@ type proposed struct {
 	Private      bool      `json:"private,omitempty"`
 	Updated      time.Time `json:"updated,omitzero"`
 	// Score is the published benchmark's, 0 to 100, of the unquantized model
-	// ScoreOf; nil where it has none.
+	// ScoreOf; nil if it has none.
 	Score   *float64 `json:"benchmark_score"`
 	ScoreOf string   `json:"benchmark_of,omitempty"`
 }

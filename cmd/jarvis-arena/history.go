@@ -73,7 +73,8 @@ type past struct {
 	scores []float64
 }
 
-// readPast reads what is shown, and all runs; with a node only that node's.
+// readPast reads the part of the history that is printed, and all runs. With a
+// node it reads that node's only.
 func readPast(ctx context.Context, store history.HistoryStore, weights scoring.Composite, node string) (past, []history.Run, error) {
 	rows, err := store.Runs(ctx)
 	if err != nil {
@@ -109,9 +110,9 @@ func readPast(ctx context.Context, store history.HistoryStore, weights scoring.C
 	return p, runs, nil
 }
 
-// trendRuns are the last runs of the model that was measured last, with the same
-// questions on the same node: the scores of others say nothing of its trend. A
-// candidate that wasn't crowned is passed over.
+// trendRuns returns the last runs of the model that was measured last, on the
+// same node and with the same suite: only their scores form a trend. Runs of
+// candidates that were not promoted are passed over.
 func trendRuns(runs []history.Run) []history.Run {
 	last := -1
 	for i, r := range slices.Backward(runs) {
@@ -201,7 +202,7 @@ func printPast(out io.Writer, p past, node string) {
 	}
 }
 
-// spark draws scores, each from 0 to 10, as a row of bars.
+// spark draws scores from 0 to 10 as a row of bars.
 func spark(scores []float64) string {
 	const bars = "▁▂▃▄▅▆▇█"
 	levels := []rune(bars)

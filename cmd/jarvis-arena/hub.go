@@ -14,15 +14,14 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// The environment by which the hub is reached.
+// The environment variables of the hub.
 const (
 	tokenVariable     = "HF_TOKEN"
 	endpointVariable  = "HF_ENDPOINT"
 	benchmarkVariable = "JARVIS_BENCHMARK_URL"
 )
 
-// hubPatience is how long the hub is asked again after a passing failure:
-// somebody waits for the answer.
+// hubPatience bounds the retries after a temporary failure of the hub.
 const hubPatience = 5 * time.Second
 
 const hubEnvironment = `
@@ -31,7 +30,7 @@ Environment:
   HF_ENDPOINT           another address of the hub, such as a mirror's
   JARVIS_BENCHMARK_URL  another address of the server of the published benchmark`
 
-// openHub makes a client of the hub that the environment names.
+// openHub makes a client of the hub with the settings of the environment.
 func openHub() (*hub.Client, error) {
 	o := hub.Options{Token: nodes.NewSecret(os.Getenv(tokenVariable)), TokenName: tokenVariable, Patience: hubPatience}
 	for _, address := range []struct {
@@ -47,8 +46,7 @@ func openHub() (*hub.Client, error) {
 	return hub.New(o)
 }
 
-// openNode finds the node that is named, else the config's, without reaching
-// it.
+// openNode returns the named node, else the config's. It does not connect.
 func openNode(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
 	c, err := loadConfig(cmd, file)
 	if err != nil {
@@ -61,7 +59,7 @@ func openNode(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
 	return nodeOf(c, set, named)
 }
 
-// openNodeIfAny is openNode, and nil where nobody named a node and there is no
+// openNodeIfAny is openNode, and nil if nobody named a node and there is no
 // config.
 func openNodeIfAny(cmd *cobra.Command, file, named string) (*nodes.Node, error) {
 	node, err := openNode(cmd, file, named)

@@ -163,7 +163,7 @@ func (m *moved) write(ctx context.Context, content history.Content, keep int, me
 	return err
 }
 
-// another returns an error where each of two histories has runs that the other
+// another returns an error if each of two histories has runs that the other
 // has not. One that only went on where the other stopped is the same.
 func another(there, content history.Content) error {
 	own, err := without(there.Runs, content.Runs)

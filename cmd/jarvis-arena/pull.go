@@ -18,7 +18,7 @@ import (
 // pulled is what pull prints.
 type pulled struct {
 	Node string `json:"node"`
-	// Model is the name by which the node loads it, "" where the engine doesn't
+	// Model is the name by which the node loads it, "" if the engine doesn't
 	// tell; Asked the one by which the engine fetched it.
 	Model string `json:"model"`
 	Asked string `json:"asked"`

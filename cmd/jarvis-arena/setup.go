@@ -28,7 +28,7 @@ import (
 // drainPoll is how often the healer is asked whether it saw the lease.
 const drainPoll = 200 * time.Millisecond
 
-// bench is everything that a tournament needs.
+// bench is an opened history with the nodes and the arena of a tournament.
 type bench struct {
 	*openedHistory
 	set   *nodes.Set
@@ -60,7 +60,8 @@ func openHistoryOf(ctx context.Context, c *config.Config) (*openedHistory, error
 	return &openedHistory{c, store, closer}, nil
 }
 
-// configOrDefault is the config, or that of this folder where there is none.
+// configOrDefault returns the config, or the default one for this folder if
+// there is no file.
 func configOrDefault(cmd *cobra.Command, file string) (*config.Config, error) {
 	c, err := cli.LoadConfig(cmd, file)
 	if errors.Is(err, config.ErrNotFound) && file == "" {
@@ -69,7 +70,8 @@ func configOrDefault(cmd *cobra.Command, file string) (*config.Config, error) {
 	return c, err
 }
 
-// loadConfig is the config, and a remedy where there is none.
+// loadConfig returns the config. The error for a missing file says how to make
+// one.
 func loadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
 	c, err := cli.LoadConfig(cmd, file)
 	if errors.Is(err, config.ErrNotFound) {
@@ -136,7 +138,7 @@ func (b *bench) open(sinks []arena.Sink) (err error) {
 	return err
 }
 
-// drain waits until the healer, where one runs, has taken the node out of the
+// drain waits until the healer, if one runs, has taken the node out of the
 // route and its requests are done.
 func (b *bench) drain(ctx context.Context, node string) error {
 	listen := b.config.Healer.Listen
@@ -194,7 +196,8 @@ func nodeOf(c *config.Config, set *nodes.Set, named string) (*nodes.Node, error)
 	return nil, usage("no node is named %q; the config has %s", name, strings.Join(names, ", "))
 }
 
-// candidate is the model with the settings that are given, else the config's.
+// candidate returns the model with the given load settings, else with the
+// config's.
 func (b *bench) candidate(node *nodes.Node, model, load string) (nodes.Model, error) {
 	m := nodes.Model{Name: model}
 	for _, c := range b.config.Arena.Candidates {

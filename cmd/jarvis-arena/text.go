@@ -48,7 +48,7 @@ func runsText(n int) string {
 
 func gib(bytes int64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }
 
-// count is a large number for people: 8.2B, 1.3M.
+// count formats a large number: 8.2B, 1.3M.
 func count(n int64) string {
 	for _, unit := range []struct {
 		size float64

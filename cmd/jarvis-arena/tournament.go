@@ -46,7 +46,7 @@ func newTournamentCommand(g *global) *cobra.Command {
 	return cmd
 }
 
-// tournament is one that a command line asks for.
+// tournament is the tournament of a command line.
 type tournament struct {
 	*bench
 	cmd     *cobra.Command
@@ -222,7 +222,7 @@ func (t *tournament) ended(r arena.Ranking, several bool, failed error) error {
 	return nil
 }
 
-// candidateOf is the name of the one candidate, "" where there is none.
+// candidateOf returns the name of the only candidate, "" if there is none.
 func candidateOf(r arena.Request) string {
 	c, _ := r.Contest.(arena.Challenge)
 	return c.Name
@@ -264,7 +264,7 @@ func orSeveral(u arena.Unfinished) string {
 	return u.Candidate.Name
 }
 
-// warn tells that the node will be out of service, and for how long.
+// warn prints how long the node will be out of service.
 func (t *tournament) warn(ctx context.Context) error {
 	r := t.request
 	e, err := t.arena.Estimate(ctx, r)
@@ -339,7 +339,7 @@ func printResult(out io.Writer, r arena.Result) {
 	}
 }
 
-// brief is a duration for people.
+// brief formats a duration in its largest unit.
 func brief(d time.Duration) string {
 	switch {
 	case d < 90*time.Second:

@@ -19,7 +19,7 @@ import (
 var errNothingFound = errors.New("nothing to watch")
 
 // configOrFound reads the config, or makes one of the engines on this machine
-// and tells which. The error wraps errNothingFound where there are none.
+// and tells which. The error wraps errNothingFound if there are none.
 func configOrFound(cmd *cobra.Command, file string) (*config.Config, error) {
 	c, err := cli.LoadConfig(cmd, file)
 	if !errors.Is(err, config.ErrNotFound) {
@@ -40,7 +40,7 @@ func configOrFound(cmd *cobra.Command, file string) (*config.Config, error) {
 	return c, nil
 }
 
-// lookAround looks for engines and says what it found.
+// lookAround looks for engines and prints those it found.
 func lookAround(ctx context.Context, out io.Writer, addresses []string) ([]discover.Found, error) {
 	found := discover.Look(ctx, addresses)
 	if len(found) == 0 {
@@ -57,7 +57,7 @@ See it work without any:
 	return found, nil
 }
 
-// folders are those where a config is looked for.
+// folders returns the folders in which a config is looked for.
 func folders() []string {
 	list := []string{"this folder"}
 	for _, p := range config.SearchPaths()[1:] {

@@ -1,5 +1,5 @@
-// Package checkup reaches every node of a config once and says what is wrong
-// there, and which line of the file it comes from.
+// Package checkup probes every node of a config once and reports problems with
+// the line of the file that they come from.
 package checkup
 
 import (
@@ -16,12 +16,12 @@ import (
 	"github.com/turbone/jarvis/nodes/engines"
 )
 
-// Finding is what was found on one node.
+// Finding is a result of the check of one node.
 type Finding struct {
 	Node string
-	// Wrong is false for what is only good to know.
+	// Wrong is false for a mere remark.
 	Wrong bool
-	// Where is "file:line:column" of Key, the config's key that it is about.
+	// Where is "file:line:column" of Key, the key of the config that causes it.
 	Where, Key string
 	Text       string
 }
@@ -40,8 +40,8 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// Run looks at all nodes at once and changes nothing. The findings come in the
-// nodes' order, at least one for each.
+// Run checks all nodes concurrently and changes nothing. It returns at least one
+// finding for each node, in the order of the config.
 func Run(ctx context.Context, c *config.Config, set *nodes.Set) []Finding {
 	all := make([][]Finding, len(c.Nodes))
 	var looks conc.WaitGroup
@@ -52,7 +52,7 @@ func Run(ctx context.Context, c *config.Config, set *nodes.Set) []Finding {
 	return slices.Concat(all...)
 }
 
-// keyOf is the config's key that a fault comes from.
+// keyOf maps a fault to the key of the config that usually causes it.
 var keyOf = map[nodes.Fault]string{
 	nodes.Refused: "url", nodes.Unreachable: "url", nodes.TimedOut: "url",
 	nodes.Unauthorized: "api_key", nodes.WrongEngine: "engine", nodes.Protocol: "engine",
@@ -76,8 +76,8 @@ func look(ctx context.Context, n config.Node, node *nodes.Node) []Finding {
 	return list
 }
 
-// text is an error without the node's name, which stands before it, and with
-// the engine that is there instead of the one expected.
+// text returns an error without the node's name, which is printed before it, and
+// with the engine that was detected instead of the expected one.
 func text(ctx context.Context, n config.Node, err error) string {
 	var e *nodes.Error
 	if !errors.As(err, &e) {
@@ -114,7 +114,7 @@ func summary(n config.Node, s nodes.Snapshot) string {
 	return fmt.Sprintf("%s answers in %d ms, %s", what, s.Latency.Milliseconds(), serving)
 }
 
-// about compares what the node has with what the config wants of it.
+// about compares a node's snapshot with its config.
 func about(n config.Node, node *nodes.Node, s nodes.Snapshot, wrong func(key, format string, args ...any) Finding) []Finding {
 	if n.Model.Name == "" {
 		return nil

@@ -1,5 +1,5 @@
-// Package cli is what both commands do the same way: exit codes, finding and
-// reading the config, and stopping on a signal.
+// Package cli has what both commands share: exit codes, finding and reading the
+// config, stopping on a signal, and the reference of a command's help.
 package cli
 
 import (
@@ -48,8 +48,8 @@ func Execute(cmd *cobra.Command, args []string, stdout, stderr io.Writer) int {
 	return f.Code
 }
 
-// Prepare sets what all root commands have alike: the --config flag, exit codes
-// in the help, wrong usage that exits with 2.
+// Prepare adds to a root command the --config flag and the exit codes in the
+// help, and lets wrong usage exit with 2.
 func Prepare(cmd *cobra.Command, file *string, exitCodes string) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SuggestionsMinimumDistance = 2
@@ -69,7 +69,7 @@ func NoArgs(cmd *cobra.Command, args []string) error {
 }
 
 // LoadConfig reads the config that is named or found, and prints its warnings.
-// The error wraps [config.ErrNotFound] where there is none.
+// The error wraps [config.ErrNotFound] if there is none.
 func LoadConfig(cmd *cobra.Command, file string) (*config.Config, error) {
 	path, err := config.Find(file)
 	if err != nil {

@@ -21,10 +21,10 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
-// FileName is the name the file is looked for by.
+// FileName is the name of the config file.
 const FileName = "jarvis.yaml"
 
-// Defaults of what is not a figure of the healer itself.
+// Defaults of the files and addresses.
 const (
 	DefaultListen     = "127.0.0.1:7070"
 	DefaultGateway    = "127.0.0.1:7071"
@@ -37,7 +37,7 @@ const (
 // Config is the file, checked and with its defaults filled in. It holds secrets
 // only as [nodes.Secret].
 type Config struct {
-	// Path is the file's, "" where the values come from no file.
+	// Path is the file's, "" if the values come from no file.
 	Path     string
 	Nodes    []Node
 	Fallback []string
@@ -46,7 +46,7 @@ type Config struct {
 	Arena    Arena
 	Gateway  Gateway
 	Alerts   []Alert
-	// Warnings are what is allowed and should be otherwise, one a line.
+	// Warnings are allowed settings that should be changed, one a line.
 	Warnings []string
 }
 
@@ -69,7 +69,7 @@ type Node struct {
 }
 
 // Where returns "file:line:column" of a key of the node, or of the node itself
-// where it has no such key; "" where it comes from no file.
+// where it has no such key; "" if it comes from no file.
 func (n Node) Where(key string) string {
 	at, ok := n.keys[key]
 	if !ok {
@@ -81,7 +81,7 @@ func (n Node) Where(key string) string {
 	return fmt.Sprintf("%s:%d:%d", n.file, at.Line, at.Column)
 }
 
-// Healer is what the watchdog needs beside its nodes.
+// Healer holds the settings of the watchdog.
 type Healer struct {
 	Policy healer.Policy
 	// Log and State are paths, "" for none.
@@ -94,14 +94,14 @@ type Healer struct {
 	Token  nodes.Secret
 }
 
-// History is where the tournaments' results are kept.
+// History is the history of runs.
 type History struct {
 	Path string
 	// Keep is how many runs are kept.
 	Keep int
 }
 
-// Arena is how tournaments are held.
+// Arena holds the settings of tournaments.
 type Arena struct {
 	// Node is where, "" for the first of the fallback order.
 	Node       string
@@ -119,7 +119,7 @@ type Arena struct {
 	OnRegression healer.OnRegression
 }
 
-// Gateway is the one address for all clients.
+// Gateway holds the settings of the gateway.
 type Gateway struct {
 	// Listen is its address, "" for no gateway.
 	Listen string
@@ -132,7 +132,7 @@ type Gateway struct {
 	Metrics bool
 }
 
-// Alert is one service that is told what happens.
+// Alert is a service that receives alerts.
 type Alert struct {
 	// URL names the service and holds its secrets.
 	URL nodes.Secret
@@ -159,10 +159,10 @@ func Default(dir string) *Config {
 	}
 }
 
-// ErrNotFound: no file was named, and there is none where files are looked for.
+// ErrNotFound means that no file was named and none was found in [SearchPaths].
 var ErrNotFound = errors.New("no " + FileName + " found")
 
-// SearchPaths returns where the file is looked for, in order.
+// SearchPaths returns the paths at which the file is looked for, in order.
 func SearchPaths() []string {
 	paths := []string{FileName}
 	if dir, err := os.UserConfigDir(); err == nil {
@@ -172,7 +172,7 @@ func SearchPaths() []string {
 }
 
 // Find returns the path of the file: the one named, or the first there is. The
-// error wraps [ErrNotFound] where none was named and none is there.
+// error wraps [ErrNotFound] if none was named and none is there.
 func Find(named string) (string, error) {
 	if named != "" {
 		return named, nil

@@ -68,7 +68,7 @@ func (m Mistakes) sorted(first string) Mistakes {
 	return slices.Compact(m)
 }
 
-// nearest returns the one of the names that was probably meant, "" where none
+// nearest returns the one of the names that was probably meant, "" if none
 // is near. Case, "_", "-" and blanks don't count.
 func nearest(got string, names []string) string {
 	plain := func(s string) string {

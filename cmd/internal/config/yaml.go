@@ -44,7 +44,7 @@ var reference = regexp.MustCompile(`\$\{([^{}\n"',\[\]]*)\}`)
 
 var unmark = strings.NewReplacer(markDollar, "$", markOpen, "{", markClose, "}")
 
-// parse returns the file's only document; ok is false where there is none, and
+// parse returns the file's only document; ok is false if there is none, and
 // the mistake is noted.
 func (r *reader) parse(source []byte) (root value, ok bool) {
 	if !utf8.Valid(source) || strings.ContainsRune(string(source), 0) {
@@ -222,7 +222,7 @@ type mapping struct {
 }
 
 // mapping reads v as a group of keys. Keys beside the known ones, and keys
-// written twice, are noted; known nil takes all. ok is false where v is none.
+// written twice, are noted; known nil takes all. ok is false if v is none.
 func (v value) mapping(known []string) (m mapping, ok bool) {
 	m = mapping{value: v, fields: map[string]value{}, keys: map[string]Position{}, meant: map[string]bool{}}
 	n := v.resolved()
@@ -287,7 +287,7 @@ func (v value) fill(m *mapping, node *ast.MappingNode, known []string, depth int
 
 var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,30}$`)
 
-// meantKey returns the known key that an unknown one stands for, "" where it
+// meantKey returns the known key that an unknown one stands for, "" if it
 // stands for none.
 func meantKey(name string, known []string) string {
 	if near := nearest(name, known); near != "" {
@@ -310,7 +310,7 @@ func elsewhere(name string, known []string) string {
 	return "known here: " + strings.Join(known, ", ")
 }
 
-// get returns a field; ok is false where it is missing or empty.
+// get returns a field; ok is false if it is missing or empty.
 func (m mapping) get(name string) (v value, ok bool) {
 	v, ok = m.fields[name]
 	return v, ok && !v.empty()

@@ -1,5 +1,5 @@
-// Package console prints for people: events as they happen, and a status as a
-// table. Colours only where a terminal shows them and nobody asked for none.
+// Package console prints events as lines and a status as a table, with colours
+// on a terminal.
 package console
 
 import (
@@ -23,7 +23,7 @@ type Printer struct {
 	colour bool
 }
 
-// New makes a printer, with colours where w is a terminal and NO_COLOR is not
+// New makes a printer, with colours if w is a terminal and NO_COLOR is not
 // set (see no-color.org).
 func New(w io.Writer) *Printer {
 	f, ok := w.(*os.File)
@@ -50,8 +50,8 @@ func (p *Printer) paint(colour, text string) string {
 
 var toneColours = map[healer.Tone]string{healer.Good: green, healer.Warning: yellow, healer.Bad: red}
 
-// Emit prints an event as a line of the log. A console that can't be written is
-// no reason to stop healing.
+// Emit prints an event as a line of the log. Write errors are ignored: they must
+// not stop the healer.
 func (p *Printer) Emit(e healer.Event) {
 	line := healer.LogLine(e)
 	if stamp, text, ok := strings.Cut(line, "] "); ok && p.colour {
@@ -67,8 +67,8 @@ var stateColours = map[healer.State]string{
 	healer.Offline: red, healer.Misconfigured: red,
 }
 
-// Status prints a status as a table. Source says where it comes from, now is
-// what ages count from.
+// Status prints a status as a table. Source is printed as its origin; ages count
+// from now.
 func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 	const stateColumn = 2
 	rows := [][]string{{"NODE", "ENGINE", "STATE", "MODEL", "LATENCY", "LAST OK"}}

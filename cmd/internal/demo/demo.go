@@ -1,6 +1,6 @@
-// Package demo shows the healer at work without a cluster: four servers inside
-// the process that speak the real protocols on loopback ports, broken one
-// after another in each of the ways that servers break in the field.
+// Package demo runs the healer on four fake servers inside the process, which
+// speak the real protocols on loopback ports and are broken one after another in
+// the ways that servers break in the field.
 package demo
 
 import (
@@ -32,7 +32,7 @@ const (
 	llamaV1 = "llama3.1:8b-2026-01" // the same file under a second tag
 )
 
-// policy is the default one with its times a hundredth or so.
+// policy returns the default policy with times of about a hundredth.
 func policy() healer.Policy {
 	p := healer.DefaultPolicy()
 	p.Interval = 600 * time.Millisecond
@@ -75,7 +75,7 @@ type cluster struct {
 
 // Run plays the demo and writes its time line to out. It returns an error
 // where a fault was not healed, rolled back or routed around as announced, and
-// ctx's own where that ended it. It takes about half a minute.
+// ctx's own if that ended it. It takes about half a minute.
 func Run(ctx context.Context, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "jarvis-demo-*")
 	if err != nil {
@@ -178,7 +178,7 @@ func (c *cluster) node(name string, server *nodetest.Server) (*nodes.Node, error
 	return nodes.New(n)
 }
 
-// restarter stands for a node's restart command.
+// restarter is a node's restart command.
 type restarter struct {
 	server *nodetest.Server
 	broken *atomic.Bool

@@ -1,4 +1,4 @@
-// Package discover looks for engines, for those who have no config yet.
+// Package discover finds engines on the network and writes a config for them.
 package discover
 
 import (
@@ -28,8 +28,8 @@ const limit = 8 * time.Second
 // usual are the engines' own ports.
 var usual = map[string]string{"1234": "lmstudio", "11434": "ollama", "8080": "llamacpp"}
 
-// Addresses returns where to look: what [Variable] names, else the engines' own
-// ports on this machine, and where OLLAMA_HOST says that Ollama listens.
+// Addresses returns the addresses to probe: those of [Variable], else the
+// engines' default ports on this machine and the address in OLLAMA_HOST.
 func Addresses(env func(string) string) []string {
 	if list := env(Variable); list != "" {
 		var addresses []string
@@ -71,7 +71,7 @@ func Address(text string) string {
 type Found struct {
 	// Name is one for a node, unique among those found together.
 	Name, URL string
-	// Engine is its name in a config, Version its own, "" where untold.
+	// Engine is its name in a config, Version its own, "" if untold.
 	Engine, Version string
 	// NeedsKey: it answers nobody without a key. Then Engine may be a guess by
 	// its port, and nothing is known of its models.
@@ -97,7 +97,7 @@ func (f Found) String() string {
 	return fmt.Sprintf("%s at %s, with no model", what, f.URL)
 }
 
-// Model is the model that a node there should serve, "" where there is none.
+// Model is the model that a node there should serve, "" if there is none.
 func (f Found) Model() string {
 	if len(f.Loaded) > 0 {
 		return f.Loaded[0]

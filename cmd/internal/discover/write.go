@@ -90,7 +90,7 @@ const tail = `
 #     - {model: ANOTHER-MODEL}
 `
 
-// otherModels lists a few more models, "" where there is none.
+// otherModels lists a few more models, "" if there is none.
 func otherModels(f Found) string {
 	const most = 8
 	var others []string

@@ -2,7 +2,7 @@
 // named by a URL of the shoutrrr library: telegram://…, discord://…, smtp://…,
 // ntfy://…, generic+https://… and some twenty more.
 //
-// These URLs hold tokens and passwords. None of their parts reaches an error.
+// These URLs hold tokens and passwords. No part of them appears in an error.
 package notify
 
 import (
@@ -71,7 +71,8 @@ func (n *Notifier) Close(ctx context.Context) error {
 	return errors.Join(hung...)
 }
 
-// renamed tells the second service of a kind from the first.
+// renamed is a service with another name, which distinguishes several services
+// of one kind.
 type renamed struct {
 	alert.Sender
 	name string

@@ -12,10 +12,10 @@ import (
 	"github.com/turbone/jarvis/nodes"
 )
 
-// scrubber takes every part of an address out of a text.
+// scrubber removes every part of an address from a text.
 type scrubber struct{ parts []string }
 
-// harmless are parts of addresses that say nothing, and that errors need.
+// harmless are parts of addresses that are no secrets and that errors need.
 var harmless = []string{
 	"telegram", "telegram.org", "api.telegram.org", "generic", "true", "false", "localhost", "127.0.0.1", "http", "https",
 	"yes", "chats", "channels", "channel", "title", "token", "topic", "none",
@@ -66,8 +66,8 @@ func (s scrubber) scrub(text string) string {
 
 var waitWish = regexp.MustCompile(`(?i)retry.after["':= ]*([0-9]+)`)
 
-// retryAfter finds a service's wish in its words: the library passes on neither
-// headers nor fields.
+// retryAfter finds the pause that a service asks for in the text of its error:
+// the library passes on neither headers nor fields.
 func retryAfter(text string) time.Duration {
 	if m := waitWish.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && n < 1<<20 {

@@ -12,7 +12,7 @@ import (
 // Line prints lines, the last of which may change where it is printed to a
 // terminal. Not safe for concurrent use.
 type Line struct {
-	// Columns is how wide the terminal is; nil where there is none.
+	// Columns is how wide the terminal is; nil if there is none.
 	Columns func() int
 
 	w     io.Writer

@@ -1,4 +1,4 @@
-// Package progress shows a tournament as it goes: one line that changes on a
+// Package progress prints the progress of a tournament: one changing line on a
 // terminal, plain lines elsewhere.
 package progress
 
@@ -34,7 +34,7 @@ type Printer struct {
 	first   int // tests made before began
 }
 
-// New makes a printer, with a line that changes where w is a terminal.
+// New makes a printer, with a line that changes if w is a terminal.
 func New(w io.Writer) *Printer {
 	return &Printer{line: NewLine(w), now: time.Now, weights: scoring.Default()}
 }

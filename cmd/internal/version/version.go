@@ -1,4 +1,4 @@
-// Package version tells which build of the commands this is.
+// Package version returns the version of the running build.
 package version
 
 import (
@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// String is the module's version, or, for a build from a checkout, its commit.
+// String returns the module's version, or the commit of a build from a checkout.
 func String() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -41,7 +41,7 @@ func of(info *debug.BuildInfo) string {
 	return strings.Join(parts, ", ")
 }
 
-// Long is String with the toolchain: "v1.2.0, go1.26.0".
+// Long returns String with the toolchain: "v1.2.0, go1.26.0".
 func Long() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return of(info) + ", " + info.GoVersion
