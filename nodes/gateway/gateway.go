@@ -200,15 +200,14 @@ func (g *Gateway) writeStream(w http.ResponseWriter, control *http.ResponseContr
 	}
 }
 
-// Serve accepts connections from l until ctx ends. Then it waits for the
-// requests in flight, for grace at most, and returns nil. Any error is the
-// listener's.
+// Serve is [Serve] for the gateway.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
 	return Serve(ctx, l, g, grace)
 }
 
-// Serve is [Gateway.Serve] for any handler, such as a mux that has a gateway and
-// further paths. It closes connections that are idle for 2 min, and those that
+// Serve accepts connections from l for any handler until ctx ends. Then it waits
+// for the requests in flight, for grace at most, and returns nil. Any error is
+// the listener's. It closes connections that are idle for 2 min, and those that
 // take more than 10 s to send a header.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
 	server := &http.Server{
@@ -233,5 +232,5 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Durat
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("gateway: %w", err)
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
 }

@@ -168,6 +168,9 @@ func TestKeys(t *testing.T) {
 					if resp.StatusCode != http.StatusUnauthorized || errorShape(body) != shape || resp.Header.Get("WWW-Authenticate") != "Bearer" {
 						t.Errorf("want a 401 of %s's: %s %s", shape, resp.Status, body)
 					}
+					if o := observed.all(); len(o) != before+1 || o[before].Client != "" || o[before].API != path || o[before].Status != http.StatusUnauthorized {
+						t.Errorf("observed %+v", o[before:])
+					}
 					return
 				}
 				if resp.StatusCode == http.StatusUnauthorized {

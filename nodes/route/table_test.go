@@ -258,6 +258,24 @@ func TestLatencies(t *testing.T) {
 	})
 }
 
+// TestLatencyBounds: however fast or slow a node was, its limits are reasonable.
+func TestLatencyBounds(t *testing.T) {
+	for _, tt := range []struct {
+		op          Operation
+		least, most time.Duration
+	}{
+		{FirstToken, 2 * time.Second, 5 * time.Minute}, {WholeAnswer, 5 * time.Second, 10 * time.Minute}, {TokenGap, 5 * time.Second, time.Minute},
+	} {
+		for took, want := range map[time.Duration]time.Duration{time.Nanosecond: tt.least, time.Hour: tt.most} {
+			r := pair().Begin("M1")
+			r.Measured(tt.op, took, 0)
+			if got := r.Limit(tt.op, 0); got != want {
+				t.Errorf("operation %d after %s: limit %s, want %s", tt.op, took, got, want)
+			}
+		}
+	}
+}
+
 // TestSlowStart: a node has one when it comes back into the route, not when it
 // enters it for the first time.
 func TestSlowStart(t *testing.T) {
