@@ -98,13 +98,13 @@ func TestHedge(t *testing.T) {
 					t.Errorf("canceled %v, want %v", got, tt.canceled)
 				}
 				o := observed.all()
-				if len(o) != 1 || o[0].Node != tt.node || o[0].FirstToken != tt.took || o[0].Attempts != int(tt.asked[0]+tt.asked[1]) {
+				if len(o) != 1 || o[0].Node != tt.node || o[0].FirstToken != tt.took || o[0].Attempts != int(tt.asked[0]+tt.asked[1]) || o[0].Moves != int(tt.asked[1]) {
 					t.Fatalf("observed %+v", o)
 				}
 				if diff := cmp.Diff(tt.reported, reported) + cmp.Diff(tt.failures, o[0].Failures); diff != "" {
 					t.Errorf("failures, -want +got:\n%s", diff)
 				}
-				if outcomes, _ := table.Outcomes("M1", 0); len(outcomes) > 0 && outcomes[0].Failed != (tt.node == "M2") {
+				if outcomes, _ := table.Outcomes("M1", 0); len(outcomes) != 1 || outcomes[0].Failed != (tt.node == "M2") {
 					t.Errorf("M1's outcome: %+v", outcomes)
 				}
 				if n := table.InFlight("M2"); n != 0 {

@@ -42,3 +42,24 @@ func TestLatencyLimit(t *testing.T) {
 		})
 	}
 }
+
+// TestLatencyRefresh: the first seven samples count at once, later ones in
+// groups of eight.
+func TestLatencyRefresh(t *testing.T) {
+	b := limits{most: time.Hour, factor: 5}
+	var l latencyEstimate
+	for i := range 30 {
+		took := time.Second
+		if i >= 7 {
+			took = 10 * time.Second
+		}
+		l.add(took, 0)
+		want := 5 * time.Second
+		if i >= 14 {
+			want = 50 * time.Second
+		}
+		if got := l.limit(0, b); got != want {
+			t.Errorf("after %d samples: limit %s, want %s", i+1, got, want)
+		}
+	}
+}

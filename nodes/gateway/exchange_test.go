@@ -1,0 +1,220 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/gateway"
+	"github.com/turbone/jarvis/nodes/route"
+)
+
+// scripted is a node in memory that answers whole until it has a fault.
+type scripted struct {
+	status int // of its responses, 0 for answers
+	header http.Header
+	body   string
+	paths  []string // that were asked
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.paths = append(s.paths, r.URL.Path)
+	if s.status == 0 {
+		return answering(r, http.StatusOK, "application/json", strings.NewReader(wholeAnswer)), nil
+	}
+	resp := answering(r, s.status, "application/json", strings.NewReader(s.body))
+	for name, values := range s.header {
+		resp.Header[name] = values
+	}
+	return resp, nil
+}
+
+// asking returns the status and the node of the response to a question.
+func asking(g http.Handler, path string, header ...string) (status int, node string) {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(question))
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	return w.Code, w.Header().Get(gateway.HeaderNode)
+}
+
+// TestNextRequests: a node that failed, or asked for a pause, is not asked by the
+// next requests while another one serves.
+func TestNextRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		m1       scripted
+		pause    time.Duration // until M1 is asked again
+		reported []route.Failure
+	}{
+		{"a server error", scripted{status: 500, body: `{"error":{"message":"it broke"}}`}, time.Second,
+			[]route.Failure{{Node: "M1", Fault: nodes.ServerFailed, Detail: "HTTP 500 it broke"}}},
+		{"busy", scripted{status: 429, header: http.Header{"Retry-After": {"7"}}, body: `{"error":{"message":"later"}}`}, 7 * time.Second, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m1, m2 := tt.m1, scripted{}
+				table := serving(onTransport(t, "M1", &m1), onTransport(t, "M2", &m2))
+				var reported []route.Failure
+				table.OnFailure(func(f route.Failure) { reported = append(reported, f) })
+				var observed seen
+				g, err := gateway.New(table, gateway.Options{Observer: &observed})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					if status, node := asking(g, "/v1/chat/completions"); status != http.StatusOK || node != "M2" {
+						t.Errorf("%d from %q", status, node)
+					}
+				}
+				if len(m1.paths) != 1 || len(m2.paths) != 3 {
+					t.Errorf("M1 was asked %d times, M2 %d times", len(m1.paths), len(m2.paths))
+				}
+				if diff := cmp.Diff(tt.reported, reported); diff != "" {
+					t.Errorf("reported, -want +got:\n%s", diff)
+				}
+				if o := observed.all(); o[0].Attempts != 2 || o[0].Moves != 1 || o[1].Attempts != 1 || o[1].Moves != 0 {
+					t.Errorf("observed %+v", o)
+				}
+				m1.status = 0
+				time.Sleep(tt.pause)
+				if _, node := asking(g, "/v1/chat/completions"); node != "M1" {
+					t.Errorf("after the pause: %q", node)
+				}
+			})
+		})
+	}
+}
+
+// TestMissingAPI: an API that a node turns out to lack is not asked again for ten
+// minutes.
+func TestMissingAPI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m1 := &scripted{status: 404, body: "404 page not found"}
+		g, err := gateway.New(serving(onTransport(t, "M1", m1)), gateway.Options{Wait: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if status, _ := asking(g, "/v1/embeddings"); status != http.StatusNotFound {
+				t.Errorf("status %d", status)
+			}
+		}
+		if diff := cmp.Diff([]string{"/v1/embeddings"}, m1.paths); diff != "" {
+			t.Errorf("asked, -want +got:\n%s", diff)
+		}
+	})
+}
+
+// TestSticky: a conversation stays on its node, though another is less busy.
+func TestSticky(t *testing.T) {
+	table := serving(onTransport(t, "M1", &scripted{}), onTransport(t, "M2", &scripted{}))
+	g, err := gateway.New(table, gateway.Options{Rules: route.Rules{Policy: route.Sticky{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const chat = "/v1/chat/completions"
+	if _, node := asking(g, chat, gateway.HeaderSession, "a"); node != "M1" {
+		t.Errorf("the first request: %q", node)
+	}
+	defer table.Begin("M1").Done()
+	for session, want := range map[string]string{"a": "M1", "b": "M2"} {
+		if _, node := asking(g, chat, gateway.HeaderSession, session); node != want {
+			t.Errorf("session %s: %q, want %s", session, node, want)
+		}
+	}
+}
+
+// TestLimitFollowsLatency: a node that was fast is late sooner than an unknown
+// one.
+func TestLimitFollowsLatency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m1, m2 := &delayed{delay: time.Millisecond}, &delayed{delay: time.Millisecond}
+		g, err := gateway.New(serving(onTransport(t, "M1", m1), onTransport(t, "M2", m2)), gateway.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			ask(t, g)
+		}
+		m1.delay = never
+		time.Sleep(time.Minute) // the node is not busy
+		began := time.Now()
+		text, err := joined([]byte(ask(t, g)))
+		if took := time.Since(began); err != nil || text != "4" || took != 2*time.Second+time.Millisecond {
+			t.Errorf("%q, %v after %s", text, err, took)
+		}
+	})
+}
+
+// paused is a stream that sends its parts, with a pause after the first.
+type paused struct {
+	ctx   context.Context
+	parts []string
+	pause time.Duration
+	sent  int
+}
+
+// Read implements io.Reader.
+func (s *paused) Read(p []byte) (int, error) {
+	if s.sent == len(s.parts) {
+		return 0, io.EOF
+	}
+	if s.sent == 1 && !nodes.Sleep(s.ctx, s.pause) {
+		return 0, context.Cause(s.ctx)
+	}
+	s.sent++
+	return copy(p, s.parts[s.sent-1]), nil
+}
+
+// TestPauseInAStream: a stream that stands still is resumed on another node,
+// unless other requests on its node receive tokens.
+func TestPauseInAStream(t *testing.T) {
+	for _, busy := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			end := `data: {"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+			answers := func(pause time.Duration) http.RoundTripper {
+				return tripper(func(r *http.Request) (*http.Response, error) {
+					return answering(r, http.StatusOK, "text/event-stream", &paused{ctx: r.Context(), parts: []string{deltas("word "), end}, pause: pause}), nil
+				})
+			}
+			table := serving(onTransport(t, "M1", answers(20*time.Second)), onTransport(t, "M2", answers(0)))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if busy {
+				other := table.Begin("M1")
+				defer other.Done()
+				go func() { // ends with ctx
+					for nodes.Sleep(ctx, 300*time.Millisecond) {
+						other.Token()
+					}
+				}()
+			}
+			var observed seen
+			g, err := gateway.New(table, gateway.Options{Between: 3 * time.Second, Observer: &observed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := joined([]byte(ask(t, g))); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			synctest.Wait()
+			o := observed.all()
+			if len(o) != 1 || (o[0].Resumed == 0) != busy {
+				t.Errorf("busy %t: observed %+v", busy, o)
+			}
+		})
+	}
+}
