@@ -48,7 +48,8 @@ func TestAStreamKeepsItsDeadline(t *testing.T) {
 					return answering(r, http.StatusOK, "text/event-stream", &ticker{r.Context(), frames[protocol], 110 * time.Millisecond}), nil
 				}))
 				var observed seen
-				g, err := gateway.New(serving(n), gateway.Options{Observer: &observed})
+				table := serving(n)
+				g, err := gateway.New(table, gateway.Options{Observer: &observed})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,6 +60,9 @@ func TestAStreamKeepsItsDeadline(t *testing.T) {
 				g.ServeHTTP(w, r)
 				if took := time.Since(began); took != time.Second {
 					t.Errorf("it took %s", took)
+				}
+				if last := table.LastToken("M1").Sub(began); last != 990*time.Millisecond {
+					t.Errorf("the last token is said to have come after %s", last)
 				}
 				text, whole := a.read(w.Body.Bytes())
 				if whole || text != strings.Repeat("word ", 9) || !strings.Contains(w.Body.String(), "not whole within "+gateway.HeaderTimeout) {

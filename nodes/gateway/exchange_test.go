@@ -218,3 +218,77 @@ func TestPauseInAStream(t *testing.T) {
 		})
 	}
 }
+
+// TestTwoEmptyAnswers: if two nodes have no answer, the question is the reason,
+// and the client gets the second one's response.
+func TestTwoEmptyAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const empty = `{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}`
+		at := tripper(func(r *http.Request) (*http.Response, error) {
+			return answering(r, http.StatusOK, "application/json", strings.NewReader(empty)), nil
+		})
+		var observed seen
+		g, err := gateway.New(serving(onTransport(t, "M1", at), onTransport(t, "M2", at), onTransport(t, "M3", at)), gateway.Options{Observer: &observed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(question)))
+		if w.Code != http.StatusOK || w.Body.String() != empty || time.Since(began) != 0 {
+			t.Errorf("%d %s after %s", w.Code, w.Body, time.Since(began))
+		}
+		if o := observed.all(); len(o) != 1 || o[0].Attempts != 2 {
+			t.Errorf("observed %+v", o)
+		}
+	})
+}
+
+// TestResumedUsage: the count of a resumed stream includes what came before the
+// break.
+func TestResumedUsage(t *testing.T) {
+	m1 := onTransport(t, "M1", tripper(func(r *http.Request) (*http.Response, error) {
+		return answering(r, http.StatusOK, "text/event-stream", breaking([]byte(deltas("Once ", "upon ")))), nil
+	}))
+	m2 := onTransport(t, "M2", tripper(func(r *http.Request) (*http.Response, error) {
+		return answering(r, http.StatusOK, "text/event-stream", strings.NewReader(deltas("a ", "time.")+
+			`data: {"id":"y","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n"+
+			`data: {"id":"y","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14}}`+"\n\ndata: [DONE]\n\n")), nil
+	}))
+	var observed seen
+	g, err := gateway.New(serving(m1, m2), gateway.Options{Observer: &observed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := joined([]byte(ask(t, g))); err != nil || text != "Once upon a time." {
+		t.Errorf("%q, %v", text, err)
+	}
+	if o := observed.all(); len(o) != 1 || o[0].Resumed != 1 || o[0].PromptTokens != 9 || o[0].Tokens != 2+5 {
+		t.Errorf("observed %+v", o)
+	}
+}
+
+// TestPauseBeforeAToolCall: a stream that may call a tool is given a minute, as
+// some servers send a call only when it is complete.
+func TestPauseBeforeAToolCall(t *testing.T) {
+	for body, want := range map[string]int{`{"stream":true,"messages":[{"role":"user","content":"x"}]}`: 1, `{"stream":true,"messages":[{"role":"user","content":"x"}],"tools":[{}]}`: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			end := `data: {"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+			answers := func(pause time.Duration) http.RoundTripper {
+				return tripper(func(r *http.Request) (*http.Response, error) {
+					return answering(r, http.StatusOK, "text/event-stream", &paused{ctx: r.Context(), parts: []string{deltas("word "), end}, pause: pause}), nil
+				})
+			}
+			var observed seen
+			g, err := gateway.New(serving(onTransport(t, "M1", answers(55*time.Second)), onTransport(t, "M2", answers(0))), gateway.Options{Observer: &observed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body)))
+			if o := observed.all(); len(o) != 1 || o[0].Resumed != want || o[0].Broken {
+				t.Errorf("%s: observed %+v, %s", body, o, w.Body)
+			}
+		})
+	}
+}
