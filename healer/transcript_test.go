@@ -2,6 +2,7 @@ package healer
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -219,6 +220,7 @@ func (s *script) fill(in *input, args map[string]string, flags map[string]bool) 
 			if flags["edited"] {
 				k.Override.Replaces = model("before")
 			}
+			k.Override.Told = flags["told"]
 			if args["previous"] != "" {
 				m := model(args["previous"])
 				k.Override.Previous = &m
@@ -312,6 +314,9 @@ func (s *script) step(in input) string {
 	}
 	for _, e := range r.events {
 		line("event %s [%s] %s", e.Type, e.Rule, e)
+		if lost := lostInJSON(e); lost != "" {
+			line("!! in JSON it is %s", lost)
+		}
 	}
 	for _, x := range r.routing {
 		line("route %s serves=%t model=%q answered=%t", x.node, x.serves, x.model, x.answered)
@@ -326,6 +331,23 @@ func (s *script) step(in input) string {
 		line("checked %s", s.fleet.nodes[i].name)
 	}
 	return out.String()
+}
+
+// lostInJSON returns the sentence that an event makes after a way through JSON, ""
+// if its facts make the same one.
+func lostInJSON(e Event) string {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err.Error()
+	}
+	var back Event
+	if err := json.Unmarshal(b, &back); err != nil {
+		return err.Error()
+	}
+	if back.text != "" || back.String() != e.String() {
+		return Event(facts(back)).String()
+	}
+	return ""
 }
 
 func opText(o op, now time.Time) string {
