@@ -43,6 +43,7 @@ func TestBunching(t *testing.T) {
 		return list
 	}
 	near(t, "that of 10 and 0 errors", bunching(runs(10, 0), 0.05), 2*25/4.75)
+	near(t, "that of 10 and 1 errors", bunching(runs(10, 1), 0.03), (49+4)/2.91)
 	near(t, "that of 5 and 5", bunching(runs(5, 5), 0.05), 1)
 	near(t, "that of one run", bunching(runs(10), 0.05), 1)
 	near(t, "that of none but errors", bunching(runs(100, 100), 1), 1)
@@ -95,10 +96,57 @@ func TestLatenciesOfDifferentTasks(t *testing.T) {
 
 func TestEqualFiguresDoNotVary(t *testing.T) {
 	var s series
-	for range 7 {
+	for n := range 200 {
 		s.add(1000.1)
+		if got := s.around(); got != 0 {
+			t.Errorf("the squares of %d equal figures add up to %g", n+1, got)
+		}
 	}
-	if got := s.around(); got != 0 {
-		t.Errorf("the squares of equal figures add up to %g", got)
+}
+
+func TestASuspicionNeedsMoreThanItsLimits(t *testing.T) {
+	for _, test := range []struct {
+		z, fall, sum float64
+		quick, slow  bool
+	}{
+		{-2.1, 0.03, 0, true, false}, {-2, 0.03, 0, false, false}, {-2.1, 0.02, 0, false, false},
+		{0, 0, 6, false, false}, {0, 0, 6.1, false, true},
+	} {
+		w := newWatch(Default())
+		w.states[wholeAspect].decline.sum = test.sum
+		w.suspect(wholeAspect, &measured{}, contrast{known: true, z: test.z, fall: test.fall}, contrast{}, nil)
+		if s := w.states[wholeAspect]; s.quick != test.quick || s.slow != test.slow {
+			t.Errorf("%+v: quick %v, slow %v", test, s.quick, s.slow)
+		}
+	}
+}
+
+func TestARiseNeedsMoreThanItsLimits(t *testing.T) {
+	for _, test := range []struct {
+		z, fall     float64
+		rise, risen bool
+	}{
+		{2.1, -0.03, true, true}, {2, -0.03, false, true}, {2.1, -0.02, false, true}, {1.5, -0.03, false, true},
+		{3, -0.01, false, true}, {1, 0, false, true}, {0.9, 0, false, false}, {-3, 0.1, false, false},
+	} {
+		w := newWatch(Default())
+		w.risen = true
+		w.improve(&measured{}, nil, contrast{known: true, z: test.z, fall: test.fall})
+		if got := w.rise != nil; got != test.rise || w.risen != test.risen {
+			t.Errorf("%+v: rise %v, still risen %v", test, got, w.risen)
+		}
+	}
+}
+
+func TestAnOutageIsTwiceTheUsualErrors(t *testing.T) {
+	run := func(errors int) *measured { return &measured{sample: Sample{Tests: 100, Errors: errors}} }
+	base := []*measured{run(15), run(15), run(15), run(15)}
+	for errors, want := range map[int]bool{29: false, 30: true, 31: true} {
+		if got := isOutage(run(errors), base); got != want {
+			t.Errorf("%d errors after 15 each: %v", errors, got)
+		}
+	}
+	if !isOutage(run(20), base[:3]) || isOutage(run(19), base[:3]) {
+		t.Error("without a baseline a fifth is an outage")
 	}
 }
