@@ -123,7 +123,7 @@ func (w *world) runs(count, pass int) [][]scoring.Test {
 	for run := range count {
 		var tests []scoring.Test
 		for place := range 2 * w.Tasks {
-			tests = append(tests, w.test(place, run, pass, time.Second+time.Duration(run)*150*time.Millisecond))
+			tests = append(tests, w.test(place, run, pass, time.Second+time.Duration(run)*800*time.Millisecond))
 		}
 		list = append(list, tests)
 	}
