@@ -253,3 +253,67 @@ func TestOff(t *testing.T) {
 		t.Errorf("%d alerts, want 7, and %v later", told, again)
 	}
 }
+
+// TestBounds: what happens exactly at each bound of the policy.
+func TestBounds(t *testing.T) {
+	all := healer.EventTypes()
+	degraded := func(after time.Duration, reason string) at {
+		return at{after, "M1", healer.EventDegraded, "degraded: " + reason}
+	}
+	for _, c := range []struct {
+		name    string
+		happens []at
+		want    []string
+	}{
+		{
+			name: "a repair in service is a new incident only after more than an hour",
+			happens: []at{
+				{0, "M1", healer.EventRepair, "trim 1"},
+				{maxQuiet, "M1", healer.EventRepair, "trim 2"},
+				{2*maxQuiet + 1, "M1", healer.EventRepair, "trim 3"},
+			},
+			want: []string{"0s M1: trim 1", (2*maxQuiet + 1).String() + " M1: trim 3"},
+		},
+		{
+			name: "five different degradations of an incident are told",
+			happens: []at{
+				degraded(0, "a"), degraded(1, "b"), degraded(2, "c"), degraded(3, "d"), degraded(4, "e"), degraded(5, "f"),
+			},
+			want: []string{"0s M1: degraded: a", "1ns M1: degraded: b", "2ns M1: degraded: c", "3ns M1: degraded: d", "4ns M1: degraded: e"},
+		},
+		{
+			name: "the gravest event waits for the end of the quiet time",
+			happens: []at{
+				{0, "M1", healer.EventOffline, "offline 1"}, {time.Second, "M1", healer.EventHealed, "healed"},
+				{2 * time.Second, "M1", healer.EventOffline, "offline 2"}, degraded(3*time.Second, "a"),
+			},
+			want: []string{"0s M1: offline 1", "1s M1: healed", "5m1s M1: offline 2"},
+		},
+		{
+			name: "of two that are as grave the later one does",
+			happens: []at{
+				{0, "M1", healer.EventOffline, "offline 1"}, {time.Second, "M1", healer.EventHealed, "healed"},
+				degraded(2*time.Second, "a"), degraded(3*time.Second, "b"),
+			},
+			want: []string{"0s M1: offline 1", "1s M1: healed", "5m1s M1: degraded: b"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, play(all, c.happens, 3*maxQuiet)); diff != "" {
+				t.Errorf("alerts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestBrief: how durations are told.
+func TestBrief(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 s", 400 * time.Millisecond: "0 s", 42 * time.Second: "42 s", 119 * time.Second: "119 s",
+		2 * time.Minute: "2 min", 119*time.Minute + 59*time.Second: "119 min", 2 * time.Hour: "2 h 0 min", 200 * time.Minute: "3 h 20 min",
+	} {
+		if got := brief(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
