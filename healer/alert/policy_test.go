@@ -290,6 +290,14 @@ func TestBounds(t *testing.T) {
 			want: []string{"0s M1: offline 1", "1s M1: healed", "5m1s M1: offline 2"},
 		},
 		{
+			name: "an event of no incident is told again after the quiet time",
+			happens: []at{
+				{0, "M1", healer.EventPromoted, "promoted"}, {5*time.Minute - 1, "M1", healer.EventPromoted, "promoted"},
+				{5 * time.Minute, "M1", healer.EventPromoted, "promoted"},
+			},
+			want: []string{"0s M1: promoted", "5m0s M1: promoted"},
+		},
+		{
 			name: "of two that are as grave the later one does",
 			happens: []at{
 				{0, "M1", healer.EventOffline, "offline 1"}, {time.Second, "M1", healer.EventHealed, "healed"},
