@@ -184,6 +184,9 @@ func described(before *document, out restored) string {
 		text.WriteByte('\n')
 	}
 	for _, e := range out.entries {
+		if len(e.Dropped) == 0 && !e.ChampionDropped {
+			text.WriteString("an empty entry\n")
+		}
 		if len(e.Dropped) > 0 {
 			fmt.Fprintf(&text, "dropped %s\n", strings.Join(e.Dropped, " "))
 		}
