@@ -164,6 +164,7 @@ func TestBefore(t *testing.T) {
 		"an unknown run":       {second, "9-candidate", history.Champion{}, false},
 		"no run":               {second, "", history.Champion{}, false},
 		"the other is gone":    {first[1:], "1-candidate", history.Champion{}, false},
+		"the winner first":     {[]history.Run{first[1], first[0]}, "1-candidate", history.Champion{Model: "old", Score: 7, Since: at(1), Node: "M1", RunID: "1-champion"}, true},
 		"no tournament":        {[]history.Run{run("a", "", "old", 1, 7, false), run("b", "", "new", 1, 8, true)}, "b", history.Champion{}, false},
 		"nothing has the ID":   {[]history.Run{run("", "1", "old", 1, 7, false), run("", "1", "new", 1, 8, true)}, "", history.Champion{}, false},
 		"crowned twice before, the later counts": {
