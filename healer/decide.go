@@ -280,37 +280,59 @@ func (d *decision) isBusy(f finding) bool {
 	return d.in.at.Sub(n.busySince) <= d.p.BusyLimit
 }
 
-// probePassed chooses the check that follows a good probe.
+// probePassed chooses the operation that follows a good probe.
 func (d *decision) probePassed() op {
 	n, in := &d.n, d.in
 	inst := n.loaded(in.snapshot)
-	idle := inst == nil // on demand, and nothing loaded
-	m, _ := n.inService()
-	switch {
-	case !n.served && idle:
-		return d.ask(opCanary)
-	case !n.served, n.takeover.unasked && !idle:
-		return d.ask(opQuestions) // nothing comes into service unasked
-	case idle && n.state == Suspect:
-		return d.ask(opCanary)
-	case (n.state == Suspect || n.degradations.held != nil) && n.incident.check != opProbe && n.incident.check != opTrim:
-		return d.ask(n.incident.check) // what failed is asked again
-	case m.Digest != n.asked && n.asked != "" && m.Digest != "":
-		return d.ask(opQuestions) // another file under the same name
-	case n.copies(in.snapshot) > 1 && n.canLoad && !in.snapshot.ReadOnly && !in.tokens && n.kept.Paused == nil:
-		d.tell(EventRepair, RuleTrim, Event{Model: m.Name, Count: n.copies(in.snapshot)})
+	if check, ok := d.pendingCheck(inst == nil); ok {
+		return d.ask(check)
+	}
+	if copies := n.copies(in.snapshot); copies > 1 && n.canLoad && !in.snapshot.ReadOnly && !in.tokens && n.kept.Paused == nil {
+		m, _ := n.inService()
+		d.tell(EventRepair, RuleTrim, Event{Model: m.Name, Count: copies})
 		return op{kind: opTrim, at: in.at, model: n.goal()}
 	}
 	if f := d.placementLost(inst); f.cause != "" {
 		return d.failed(f)
 	}
-	switch {
-	case in.at.Sub(n.last.answered) >= d.p.CanaryEvery, n.check && !idle:
-		return d.ask(opCanary)
-	case !idle && d.p.QuestionsEvery > 0 && in.at.Sub(n.last.questioned) >= d.p.QuestionsEvery:
-		return d.ask(opQuestions)
+	if check, ok := d.dueCheck(inst == nil); ok {
+		return d.ask(check)
 	}
 	return d.inService()
+}
+
+// pendingCheck returns the check that a node has to pass before it serves or
+// serves on, if there is one. An idle node has nothing loaded, as one may that
+// loads on demand.
+func (d *decision) pendingCheck(idle bool) (check kind, ok bool) {
+	n := &d.n
+	m, _ := n.inService()
+	failed := n.incident.check
+	switch {
+	case !n.served && idle:
+		return opCanary, true
+	case !n.served, n.takeover.unasked && !idle:
+		return opQuestions, true // nothing comes into service unasked
+	case idle && n.state == Suspect:
+		return opCanary, true
+	case (n.state == Suspect || n.degradations.held != nil) && failed != opProbe && failed != opTrim:
+		return failed, true // what failed is asked again
+	case m.Digest != n.asked && n.asked != "" && m.Digest != "":
+		return opQuestions, true // another file under the same name
+	}
+	return "", false
+}
+
+// dueCheck returns the check whose time has come, if there is one.
+func (d *decision) dueCheck(idle bool) (check kind, ok bool) {
+	n, at := &d.n, d.in.at
+	switch {
+	case at.Sub(n.last.answered) >= d.p.CanaryEvery, n.check && !idle:
+		return opCanary, true
+	case !idle && d.p.QuestionsEvery > 0 && at.Sub(n.last.questioned) >= d.p.QuestionsEvery:
+		return opQuestions, true
+	}
+	return "", false
 }
 
 // ask is a check by chat, of the goal or, where none is configured, of what is

@@ -64,7 +64,8 @@ func ofFault(in input) finding {
 	return finding{CauseErroring, e}
 }
 
-// ofSnapshot returns the diagnosis of a probe that got its answer.
+// ofSnapshot returns the diagnosis of a probe that got its answer. The cases are
+// in the order of their urgency, and stand together for that order to be seen.
 func ofSnapshot(n *nodeState, in input) finding {
 	snap, goal := in.snapshot, n.goal()
 	inst := n.loaded(snap)

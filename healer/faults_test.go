@@ -145,7 +145,7 @@ func stories() []story {
 		{name: "not JSON", do: on(nodetest.NotJSON, none), event: healer.EventOffline, mend: off(nodetest.NotJSON)},
 		{name: "lists cut off", do: on(nodetest.CutOff, lists), event: healer.EventOffline, text: "erroring", mend: off(nodetest.CutOff)},
 		{name: "answers cut off", do: on(nodetest.CutOff, chats), event: healer.EventOffline, text: "erroring", mend: off(nodetest.CutOff)},
-		{name: "401", do: on(nodetest.Unauthorized, none), event: healer.EventMisconfigured, text: "api_key", mend: off(nodetest.Unauthorized)},
+		{name: "401", do: on(nodetest.Unauthorized, none), event: healer.EventMisconfigured, text: "key", mend: off(nodetest.Unauthorized)},
 		{name: "429", do: on(nodetest.TooManyRequests, nodetest.Detail{Delay: time.Second}), event: healer.EventBusy, stays: true},
 		{name: "model dropped", loads: true, do: func(b *broken) { b.server.Drop() }, event: healer.EventDraining, text: "model missing"},
 		{name: "other model loaded", loads: true, do: func(b *broken) { b.server.Replace("other") }, event: healer.EventDraining, text: "drift"},

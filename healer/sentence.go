@@ -62,7 +62,8 @@ const (
 	RuleLeaseWarning   Rule = "lease-unavailable" // the leases could not be asked
 )
 
-// Text returns the event as a sentence, without the node's name.
+// Text returns the event as a sentence, without the node's name. It is one switch
+// with a case for each rule, so that the words stand together.
 func (e Event) Text() string {
 	if e.text != "" {
 		return e.text
