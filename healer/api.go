@@ -1,10 +1,12 @@
 package healer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -224,11 +226,22 @@ func sameHost(origin, host string) bool {
 	return ok && strings.EqualFold(its, host)
 }
 
-// decode reads a JSON body, and answers for itself where it can't.
+// decode reads the one JSON object of a body into a struct, and answers for
+// itself if there is another body.
 func decode(w http.ResponseWriter, r *http.Request, into any) bool {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+	if err == nil && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		err = errors.New("it is not an object") // null would mean all nodes
+	}
+	if err == nil {
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.DisallowUnknownFields()
+		err = d.Decode(into)
+		if _, more := d.Token(); err == nil && more != io.EOF {
+			err = errors.New("more follows the object")
+		}
+	}
+	if err != nil {
 		http.Error(w, "the body is not the JSON that is wanted: "+err.Error(), http.StatusBadRequest)
 		return false
 	}
@@ -241,14 +254,40 @@ func answer(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) // fails only where the reader is gone
 }
 
+// ErrorHeader is the header of an error of the status API that names which error
+// of a [Healer] it is, see [ErrorNamed].
+const ErrorHeader = "X-Jarvis-Error"
+
+// apiErrors are the errors of a [Healer] that the API tells apart.
+var apiErrors = [...]struct {
+	name string
+	err  error
+	code int
+}{
+	{"unknown-node", ErrUnknownNode, http.StatusNotFound},
+	{"not-running", ErrNotRunning, http.StatusServiceUnavailable},
+	{"invalid-pause", ErrInvalidPause, http.StatusBadRequest},
+}
+
+// ErrorNamed returns the error that a value of [ErrorHeader] names, nil for
+// none.
+func ErrorNamed(name string) error {
+	for _, e := range apiErrors {
+		if e.name == name {
+			return e.err
+		}
+	}
+	return nil
+}
+
 // refuse answers with an error.
 func refuse(w http.ResponseWriter, err error) {
 	code := http.StatusInternalServerError
-	switch {
-	case errors.Is(err, ErrUnknownNode):
-		code = http.StatusNotFound
-	case errors.Is(err, ErrNotRunning):
-		code = http.StatusServiceUnavailable
+	for _, e := range apiErrors {
+		if errors.Is(err, e.err) {
+			code = e.code
+			w.Header().Set(ErrorHeader, e.name)
+		}
 	}
 	http.Error(w, err.Error(), code)
 }

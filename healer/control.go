@@ -98,8 +98,10 @@ func (h *Watchdog) setPause(ctx context.Context, node string, p *Pause) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("healer: %w", err)
 	}
-	if p != nil && p.ended(in.at) {
-		return fmt.Errorf("healer: pause until %s: that is over", p.Until.Format(time.RFC3339))
+	if p != nil {
+		if err := p.validate(in.at); err != nil {
+			return fmt.Errorf("healer: %w", err)
+		}
 	}
 	if !h.step(in).save {
 		return nil

@@ -3,6 +3,7 @@ package healer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 )
@@ -32,7 +33,7 @@ type Healer interface {
 	Check(ctx context.Context, node string) (NodeStatus, error)
 	// Pause keeps repairs from being started, see [Pause]. It replaces an
 	// earlier pause of the same nodes, and returns when the pause is kept. The
-	// error wraps [ErrUnknownNode].
+	// error wraps [ErrUnknownNode] or [ErrInvalidPause].
 	Pause(ctx context.Context, p Pause) error
 	// Resume ends a node's pause, or with an empty name that of all nodes. It
 	// does nothing where there is none. The error wraps [ErrUnknownNode].
@@ -46,6 +47,8 @@ var (
 	// ErrNotRunning means that nobody is there to look at a node: Run was not
 	// called, or has ended.
 	ErrNotRunning = errors.New("the healer is not running")
+	// ErrInvalidPause means that a pause is over already, or its reason too long.
+	ErrInvalidPause = errors.New("invalid pause")
 	// ErrEventsLost means that events were dropped from the buffer before they
 	// were read.
 	ErrEventsLost = errors.New("events were lost: they were read too slowly")
@@ -61,8 +64,30 @@ type Pause struct {
 	Node string `json:"node,omitempty"`
 	// Until is when the pause ends by itself; zero is never.
 	Until time.Time `json:"until,omitzero"`
-	// Why is a reason for people.
+	// Why is a reason for people, of at most 500 bytes.
 	Why string `json:"why,omitempty"`
+}
+
+// maxWhy is the greatest length of a reason, in bytes: it is in every status.
+const maxWhy = 500
+
+// validate reports why a pause cannot begin at a time.
+func (p *Pause) validate(at time.Time) error {
+	switch {
+	case p.ended(at):
+		return fmt.Errorf("%w: %s is over", ErrInvalidPause, p.Until.Format(time.RFC3339))
+	case len(p.Why) > maxWhy:
+		return fmt.Errorf("%w: the reason has %d bytes, at most %d are allowed", ErrInvalidPause, len(p.Why), maxWhy)
+	}
+	return nil
+}
+
+// same reports whether two pauses of a node are equal; nil is none.
+func (p *Pause) same(other *Pause) bool {
+	if p == nil || other == nil {
+		return p == other
+	}
+	return p.Until.Equal(other.Until) && p.Why == other.Why
 }
 
 // ended reports whether the pause is over at a time.

@@ -318,16 +318,18 @@ func (f *fleet) setPause(in input, out *ready) {
 	changed := false
 	for i := range f.nodes {
 		n := f.nodes[i]
-		if in.node != allNodes && in.node != i || in.kind == inResume && n.kept.Paused == nil {
+		if in.node != allNodes && in.node != i {
+			continue
+		}
+		var pause *Pause
+		if in.kind == inPause {
+			pause = &Pause{Until: in.pause.Until, Why: in.pause.Why}
+		}
+		if pause.same(n.kept.Paused) {
 			continue
 		}
 		changed = true
-		n.kept.Paused = nil
-		if in.kind == inPause {
-			mine := *in.pause
-			mine.Node = ""
-			n.kept.Paused = &mine
-		}
+		n.kept.Paused = pause
 		if n.state == Offline && n.incident.paused && n.kept.Paused == nil {
 			n.lookNow(in.at)
 		}

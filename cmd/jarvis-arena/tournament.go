@@ -18,6 +18,10 @@ import (
 // longTournament is how long a tournament may take without a warning.
 const longTournament = 10 * time.Minute
 
+// shortestTypo is the least length of a model's name that is taken for a command
+// that was mistyped.
+const shortestTypo = 4
+
 func newTournamentCommand(g *global) *cobra.Command {
 	var f tournamentFlags
 	cmd := &cobra.Command{
@@ -32,6 +36,9 @@ func newTournamentCommand(g *global) *cobra.Command {
 			model := ""
 			if len(args) > 0 {
 				model = args[0]
+				if near := cmd.SuggestionsFor(model); len(near) > 0 && len(model) >= shortestTypo && cmd.ArgsLenAtDash() < 0 {
+					return usage("%s is no command; did you mean %s? A model of that name is written after --", model, near[0])
+				}
 			}
 			switch {
 			case f.append != "":

@@ -37,7 +37,8 @@ func Guard(next http.Handler, token nodes.Secret) http.Handler {
 func bearerOnly(next http.Handler, token nodes.Secret) http.Handler {
 	want := sha256.Sum256([]byte(token.Reveal()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		bearer := strings.EqualFold(scheme, "Bearer")
 		got := sha256.Sum256([]byte(given)) // of one length, whatever was sent
 		if !bearer || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")

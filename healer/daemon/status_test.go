@@ -25,6 +25,8 @@ func TestGuard(t *testing.T) {
 		{"no token, a page of another site", "", "/api/v1/status", "evil.example:7070", "", 403},
 		{"no token, a site that begins like it", "", "/api/v1/status", "127.0.0.1.evil.example", "", 403},
 		{"right token", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Bearer sk-secret", 200},
+		{"the scheme in small letters", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "bearer sk-secret", 200},
+		{"another scheme", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Basic sk-secret", 401},
 		{"wrong token", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Bearer sk-secrez", 401},
 		{"half a token", "sk-secret", "/api/v1/status", "10.0.0.1:7070", "Bearer sk", 401},
 		{"empty token", "sk-secret", "/api/v1/status", "127.0.0.1:7070", "Bearer ", 401},

@@ -221,10 +221,8 @@ func transportError(err error) error {
 // statusError is the error of an answer other than 200 and 204, with the text
 // of its body.
 func statusError(resp *http.Response, text string) error {
-	for _, sentinel := range []error{healer.ErrUnknownNode, healer.ErrNotRunning} {
-		if strings.Contains(text, sentinel.Error()) {
-			return &answeredError{text: strings.TrimPrefix(text, "healer: "), sentinel: sentinel}
-		}
+	if sentinel := healer.ErrorNamed(resp.Header.Get(healer.ErrorHeader)); sentinel != nil {
+		return &answeredError{text: strings.TrimPrefix(text, "healer: "), sentinel: sentinel}
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:

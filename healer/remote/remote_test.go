@@ -113,7 +113,7 @@ func TestErrors(t *testing.T) {
 		{"another program", http.NotFoundHandler(), remote.ErrNotHealer, "not a healer: HTTP 404"},
 		{"a page", say(200, "text/html", "<html>"), remote.ErrNotHealer, "not a healer"},
 		{"other JSON", say(200, "application/json", "{}"), remote.ErrNotHealer, "not a healer"},
-		{"a redirect", http.RedirectHandler("https://example.com/login", 302), remote.ErrNotHealer, "HTTP 302"},
+		{"a redirect", http.RedirectHandler("https://example.com/login", http.StatusFound), remote.ErrNotHealer, "HTTP 302"},
 		{"a proxy without it", say(502, "text/html", "<html>bad gateway</html>"), nil, "HTTP 502"},
 		{"an error of its own", say(500, "text/plain", "the disk\nis full"), nil, "HTTP 500: the disk is full"},
 		{"an answer without end", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -56,6 +56,9 @@ func (a *attempt) awaitFirstToken(resp *http.Response) (*responseHead, *failure)
 			f.body = nil // the client gets an error in its own protocol
 			return nil, f
 		}
+		if p.IsEmpty() { // a node may send comments without end
+			continue
+		}
 		b.opening.deltas = append(b.opening.deltas, p)
 		if p.HasToken() || (p.Finish != "" || p.Done) && !a.isEmpty(b.opening) {
 			a.slot.Token()

@@ -139,9 +139,9 @@ func TestEjection(t *testing.T) {
 			r := table.Begin("M1")
 			r.Busy(tt.pause)
 			r.Done()
-			time.Sleep(tt.want - 1)
+			time.Sleep(tt.want - time.Nanosecond)
 			expect(1, "busy")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			expect(0, "no longer busy")
 		}
 		if diff := cmp.Diff(Failure{Node: "M1", Fault: nodes.ServerFailed, Detail: "500"}, failures[0]); len(failures) != 4 || diff != "" {

@@ -103,9 +103,24 @@ func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 			if n := s.Nodes[r-1]; n.LastError != "" && n.State != healer.Healthy {
 				fmt.Fprintf(&b, "  %s\n", healer.OneLine(n.LastError))
 			}
+			if p := s.Nodes[r-1].Paused; p != nil {
+				b.WriteString("  " + pausedText(p) + "\n")
+			}
 		}
 	}
 	_, _ = io.WriteString(p.w, b.String())
+}
+
+// pausedText is a pause in words.
+func pausedText(p *healer.Pause) string {
+	text := "repairs are paused"
+	if !p.Until.IsZero() {
+		text += " until " + p.Until.Local().Format("2006-01-02 15:04:05")
+	}
+	if p.Why != "" {
+		text += ": " + healer.OneLine(p.Why)
+	}
+	return text
 }
 
 func modelOf(n healer.NodeStatus) string {

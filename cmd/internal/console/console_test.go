@@ -18,7 +18,7 @@ func sample() healer.Status {
 		Serving:  "M2",
 		Champion: &healer.Champion{Model: "qwen", Score: 9.24, Since: "2026-02-24"},
 		Nodes: []healer.NodeStatus{
-			{Name: "M1", Engine: "lmstudio", State: healer.Offline, Wanted: "qwen/qwen3", LastError: "connection refused\x1b[2J", LastOK: now.Add(-3 * time.Hour)},
+			{Name: "M1", Engine: "lmstudio", State: healer.Offline, Wanted: "qwen/qwen3", LastError: "connection refused\x1b[2J", LastOK: now.Add(-3 * time.Hour), Paused: &healer.Pause{Why: "new\x1b disk"}},
 			{Name: "M2", Engine: "ollama", State: healer.Healthy, Wanted: "llama3:8b", Loaded: []string{"llama3:8b"}, LatencyMS: 12, LastOK: now},
 			{Name: "M3", Engine: "openai", State: healer.Repairing, Wanted: "a", Loaded: []string{"b", "c"}, LastOK: now.Add(-50 * time.Second), LatencyMS: 3},
 			{Name: "M4", Engine: "llamacpp", State: healer.Unknown},
@@ -36,6 +36,7 @@ champion: qwen, score 9.2, since 2026-02-24
 NODE  ENGINE    STATE      MODEL                    LATENCY  LAST OK
 M1    lmstudio  offline    qwen/qwen3 (not loaded)  0 ms     3 h ago
   connection refused [2J
+  repairs are paused: new disk
 M2    ollama    healthy    llama3:8b                12 ms    now
 M3    openai    repairing  a (loaded: b, c)         3 ms     50 s ago
 M4    llamacpp  unknown    -                        -        never

@@ -88,6 +88,12 @@ type Delta struct {
 // HasToken reports whether d adds to the text, the reasoning or the tool calls.
 func (d Delta) HasToken() bool { return d.Text != "" || d.Thinking != "" || len(d.ToolCalls) > 0 }
 
+// IsEmpty reports whether d has nothing, as that of a comment.
+func (d Delta) IsEmpty() bool {
+	return !d.HasToken() && d.ID == "" && d.Model == "" && d.Created == 0 && d.Finish == "" && d.Usage == (Usage{}) &&
+		!d.Done && !d.Loaded && d.Error == "" && d.Status == 0
+}
+
 // TextOnly reports whether d has a text and nothing else but what all frames of
 // a stream repeat.
 func (d Delta) TextOnly() bool {
