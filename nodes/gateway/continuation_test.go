@@ -174,7 +174,7 @@ func TestAStreamBeginsAnew(t *testing.T) {
 			if !strings.HasSuffix(text, story) || len(text) <= len(story) {
 				t.Errorf("want a beginning and then the whole: %q", text)
 			}
-			if o := observed.all(); len(o) != 1 || o[0].Restarted != 1 || o[0].Broken {
+			if o := observed.wait(t, 1); len(o) != 1 || o[0].Restarted != 1 || o[0].Broken {
 				t.Errorf("observed %+v", o)
 			}
 		})
@@ -209,7 +209,7 @@ func TestMovedWhileItSpeaks(t *testing.T) {
 	if n := table.InFlight("M1") + table.InFlight("M2"); n != 0 {
 		t.Errorf("%d requests are still counted", n)
 	}
-	if o := observed.all(); len(o) != 1 || o[0].Resumed != 1 || o[0].Node != "M2" || len(o[0].Failures) != 0 {
+	if o := observed.wait(t, 1); len(o) != 1 || o[0].Resumed != 1 || o[0].Node != "M2" || len(o[0].Failures) != 0 {
 		t.Errorf("observed %+v", o)
 	}
 }

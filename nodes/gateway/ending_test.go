@@ -27,7 +27,7 @@ func TestTheEndMarkIsAdded(t *testing.T) {
 	if text, err := tell(address, true); err != nil || text != "4" {
 		t.Errorf("%q, %v", text, err)
 	}
-	if o := observed.all(); len(o) != 1 || len(o[0].Failures) != 0 || o[0].Attempts != 1 {
+	if o := observed.wait(t, 1); len(o) != 1 || len(o[0].Failures) != 0 || o[0].Attempts != 1 {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -68,7 +68,7 @@ func TestAStreamKeepsItsDeadline(t *testing.T) {
 				if whole || text != strings.Repeat("word ", 9) || !strings.Contains(w.Body.String(), "not whole within "+gateway.HeaderTimeout) {
 					t.Errorf("whole %t: %s", whole, w.Body)
 				}
-				if o := observed.all(); len(o) != 1 || !o[0].Broken || len(o[0].Failures) != 0 {
+				if o := observed.wait(t, 1); len(o) != 1 || !o[0].Broken || len(o[0].Failures) != 0 {
 					t.Errorf("observed %+v, want one broken stream without a failure of the node", o)
 				}
 			})

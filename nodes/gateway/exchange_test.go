@@ -84,7 +84,7 @@ func TestNextRequests(t *testing.T) {
 				if diff := cmp.Diff(tt.reported, reported); diff != "" {
 					t.Errorf("reported, -want +got:\n%s", diff)
 				}
-				if o := observed.all(); o[0].Attempts != 2 || o[0].Moves != 1 || o[1].Attempts != 1 || o[1].Moves != 0 {
+				if o := observed.wait(t, 2); o[0].Attempts != 2 || o[0].Moves != 1 || o[1].Attempts != 1 || o[1].Moves != 0 {
 					t.Errorf("observed %+v", o)
 				}
 				m1.status = 0
@@ -238,7 +238,7 @@ func TestTwoEmptyAnswers(t *testing.T) {
 		if w.Code != http.StatusOK || w.Body.String() != empty || time.Since(began) != 0 {
 			t.Errorf("%d %s after %s", w.Code, w.Body, time.Since(began))
 		}
-		if o := observed.all(); len(o) != 1 || o[0].Attempts != 2 {
+		if o := observed.wait(t, 1); len(o) != 1 || o[0].Attempts != 2 {
 			t.Errorf("observed %+v", o)
 		}
 	})
@@ -263,7 +263,7 @@ func TestResumedUsage(t *testing.T) {
 	if text, err := joined([]byte(ask(t, g))); err != nil || text != "Once upon a time." {
 		t.Errorf("%q, %v", text, err)
 	}
-	if o := observed.all(); len(o) != 1 || o[0].Resumed != 1 || o[0].PromptTokens != 9 || o[0].Tokens != 2+5 {
+	if o := observed.wait(t, 1); len(o) != 1 || o[0].Resumed != 1 || o[0].PromptTokens != 9 || o[0].Tokens != 2+5 {
 		t.Errorf("observed %+v", o)
 	}
 }
@@ -286,7 +286,7 @@ func TestPauseBeforeAToolCall(t *testing.T) {
 			}
 			w := httptest.NewRecorder()
 			g.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/chat/completions", strings.NewReader(body)))
-			if o := observed.all(); len(o) != 1 || o[0].Resumed != want || o[0].Broken {
+			if o := observed.wait(t, 1); len(o) != 1 || o[0].Resumed != want || o[0].Broken {
 				t.Errorf("%s: observed %+v, %s", body, o, w.Body)
 			}
 		})

@@ -168,7 +168,7 @@ func TestKeys(t *testing.T) {
 					if resp.StatusCode != http.StatusUnauthorized || errorShape(body) != shape || resp.Header.Get("WWW-Authenticate") != "Bearer" {
 						t.Errorf("want a 401 of %s's: %s %s", shape, resp.Status, body)
 					}
-					if o := observed.all(); len(o) != before+1 || o[before].Client != "" || o[before].API != path || o[before].Status != http.StatusUnauthorized {
+					if o := observed.wait(t, before+1); len(o) != before+1 || o[before].Client != "" || o[before].API != path || o[before].Status != http.StatusUnauthorized {
 						t.Errorf("observed %+v", o[before:])
 					}
 					return
@@ -176,7 +176,7 @@ func TestKeys(t *testing.T) {
 				if resp.StatusCode == http.StatusUnauthorized {
 					t.Errorf("turned away: %s", body)
 				}
-				if o := observed.all(); len(o) != before+1 || o[before].Client != tt.client || o[before].API != path {
+				if o := observed.wait(t, before+1); len(o) != before+1 || o[before].Client != tt.client || o[before].API != path {
 					t.Errorf("observed %+v", o[before:])
 				}
 			})

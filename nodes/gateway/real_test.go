@@ -38,6 +38,18 @@ func (s *seen) Observe(o gateway.Observation) {
 	s.list = append(s.list, o)
 }
 
+// wait waits for n observations, or for a minute, and returns all of them: a
+// client may have its answer before the request is observed.
+func (s *seen) wait(t *testing.T, n int) []gateway.Observation {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Millisecond) {
+		if list := s.all(); len(list) >= n {
+			return list
+		}
+	}
+	return s.all()
+}
+
 func (s *seen) all() []gateway.Observation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +180,7 @@ func TestRealStreamsAreCarriedOn(t *testing.T) {
 				if how == "SIGSTOP" {
 					first.Cont()
 				}
-				if o := observed.all(); len(o) != 1 || o[0].Resumed == 0 || o[0].Node != "M2" {
+				if o := observed.wait(t, 1); len(o) != 1 || o[0].Resumed == 0 || o[0].Node != "M2" {
 					t.Errorf("observed %+v, want one stream that M2 carried on", o)
 				}
 			})

@@ -197,7 +197,7 @@ func TestClientLeaves(t *testing.T) {
 			if n := table.InFlight("M1") + table.InFlight("M2"); n != 0 {
 				t.Errorf("%d requests are still counted", n)
 			}
-			if o := observed.all(); len(o) != 1 || !o[0].Left || o[0].Attempts != 1 {
+			if o := observed.wait(t, 1); len(o) != 1 || !o[0].Left || o[0].Attempts != 1 {
 				t.Errorf("observed %+v", o)
 			}
 		})
