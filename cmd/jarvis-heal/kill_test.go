@@ -9,7 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +74,7 @@ healer:
 	}()
 	var last healer.Status
 	deadline := time.Now().Add(2 * time.Minute)
-	for !last.AllServe() || len(last.Nodes) == 0 || !slices.Equal(fake.Loaded(), []string{"good"}) {
+	for !last.AllServe() || len(last.Nodes) == 0 || !onlyGood(fake.Loaded()) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after the kills: %+v, loaded %v", last.Nodes, fake.Loaded())
 		}
@@ -88,6 +88,12 @@ healer:
 	if broken, _ := filepath.Glob(filepath.Join(dir, "*.unreadable-*")); len(broken) > 0 {
 		t.Errorf("a kill broke the state file: %v", broken)
 	}
+}
+
+// onlyGood reports whether one instance of the model is loaded. It is the second
+// if the first was unloaded after a kill in the middle of a load.
+func onlyGood(loaded []string) bool {
+	return len(loaded) == 1 && (loaded[0] == "good" || strings.HasPrefix(loaded[0], "good:"))
 }
 
 func freeAddress(t *testing.T) string {
