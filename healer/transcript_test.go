@@ -303,6 +303,12 @@ func (s *script) step(in input) string {
 		if n.state != before[i].state {
 			line("%s: %s -> %s", n.name, before[i].state, n.state)
 		}
+		if n.lastError != before[i].lastError {
+			line("%s: last error %q", n.name, n.lastError)
+		}
+		if s.fleet.once && n.last.passed != before[i].last.passed {
+			line("%s: passed", n.name)
+		}
 	}
 	if r.save {
 		for i, n := range s.fleet.nodes {
