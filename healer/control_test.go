@@ -34,8 +34,8 @@ func TestPause(t *testing.T) {
 				c.start()
 				c.servers[0].drop()
 				time.Sleep(30 * time.Minute)
-				if n := c.node("M1"); n.State != Offline || n.Paused == nil || n.Paused.Why != "rack work" || len(c.servers[0].attempts) != 0 {
-					t.Errorf("M1 is %s, paused %v, %d attempts", n.State, n.Paused, len(c.servers[0].attempts))
+				if n := c.node("M1"); n.State != Offline || n.Paused == nil || n.Paused.Why != "rack work" || c.servers[0].repairs() != 0 {
+					t.Errorf("M1 is %s, paused %v, %d attempts", n.State, n.Paused, c.servers[0].repairs())
 				}
 				if byTime {
 					time.Sleep(30 * time.Minute)
@@ -43,8 +43,8 @@ func TestPause(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(30 * time.Second)
-				if n := c.node("M1"); n.State != Healthy || n.Paused != nil || len(c.servers[0].attempts) == 0 {
-					t.Errorf("M1 is %s, paused %v, %d attempts", n.State, n.Paused, len(c.servers[0].attempts))
+				if n := c.node("M1"); n.State != Healthy || n.Paused != nil || c.servers[0].repairs() == 0 {
+					t.Errorf("M1 is %s, paused %v, %d attempts", n.State, n.Paused, c.servers[0].repairs())
 				}
 				c.end()
 			})

@@ -44,8 +44,8 @@ func TestPauseReports(t *testing.T) {
 			}
 			c.servers[0].set(simWedged, false)
 			time.Sleep(20 * time.Minute)
-			if n := c.node("M1"); n.State != Healthy || n.Paused == nil || len(c.servers[0].attempts) != 0 {
-				t.Errorf("recovered: M1 is %s, paused %v, %d attempts", n.State, n.Paused, len(c.servers[0].attempts))
+			if n := c.node("M1"); n.State != Healthy || n.Paused == nil || c.servers[0].repairs() != 0 {
+				t.Errorf("recovered: M1 is %s, paused %v, %d attempts", n.State, n.Paused, c.servers[0].repairs())
 			}
 			c.end()
 		})

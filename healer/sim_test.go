@@ -229,6 +229,13 @@ func (s *simServer) Load(ctx context.Context, m nodes.Model) (nodes.Instance, er
 	return inst, nil
 }
 
+// repairs returns how many repairs were begun.
+func (s *simServer) repairs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.attempts)
+}
+
 // begin writes down a change of the node, and what it breaks.
 func (s *simServer) begin(action string, unload bool) error {
 	count := s.underRepair()

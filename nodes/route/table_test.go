@@ -69,8 +69,13 @@ func TestSetModel(t *testing.T) {
 // one as soon as that can answer.
 func TestDispatchOnChange(t *testing.T) {
 	for name, change := range map[string]func(*Table){
-		"a node enters the route":  func(table *Table) { table.Serve("M2", true) },
-		"a node changes its model": func(table *Table) { table.states[1].serves = true; table.SetModel("M2", "good") },
+		"a node enters the route": func(table *Table) { table.Serve("M2", true) },
+		"a node changes its model": func(table *Table) {
+			table.mu.Lock()
+			table.states[1].serves = true
+			table.mu.Unlock()
+			table.SetModel("M2", "good")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
