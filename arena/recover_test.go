@@ -167,7 +167,7 @@ func TestRecoverAnEmptyJournal(t *testing.T) {
 // TestAPromotionThatWasNotRecorded is recorded by the next process.
 func TestAPromotionThatWasNotRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		full := &brokenStore{HistoryStore: s.store, broken: true}
 		a, err := arena.New(arena.Config{
 			History: full, Suite: s.tasks, Leases: s.leases, Keeper: s.keeper, Journal: s.journal, Weights: s.weights,

@@ -226,11 +226,12 @@ func TestTheBestOfFour(t *testing.T) {
 
 // TestInterruptedAnywhere ends a tournament at each of its events in turn; the
 // node has its champion afterwards, and the tournament goes on to the verdict
-// that it would have come to. Without JARVIS_FULL it is a sample.
+// that it would have come to. The models are so far apart that no draw of tasks
+// makes them equal. Without JARVIS_FULL it is a sample.
 func TestInterruptedAnywhere(t *testing.T) {
 	total := 0
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		if _, err := s.arena().Hold(t.Context(), challenge(s, "new")); err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +254,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 
 // interruptedAt returns how many tournaments were resumed: 1 or 0.
 func interruptedAt(t *testing.T, at int) (resumed int) {
-	s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+	s := onEngine(t, knows("old", 0.2), knows("new", 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	heard := 0

@@ -28,7 +28,7 @@ func (s *stage) afterTest(role arena.Role, count int, do func()) {
 // candidate is loaded again once the server is back.
 func TestAServerThatDiesIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.afterTest(arena.Candidate, 5, func() {
 			s.engine.set(func(e *engine) { e.down, e.loaded = true, nil })
 			time.AfterFunc(20*time.Second, func() { s.engine.set(func(e *engine) { e.down = false }) })
@@ -51,7 +51,7 @@ func TestAServerThatDiesIsWaitedFor(t *testing.T) {
 // healer with what has to be on it remembered.
 func TestAServerThatStaysDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.afterTest(arena.Candidate, 5, func() { s.engine.set(func(e *engine) { e.down, e.loaded = true, nil }) })
 		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
 		if !errors.Is(err, nodes.Refused) || result.Verdict != arena.VerdictFailed || result.Loaded != "" {
@@ -81,7 +81,7 @@ func TestAServerThatStaysDown(t *testing.T) {
 func TestAServerIsRestarted(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+			s := onEngine(t, knows("old", 0.2), knows("new", 1))
 			s.node.Restarter = s.engine
 			s.engine.stuck = stuck
 			s.afterTest(arena.Candidate, 5, func() { s.engine.set(func(e *engine) { e.down, e.loaded = true, nil }) })
@@ -104,7 +104,7 @@ func TestAServerIsRestarted(t *testing.T) {
 // a champion that is ends the tournament for now.
 func TestAModelThatGoesTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.heard = func(e arena.Event) {
 			if e.Type == arena.EventLoaded && e.Model == "new" {
 				s.engine.set(func(e *engine) { e.forgets = 10 })
@@ -120,7 +120,7 @@ func TestAModelThatGoesTwice(t *testing.T) {
 		s.serves("old")
 	})
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.heard = func(e arena.Event) {
 			if e.Type == arena.EventLoaded && e.Model == "old" {
 				s.engine.set(func(e *engine) { e.forgets = 10 })
@@ -161,7 +161,7 @@ func TestAMuteCandidate(t *testing.T) {
 // model.
 func TestABusyServerIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.afterTest(arena.Candidate, 5, func() { s.engine.set(func(e *engine) { e.busy = 4 }) })
 		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
 		if err != nil || result.Candidate.Errors != 0 {
@@ -174,7 +174,7 @@ func TestABusyServerIsAskedAgain(t *testing.T) {
 // serve for good is not promoted, and the champion is back.
 func TestAWinnerThatForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := onEngine(t, knows("old", 0.7), knows("new", 0.95))
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.heard = func(e arena.Event) {
 			if e.Type == arena.EventConfirmed {
 				s.engine.set(func(e *engine) { e.models[1].know = nil })
