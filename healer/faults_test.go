@@ -109,6 +109,20 @@ func (b *broken) told(t healer.EventType, part string) {
 	})
 }
 
+// breaks makes a fault and waits until M1 is told it. A canary under way may
+// load the model and so end the fault unseen: it is made again then.
+func (b *broken) breaks(do func(), t healer.EventType, part string) {
+	b.t.Helper()
+	do()
+	b.until(fmt.Sprintf("M1 is told %s: …%s…", t, part), generous, func() bool {
+		told := slices.ContainsFunc(b.texts("M1", t), func(s string) bool { return strings.Contains(s, part) })
+		if !told && b.status("M1").State == healer.Healthy && slices.Contains(b.server.Loaded(), "good") {
+			do()
+		}
+		return told
+	})
+}
+
 // story is a fault and how it must end.
 type story struct {
 	name  string
@@ -121,9 +135,8 @@ type story struct {
 	orMisconfigured bool
 	// mend ends the fault where no repair can; nil where the healer must.
 	mend func(*broken)
-	// again: a canary that is under way may load the model, and so end the fault
-	// unseen. It is made again then.
-	again bool
+	// unseen: a canary may end the fault before it is seen.
+	unseen bool
 	// stays: the node must not leave the route.
 	stays bool
 }
@@ -150,19 +163,19 @@ func stories() []story {
 		{name: "answers cut off", do: on(nodetest.CutOff, chats), event: healer.EventOffline, text: "erroring", mend: off(nodetest.CutOff)},
 		{name: "401", do: on(nodetest.Unauthorized, none), event: healer.EventMisconfigured, text: "key", mend: off(nodetest.Unauthorized)},
 		{name: "429", do: on(nodetest.TooManyRequests, nodetest.Detail{Delay: time.Second}), event: healer.EventBusy, stays: true},
-		{name: "model dropped", loads: true, again: true, do: func(b *broken) { b.server.Drop() }, event: healer.EventDraining, text: "model missing"},
-		{name: "other model loaded", loads: true, again: true, do: func(b *broken) { b.server.Replace("other") }, event: healer.EventDraining, text: "drift"},
-		{name: "load fails once", loads: true, do: func(b *broken) {
+		{name: "model dropped", loads: true, unseen: true, do: func(b *broken) { b.server.Drop() }, event: healer.EventDraining, text: "model missing"},
+		{name: "other model loaded", loads: true, unseen: true, do: func(b *broken) { b.server.Replace("other") }, event: healer.EventDraining, text: "drift"},
+		{name: "load fails once", loads: true, unseen: true, do: func(b *broken) {
 			b.server.BreakWith(nodetest.LoadFails, nodetest.Detail{Times: 1})
 			b.server.Drop()
 		}, event: healer.EventRepair, text: "repair failed"},
-		{name: "load hangs", loads: true, do: func(b *broken) {
+		{name: "load hangs", loads: true, unseen: true, do: func(b *broken) {
 			b.server.Break(nodetest.LoadHangs)
 			b.server.Drop()
 		}, event: healer.EventRepair, text: "repair failed"},
 		{name: "wedged runner, healthy lists", do: on(nodetest.Wedged, none), event: healer.EventDraining, text: "wedged"},
 		{name: "wrong answers", do: on(nodetest.WrongAnswers, none), event: healer.EventOffline, text: "bad model", mend: off(nodetest.WrongAnswers)},
-		{name: "memory not freed", loads: true, do: func(b *broken) {
+		{name: "memory not freed", loads: true, unseen: true, do: func(b *broken) {
 			b.server.Break(nodetest.MemoryNotFreed)
 			b.server.Replace("other")
 		}, event: healer.EventRepair, text: "repair failed"},
@@ -170,7 +183,7 @@ func stories() []story {
 		{name: "empty 200 stream", do: on(nodetest.EmptyStream, none), event: healer.EventOffline, text: "erroring", mend: off(nodetest.EmptyStream)},
 		{name: "stream without its end mark", do: on(nodetest.NoEndMark, none), event: healer.EventOffline, text: "erroring", mend: off(nodetest.NoEndMark)},
 		{name: "another model answers", do: on(nodetest.AnotherModelAnswers, none), event: healer.EventOffline, text: "drift", mend: off(nodetest.AnotherModelAnswers)},
-		{name: "unload only acknowledged", loads: true, do: func(b *broken) {
+		{name: "unload only acknowledged", loads: true, unseen: true, do: func(b *broken) {
 			b.server.Break(nodetest.UnloadOnlyAcknowledged)
 			b.server.Replace("other")
 		}, event: healer.EventRepair, text: "repair failed: unload stuck"},
@@ -196,7 +209,6 @@ func TestEveryFaultOnEveryEngine(t *testing.T) {
 					b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}, {Name: "other"}}}, true)
 					b.start()
 					b.mark()
-					s.do(b)
 					b.tell(s)
 				})
 			}
@@ -204,22 +216,22 @@ func TestEveryFaultOnEveryEngine(t *testing.T) {
 	}
 }
 
-// tell follows a story to its end.
+// tell makes a story's fault and follows it to its end.
 func (b *broken) tell(s story) {
 	b.t.Helper()
 	switch {
+	case s.unseen:
+		b.breaks(func() { s.do(b) }, s.event, s.text)
 	case s.orMisconfigured:
+		s.do(b)
 		b.until("M1 is out of the route", generous, func() bool {
 			return len(b.texts("M1", s.event, healer.EventMisconfigured)) > 0
 		})
-	case s.event != "":
-		b.until(fmt.Sprintf("M1 is told %s: …%s…", s.event, s.text), generous, func() bool {
-			told := slices.ContainsFunc(b.texts("M1", s.event), func(text string) bool { return strings.Contains(text, s.text) })
-			if !told && s.again && slices.Contains(b.server.Loaded(), "good") {
-				s.do(b)
-			}
-			return told
-		})
+	default:
+		s.do(b)
+		if s.event != "" {
+			b.told(s.event, s.text)
+		}
 	}
 	if s.stays {
 		// Long enough for several checks of every kind.

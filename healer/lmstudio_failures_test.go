@@ -76,8 +76,8 @@ func TestL04ListedAndDeadIsReloaded(t *testing.T) {
 
 func TestL05VanishedModelIsLoaded(t *testing.T) {
 	b, fake := studio(t, false)
-	fake.ExpireIn(0)
-	b.healed("model missing")
+	b.breaks(func() { fake.ExpireIn(0) }, healer.EventDraining, "model missing")
+	b.wait("M1", healer.EventHealed, generous)
 }
 
 func TestL06NothingLoadedAtTheStartIsLoaded(t *testing.T) {
@@ -125,9 +125,10 @@ func TestL11LoadHangsIsRestarted(t *testing.T) {
 
 func TestL12SnapshotFailureIsRestarted(t *testing.T) {
 	b, fake := studio(t, true)
-	fake.BreakWith(nodetest.LoadFails, nodetest.Detail{Text: "Attempt to pull a snapshot of system resources failed", Times: 2})
-	fake.Drop()
-	b.told(healer.EventRepair, "restart")
+	b.breaks(func() {
+		fake.BreakWith(nodetest.LoadFails, nodetest.Detail{Text: "Attempt to pull a snapshot of system resources failed", Times: 2})
+		fake.Drop()
+	}, healer.EventRepair, "restart")
 	b.wait("M1", healer.EventHealed, generous)
 }
 
@@ -176,8 +177,8 @@ func TestL20OldServerIsWatchedReadOnly(t *testing.T) {
 	c.policy = faultPolicy()
 	c.start()
 	c.mark()
-	fake.Drop()
-	c.wait("M1", healer.EventOffline, generous)
+	b := &broken{c, fake.Server}
+	b.breaks(fake.Drop, healer.EventOffline, "")
 	if calls := fake.CallsTo(nodetest.Loads | nodetest.Unloads); len(calls) > 0 {
 		t.Errorf("a read-only server was asked to %s %s", calls[0].Method, calls[0].Path)
 	}

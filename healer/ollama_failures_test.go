@@ -37,8 +37,8 @@ func llamaNode(t *testing.T, canRestart bool, models ...nodetest.Model) (*broken
 func TestO01StuckStoppingIsRestarted(t *testing.T) {
 	b, fake := llamaNode(t, true)
 	fake.Configure(func(s *nodetest.OllamaSettings) { s.StoppingTime = time.Hour })
-	fake.Replace("other") // the wanted model must be loaded, and the other one does not go
-	b.told(healer.EventRepair, "unload stuck")
+	// The wanted model must be loaded, and the other one does not go.
+	b.breaks(func() { fake.Replace("other") }, healer.EventRepair, "unload stuck")
 	b.told(healer.EventRepair, "restarting the server")
 	fake.Configure(func(s *nodetest.OllamaSettings) { s.StoppingTime = 0 })
 	b.wait("M1", healer.EventHealed, generous)
@@ -60,8 +60,7 @@ func TestO03FallBackToTheCPUIsReloaded(t *testing.T) {
 func TestO04MemoryNotReleasedIsRestarted(t *testing.T) {
 	b, fake := llamaNode(t, true)
 	fake.Break(nodetest.MemoryNotFreed)
-	fake.Replace("other")
-	b.told(healer.EventRepair, "not enough memory")
+	b.breaks(func() { fake.Replace("other") }, healer.EventRepair, "not enough memory")
 	b.told(healer.EventRepair, "restarting the server")
 	b.wait("M1", healer.EventHealed, generous)
 }
@@ -86,9 +85,10 @@ func TestO06HangingGPUIsRestarted(t *testing.T) {
 
 func TestO07LoadTimeOutIsTriedAgain(t *testing.T) {
 	b, fake := llamaNode(t, false)
-	fake.BreakWith(nodetest.LoadFails, nodetest.Detail{Text: "timed out waiting for llama runner to start - progress 0.42 - ", Times: 1})
-	fake.Drop()
-	b.told(healer.EventRepair, "repair failed")
+	b.breaks(func() {
+		fake.BreakWith(nodetest.LoadFails, nodetest.Detail{Text: "timed out waiting for llama runner to start - progress 0.42 - ", Times: 1})
+		fake.Drop()
+	}, healer.EventRepair, "repair failed")
 	b.wait("M1", healer.EventHealed, generous)
 }
 
