@@ -85,7 +85,7 @@ func (t *tournament) promotion() nodes.Promotion {
 	sample := scoring.Measure(t.candidate)
 	return nodes.Promotion{
 		Model: t.Candidate, Previous: t.Champion, Run: t.runID(Candidate),
-		FirstToken: medianFirstToken(t.candidate),
+		FirstToken: scoring.MedianDuration(firstTokens(t.candidate)),
 		ErrorRate:  float64(sample.Errors) / float64(max(sample.Tests, 1)),
 	}
 }

@@ -116,16 +116,7 @@ func firstTokens(tests []scoring.Test) []time.Duration {
 			list = append(list, t.FirstToken)
 		}
 	}
-	slices.Sort(list)
 	return list
-}
-
-func medianFirstToken(tests []scoring.Test) time.Duration {
-	list := firstTokens(tests)
-	if len(list) == 0 {
-		return 0
-	}
-	return list[len(list)/2]
 }
 
 func meanFirstToken(tests []scoring.Test) time.Duration {

@@ -98,7 +98,7 @@ func side(m nodes.Model, tests []scoring.Test, weights scoring.Composite, unstea
 		Reliability: score.Reliability, Tests: sample.Tests, Pass: sample.Passed, Errors: sample.Errors,
 		LatencyMS: sample.Latency.Round(time.Millisecond).Milliseconds(),
 		P95MS:     scoring.LatencyQuantile(tests, 0.95).Milliseconds(),
-		FirstMS:   medianFirstToken(tests).Milliseconds(), Unsteady: unsteady,
+		FirstMS:   scoring.MedianDuration(firstTokens(tests)).Milliseconds(), Unsteady: unsteady,
 	}
 }
 

@@ -91,7 +91,7 @@ func (t *Trial) verdict() (trialVerdict, Evidence) {
 			late += one(a.FirstToken > limit)
 		}
 	}
-	figures.FirstToken = medianOf(waits)
+	figures.FirstToken = scoring.MedianDuration(waits)
 	e := Evidence{Asked: string(inAnswers), Trial: &figures}
 	switch {
 	case figures.Failed >= leastErrors && scoring.AtLeast(figures.Failed, len(t.Answers), max(t.ErrorRate, usualErrors)) < surely:
@@ -107,16 +107,6 @@ func (t *Trial) verdict() (trialVerdict, Evidence) {
 	return trialPassed, e
 }
 
-// medianOf returns the median of the list, the upper one of two; 0 if it is empty.
-func medianOf(list []time.Duration) time.Duration {
-	if len(list) == 0 {
-		return 0
-	}
-	sorted := slices.Clone(list)
-	slices.Sort(sorted)
-	return sorted[len(sorted)/2]
-}
-
 // usual returns the median time to the first token of the answers before a time; 0
 // if there were too few.
 func usual(outcomes []route.Outcome, before time.Time) time.Duration {
@@ -129,7 +119,7 @@ func usual(outcomes []route.Outcome, before time.Time) time.Duration {
 	if len(waits) < leastTimed {
 		return 0
 	}
-	return medianOf(waits)
+	return scoring.MedianDuration(waits)
 }
 
 // addAnswers adds the outcomes of real requests to the trial, and has the node

@@ -3,6 +3,7 @@ package scoring
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // mean returns the mean of the figures, NaN where there are none.
@@ -30,6 +31,16 @@ func variance(figures []float64) float64 {
 // standardDeviation returns the sample standard deviation of the figures, NaN for fewer
 // than two.
 func standardDeviation(figures []float64) float64 { return math.Sqrt(variance(figures)) }
+
+// MedianDuration returns the median of the list, the upper one of two; 0 for an
+// empty list. The list is not changed.
+func MedianDuration(list []time.Duration) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
 
 // median returns the median of the figures, the mean of the middle two for an
 // even number, 0 for none. It leaves the figures in their order.

@@ -62,7 +62,8 @@ var conflicts = []struct{ flag, with, text string }{
 	{"append", ofTournaments, noTournament},
 	{"dry-run", "report", "--dry-run measures nothing that could be reported: leave out --report"},
 	{"quick", "extend", "--quick and --extend exclude each other"},
-	{"resume", "quick extend strict selftest rule dry-run", resumedAsIs},
+	{"rule", "strict", "--strict is for the paired rule: leave out --rule plain"},
+	{"resume", "quick extend strict selftest rule dry-run parallel load", resumedAsIs},
 }
 
 // check refuses flags that contradict each other, and values out of range.
