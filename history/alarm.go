@@ -1,8 +1,6 @@
 package history
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -34,31 +32,12 @@ type Alarm struct {
 	Sureness string `json:"sureness,omitempty"`
 }
 
-// Series are comparable runs of one model, oldest first.
-type Series struct {
-	Node, Model string
-	Runs        []Run
-	// Report holds the alarms that the runs raise.
-	Report scoring.Report
-}
-
 // Judge folds the rows (see [Fold]), groups the runs into series of comparable
 // runs and looks for regressions and outages in each. Runs with single results
 // are judged by these, other runs by their counts. The zero value of weights means
 // [scoring.Default].
 func Judge(rows []Run, weights scoring.Composite) []Series {
-	var list []Series
-	places := map[seriesKey]int{}
-	for _, run := range Runs(Fold(rows)) {
-		key := keyOf(run)
-		at, ok := places[key]
-		if !ok {
-			at = len(list)
-			places[key] = at
-			list = append(list, Series{Node: nodeOf(run), Model: run.Model})
-		}
-		list[at].Runs = append(list[at].Runs, run)
-	}
+	list := group(Runs(Fold(rows)))
 	for i := range list {
 		list[i].Report = judge(list[i].Runs, weights)
 	}
@@ -78,38 +57,6 @@ func Alarms(series []Series) []Alarm {
 	}
 	slices.SortStableFunc(list, func(a, b Alarm) int { return a.Time.Compare(b.Time) })
 	return list
-}
-
-// seriesKey identifies a series of comparable runs. It contains the model: the two
-// models of a tournament run under equal conditions, but a regression is a change of
-// one model.
-type seriesKey struct {
-	kind, model, node, config string
-	// suite is "" for runs without single results: few of them record it.
-	suite  string
-	single bool // whether the runs have single results
-}
-
-func keyOf(run Run) seriesKey {
-	config, err := json.Marshal(run.Config) // sorted by name
-	if err != nil {
-		config = fmt.Append(nil, run.Config)
-	}
-	key := seriesKey{kind: run.Type, model: run.Model, node: run.Node, config: string(config)}
-	if len(run.Results) > 0 {
-		key.suite, key.single = run.Suite, true
-	}
-	return key
-}
-
-// nodeOf returns the run's node, or the only node in its counts.
-func nodeOf(run Run) string {
-	if run.Node == "" && len(run.ByNode) == 1 {
-		for name := range run.ByNode {
-			return name
-		}
-	}
-	return run.Node
 }
 
 // judge looks for regressions and outages in the runs of one series.

@@ -12,6 +12,15 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
+// parts are counts of one test each.
+func parts(names ...string) map[string]history.Tally {
+	list := map[string]history.Tally{}
+	for _, name := range names {
+		list[name] = history.Tally{Total: 1}
+	}
+	return list
+}
+
 func TestJudgeGroupsComparableRuns(t *testing.T) {
 	tests := historytest.Results(0, 20)
 	run := func(change func(*history.Run)) history.Run {
@@ -23,6 +32,12 @@ func TestJudgeGroupsComparableRuns(t *testing.T) {
 		return run(func(r *history.Run) { r.Results = nil; change(r) })
 	}
 	as := func(*history.Run) {}
+	in := func(domains ...string) func(*history.Run) {
+		return func(r *history.Run) { r.Suite, r.ByDomain = "", parts(domains...) }
+	}
+	on := func(nodes ...string) func(*history.Run) {
+		return func(r *history.Run) { r.Node, r.ByNode = "", parts(nodes...) }
+	}
 	for name, test := range map[string]struct {
 		one, other history.Run
 		same       bool
@@ -34,7 +49,15 @@ func TestJudgeGroupsComparableRuns(t *testing.T) {
 		"another suite":                  {run(as), run(func(r *history.Run) { r.Suite = "t" }), false},
 		"other settings":                 {run(as), run(func(r *history.Run) { r.Config = nil }), false},
 		"with and without results":       {run(as), sums(as), false},
-		"counts of another suite":        {sums(as), sums(func(r *history.Run) { r.Suite = "t" }), true},
+		"counts of another suite":        {sums(as), sums(func(r *history.Run) { r.Suite = "t" }), false},
+		"counts of other domains":        {sums(in("web", "code")), sums(in("web", "math")), false},
+		"counts of a run cut short":      {sums(in("web", "code")), sums(in("web")), true},
+		"counts of a longer run":         {sums(in("web")), sums(in("web", "code")), true},
+		"counts with and without suite":  {sums(as), sums(in()), false},
+		"a node known by its counts":     {run(as), run(on("M1")), true},
+		"nodes known by their counts":    {sums(on("M1")), sums(on("M2")), false},
+		"a node, and several":            {sums(on("M1")), sums(on("M1", "M2")), false},
+		"several nodes":                  {sums(on("M1", "M2")), sums(on("M1", "M3")), true},
 		"counts of another node":         {sums(as), sums(func(r *history.Run) { r.Node = "M2" }), false},
 		"settings that are no JSON":      {run(func(r *history.Run) { r.Config["x"] = math.Inf(1) }), run(func(r *history.Run) { r.Config["x"] = math.Inf(-1) }), false},
 		"equal, though they aren't JSON": {run(func(r *history.Run) { r.Config["x"] = math.Inf(1) }), run(func(r *history.Run) { r.Config["x"] = math.Inf(1) }), true},
@@ -50,7 +73,7 @@ func TestJudgeGroupsComparableRuns(t *testing.T) {
 func TestJudgeFoldsAndSorts(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 3, 7, 18, minute, 0, 0, time.UTC) }
 	rows := []history.Run{
-		{Time: at(9), Model: "m", Tests: 10, ID: "later"},
+		{Time: at(9), Model: "m", Tests: 10, ID: "later", Node: "M3"},
 		{Time: at(1), Model: "m", Tests: 10, ByNode: map[string]history.Tally{"M3": {Total: 10}}},
 		{Time: at(2), Model: "m", Tests: 20, ByNode: map[string]history.Tally{"M3": {Total: 20}}},
 	}
@@ -65,13 +88,6 @@ func TestJudgeFoldsAndSorts(t *testing.T) {
 }
 
 func TestTheNodeOfASeries(t *testing.T) {
-	parts := func(names ...string) map[string]history.Tally {
-		list := map[string]history.Tally{}
-		for _, name := range names {
-			list[name] = history.Tally{Total: 1}
-		}
-		return list
-	}
 	for _, test := range []struct {
 		run  history.Run
 		want string
