@@ -298,6 +298,36 @@ func TestBounds(t *testing.T) {
 			want: []string{"0s M1: promoted", "5m0s M1: promoted"},
 		},
 		{
+			name: "what an earlier incident told is told again in a new one",
+			happens: []at{
+				degraded(0, "a"), {1, "M1", healer.EventHealed, "healed"},
+				degraded(10*time.Minute, "b"), degraded(10*time.Minute+1, "a"),
+			},
+			want: []string{"0s M1: degraded: a", "1ns M1: healed", "10m0s M1: degraded: b", "10m0.000000001s M1: degraded: a"},
+		},
+		{
+			name: "the end of one node's quiet time is not the end of another's",
+			happens: []at{
+				{0, "M2", healer.EventOffline, "offline"}, {0, "M2", healer.EventHealed, "healed"},
+				{0, "M1", healer.EventOffline, "offline 1"}, {time.Minute, "M1", healer.EventHealed, "healed"},
+				{5*time.Minute + 1, "M1", healer.EventOffline, "offline 2"},
+			},
+			want: []string{"0s M2: offline", "0s M2: healed", "0s M1: offline 1", "1m0s M1: healed", "6m0s M1: offline 2"},
+		},
+		{
+			name: "after a quiet time without an incident the next one is short again",
+			happens: []at{
+				{0, "M1", healer.EventOffline, "offline 1"}, {0, "M1", healer.EventHealed, "healed"},
+				{time.Second, "M1", healer.EventOffline, "offline 2"}, {2 * time.Second, "M1", healer.EventHealed, "healed"},
+				{20 * time.Minute, "M1", healer.EventOffline, "offline 3"}, {20 * time.Minute, "M1", healer.EventHealed, "healed"},
+				{21 * time.Minute, "M1", healer.EventOffline, "offline 4"},
+			},
+			want: []string{
+				"0s M1: offline 1", "0s M1: healed", "5m0s M1: healed (once more since 20:00)",
+				"20m0s M1: offline 3", "20m0s M1: healed", "25m0s M1: offline 4",
+			},
+		},
+		{
 			name: "of two that are as grave the later one does",
 			happens: []at{
 				{0, "M1", healer.EventOffline, "offline 1"}, {time.Second, "M1", healer.EventHealed, "healed"},

@@ -26,6 +26,7 @@ func TestLatencyLimit(t *testing.T) {
 		{"no more than the most", []func(*latencyEstimate){same(9, time.Hour, 0)}, 0, time.Minute},
 		{"three slow ones in a hundred don't count", []func(*latencyEstimate){same(62, time.Second, 0), same(2, 10*time.Second, 0)}, 0, 5 * time.Second},
 		{"one in ten does", []func(*latencyEstimate){same(57, time.Second, 0), same(7, 10*time.Second, 0)}, 0, 50 * time.Second},
+		{"nor do they in the middle of the others", []func(*latencyEstimate){same(60, time.Second, 0), same(2, 10*time.Second, 0), same(2, time.Second, 0)}, smallPrompt, 5 * time.Second},
 		{"what was long ago is forgotten", []func(*latencyEstimate){same(64, time.Hour, 0), same(64, time.Second, 0)}, 0, 5 * time.Second},
 		{"a longer prompt takes longer", []func(*latencyEstimate){same(9, time.Second, smallPrompt)}, 8 * smallPrompt, 40 * time.Second},
 		{"a shorter one than usual is given what is usual", []func(*latencyEstimate){same(9, time.Second, 8*smallPrompt)}, smallPrompt, 5 * time.Second},

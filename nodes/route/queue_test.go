@@ -175,3 +175,47 @@ func TestNoGrantIsLost(t *testing.T) {
 		})
 	}
 }
+
+// TestDispatchAllThatFit: a node that comes into service takes as many of the
+// waiting requests as it has room for.
+func TestDispatchAllThatFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := New(&nodes.Node{Name: "M1"})
+		var served sync.WaitGroup
+		defer served.Wait()
+		for range 3 {
+			served.Go(func() {
+				r, err := table.Acquire(t.Context(), &Demand{Rules: Rules{PerNode: 2}}, time.Hour)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(time.Minute)
+				r.Done()
+			})
+		}
+		synctest.Wait()
+		table.Serve("M1", true)
+		synctest.Wait()
+		if under, waiting := table.InFlight("M1"), table.Queued(); under != 2 || waiting != 1 {
+			t.Errorf("%d are under way and %d wait, want 2 and 1", under, waiting)
+		}
+	})
+}
+
+// TestQueueForgetsClients: a client none of whose requests waits takes no turn.
+// A request that was served is not there to be removed, also while others of its
+// client wait.
+func TestQueueForgetsClients(t *testing.T) {
+	var q queue
+	first, second := &waiter{demand: &Demand{Client: "one"}}, &waiter{demand: &Demand{Client: "one"}}
+	q.add(first)
+	q.add(second)
+	q.serve(first)
+	if q.remove(first) || q.count != 1 {
+		t.Errorf("a request that was served was removed, %d wait", q.count)
+	}
+	if !q.remove(second) || q.count != 0 || len(q.clients) != 0 {
+		t.Errorf("%d wait, of %d clients", q.count, len(q.clients))
+	}
+}
