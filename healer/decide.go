@@ -1,10 +1,6 @@
 package healer
 
-import (
-	"time"
-
-	"github.com/turbone/jarvis/nodes"
-)
+import "github.com/turbone/jarvis/nodes"
 
 // view is what a node's decision needs to know of the others.
 type view struct {
@@ -173,7 +169,6 @@ func (d *decision) handsOff() op {
 	if n.state != Maintenance {
 		n.state = Maintenance
 		n.served = false
-		n.healthySince = time.Time{}
 		n.incident = incident{}
 		d.tell(EventMaintenance, RuleLeased, Event{Detail: d.in.holder})
 	}
@@ -186,7 +181,6 @@ func (d *decision) lookOnce() op {
 	n, in := &d.n, d.in
 	d.note()
 	f := diagnose(d.p, n, in)
-	n.served = false
 	switch {
 	case in.holder != "":
 		n.state = Maintenance
@@ -345,13 +339,10 @@ func (d *decision) ask(k kind) op {
 	return op{kind: k, at: d.in.at, model: m}
 }
 
-// nextProbe is an interval after the start of the one before.
+// nextProbe is an interval after the start of the one before, or at once where that
+// is over.
 func (d *decision) nextProbe() op {
-	at := d.n.last.probed.Add(d.p.Interval)
-	if at.Before(d.in.at) {
-		at = d.in.at
-	}
-	return op{kind: opProbe, at: at}
+	return op{kind: opProbe, at: d.n.last.probed.Add(d.p.Interval)}
 }
 
 // failed goes on after a check that failed, on a node that is not under repair.
@@ -370,11 +361,7 @@ func (d *decision) failed(f finding) op {
 		return d.confirmed(f)
 	}
 	// Offline or Misconfigured.
-	if n.incident.began.IsZero() {
-		n.incident.began = d.in.began
-	}
 	n.incident.is(f)
-	n.incident.check = d.in.kind
 	if f.cause == CauseMisconfigured {
 		return d.wrongConfig()
 	}
@@ -396,7 +383,7 @@ func (d *decision) confirmed(f finding) op {
 	}
 	n.degradations.held = nil
 	n.incident.served = n.served
-	n.served, n.healthySince = false, time.Time{}
+	n.served = false
 	if f.cause == CauseBadModel {
 		n.incident.failed = 1
 	}
@@ -408,10 +395,10 @@ func (d *decision) confirmed(f finding) op {
 	return op{kind: opDrain, at: at, until: at.Add(d.p.Grace)}
 }
 
-// adopt makes what is loaded the model that is wanted.
+// adopt makes what is loaded in place of the goal the model that is wanted.
 func (d *decision) adopt() (op, bool) {
 	n := &d.n
-	if len(n.snapshot.Loaded) == 0 || n.snapshot.LoadedUnknown {
+	if len(n.snapshot.Loaded) == 0 || n.snapshot.LoadedUnknown || n.loaded(n.snapshot) != nil {
 		return op{}, false
 	}
 	inst := n.snapshot.Loaded[0]

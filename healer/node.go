@@ -22,7 +22,7 @@ type nodeState struct {
 	degradations degradations
 	snapshot     nodes.Snapshot // of the latest probe that got one
 	last         moments
-	healthySince time.Time // zero while it is out of service
+	healthySince time.Time // when it last came into service
 	busySince    time.Time // zero while it is not busy
 	lastError    string
 	asked        string // digest of the file whose answers were last checked
@@ -153,6 +153,7 @@ type incident struct {
 	check    kind // which check failed, and must pass
 	step     int  // next rung of the ladder
 	attempts int  // repairs of this incident
+	again    bool // it was given up on before: one repair at a time
 	failed   int  // failed verifications in a row
 	told     bool // offline was told
 	served   bool // it was in service until its second failed check

@@ -105,7 +105,6 @@ func (f *fleet) applyJudgements(at time.Time, out *ready) {
 		}
 		f.replan(i, n, input{kind: inJudgements, at: at}, out)
 	}
-	f.stale = false
 }
 
 // judged returns the judgement of each node, by place. Of a suspicion and a

@@ -47,19 +47,19 @@ func (d *decision) tryRepair() op {
 		n.incident.paused = true
 		return d.giveUp(RuleRepairsPaused, nil)
 	case len(ladder(n, n.incident.cause)) == 0:
-		if target, ok := d.wayBack(); ok {
-			if !d.v.slot || at.Before(n.kept.NextRepair) {
-				return d.waitForTurn()
-			}
-			return d.rollback(target)
+		target, ok := n.rollbackTarget()
+		switch {
+		case !ok || n.incident.cause != CauseLostTrial: // the model itself must be the fault
+			return d.giveUp(RuleNoRemedy, nil)
+		case !d.v.slot || at.Before(n.kept.NextRepair):
+			return d.waitForTurn()
 		}
-		return d.giveUp(RuleNoRemedy, nil)
+		return d.rollback(target)
 	case !d.v.slot || at.Before(n.kept.NextRepair):
 		return d.waitForTurn()
 	}
 	if n.state == Offline && !n.incident.paused { // one more try, without telling the story again
-		n.incident.attempts = max(0, d.p.MaxAttempts-1)
-		n.incident.failed = 0
+		n.incident.again = true
 	}
 	n.incident.paused = false
 	n.incident.previous = nil
@@ -68,16 +68,6 @@ func (d *decision) tryRepair() op {
 		n.incident.previous = &nodes.Model{Name: inst.Model, Digest: inst.Digest}
 	}
 	return d.attempt(at)
-}
-
-// wayBack returns the target of a rollback for an empty ladder. There is one only
-// if the model itself is the fault.
-func (d *decision) wayBack() (nodes.Model, bool) {
-	if d.n.incident.cause != CauseBadModel && d.n.incident.cause != CauseLostTrial {
-		return nodes.Model{}, false
-	}
-	d.n.incident.target = d.n.goal()
-	return d.n.rollbackTarget()
 }
 
 func (d *decision) waitForTurn() op {
@@ -195,7 +185,7 @@ func (d *decision) nextAttempt(f nodes.Fault) op {
 			step++
 		}
 	}
-	if step >= len(rungs) || n.incident.attempts >= d.p.MaxAttempts {
+	if !d.maySpend(step) {
 		if f == nodes.Refused || f == nodes.Unreachable {
 			return d.giveUp(RuleExhausted, nil) // nothing can be loaded on a server that is down
 		}
@@ -203,6 +193,13 @@ func (d *decision) nextAttempt(f nodes.Fault) op {
 	}
 	n.incident.step = step
 	return d.attempt(n.kept.NextRepair)
+}
+
+// maySpend reports whether the incident may have one more repair, from a step of
+// the ladder on. A node that was given up on gets one at a time.
+func (d *decision) maySpend(step int) bool {
+	i := &d.n.incident
+	return !i.again && step < len(ladder(&d.n, i.cause)) && i.attempts < d.p.MaxAttempts
 }
 
 // verified goes on after the questions that follow a repair.
@@ -221,7 +218,7 @@ func (d *decision) verified() op {
 	}
 	n.incident.busy = time.Time{}
 	if f.cause == "" {
-		if n.incident.cause == CausePlacement && d.lessOnGPU() && n.incident.step < len(ladder(n, CausePlacement)) && n.incident.attempts < d.p.MaxAttempts {
+		if n.incident.cause == CausePlacement && d.lessOnGPU() && d.maySpend(n.incident.step) {
 			n.kept.NextRepair = in.at.Add(d.p.backoff(n.kept.Attempts))
 			return d.nextAttempt("") // it answers, and no better than before
 		}

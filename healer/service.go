@@ -20,7 +20,7 @@ func (d *decision) inService() op {
 	switch {
 	case was == Unknown:
 		d.tell(EventHealthy, RuleFirstAnswer, Event{Model: d.serving()})
-	case was == Suspect && before.told || was == Offline || was == Misconfigured:
+	case was == Offline || was == Misconfigured:
 		d.tell(EventHealed, RuleReturned, Event{Cause: before.cause, Took: took, Model: d.serving()})
 	case was == Suspect:
 		d.tell(EventRecovered, RuleRecovered, Event{Cause: before.cause, Took: took})
@@ -68,7 +68,7 @@ func (d *decision) judge() {
 // service for long enough, and forgets the repairs before.
 func (d *decision) settle() {
 	n := &d.n
-	if n.state != Healthy || n.healthySince.IsZero() || d.in.at.Sub(n.healthySince) < d.p.Settle {
+	if n.state != Healthy || d.in.at.Sub(n.healthySince) < d.p.Settle {
 		return
 	}
 	m, ok := n.inService()
@@ -76,7 +76,6 @@ func (d *decision) settle() {
 		return
 	}
 	if n.kept.LastKnownGood == nil || !n.kept.LastKnownGood.Equal(m) || n.kept.LastKnownGood.Digest != m.Digest {
-		m.Settings = m.Settings.Clone()
 		n.kept.LastKnownGood = &m
 		n.kept.VRAMShare = 0
 	}
@@ -90,7 +89,7 @@ func (d *decision) settle() {
 func (d *decision) placementLost(inst *nodes.Instance) finding {
 	n := &d.n
 	now := share(inst)
-	if inst == nil || n.kept.VRAMShare == 0 || inst.Size == 0 || now >= n.kept.VRAMShare-lostShare {
+	if inst == nil || inst.Size == 0 || now >= n.kept.VRAMShare-lostShare {
 		n.degradations.placement = nil
 		return finding{}
 	}

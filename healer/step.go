@@ -153,7 +153,7 @@ type fleet struct {
 	undecided int       // nodes that may serve in a moment
 	reruns    int       // nodes that wait for a rerun
 	rerunning bool      // one is under way
-	downSince time.Time // zero while some node serves, and until all were tried
+	downSince time.Time // when the latest outage of all nodes began; zero before the first
 	stale     bool      // what a node is to serve changed since the judgements were applied
 }
 
@@ -298,7 +298,6 @@ func (f *fleet) reroute(i int, at time.Time) []Event {
 		event.Rule = RuleFirstServing
 	case was == len(f.order):
 		event.Type, event.Node, event.Rule, event.Took = EventRecovered, "", RuleServiceBack, at.Sub(f.downSince)
-		f.downSince = time.Time{}
 	default:
 		event.From = f.nodes[f.order[was]].name
 	}

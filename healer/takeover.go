@@ -38,13 +38,9 @@ func (n *nodeState) takeOver(k persisted, at time.Time) []Event {
 	n.takeover.revision++
 	events := n.dropOld(at)
 	now := n.goal()
-	changed := !before.Equal(now)
 	noted := n.kept.Restore != nil && (note == nil || !note.Noted.Equal(n.kept.Restore.Noted))
-	if changed || noted {
+	if !before.Equal(now) || noted {
 		n.takeover.unasked = true
-	}
-	if changed {
-		n.degradations.regression = nil // that was another model
 	}
 	return append(events, n.tellPromotion(at)...)
 }

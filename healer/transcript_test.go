@@ -2,10 +2,8 @@ package healer
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,9 +21,11 @@ import (
 // anew, and read the change as a diff.
 //
 //	cluster             one line for each node: NAME [model=NAME] [restart] [fixed] [ondemand] [settings=k:v]
-//	                    and: policy [adopt] [repairs=N] [regression=confirm|tournament], once
+//	                    and: policy [adopt] [repairs=N] [attempts=N] [noquestions] [regression=confirm|tournament] [norerun] [once]
 //	quiet, step         lines of inputs; quiet prints no answer
 //
+// After the sentence of an event stand the facts that the sentence does not tell.
+// "NODE show" is no input: it prints what the healer knows of the node.
 // An input is NODE KIND key=value …. The result of an operation comes when the
 // operation was due, and took no time; "wait 5m" lets time pass.
 func TestTranscripts(t *testing.T) {
@@ -71,7 +71,7 @@ func newScript(t *testing.T, lines []string) *script {
 	t.Helper()
 	began := time.Date(2026, 2, 25, 20, 0, 0, 0, time.UTC)
 	s := &script{began: began, now: began}
-	p, regression, once := DefaultPolicy(), OnRegressionAlert, false
+	p, regression, canRerun, once := DefaultPolicy(), OnRegressionAlert, true, false
 	var states []nodeState
 	var order []int
 	for _, line := range lines {
@@ -80,22 +80,28 @@ func newScript(t *testing.T, lines []string) *script {
 			p.AdoptDrift = flags["adopt"]
 			p.MaxRepairs, _ = strconv.Atoi(cmp.Or(args["repairs"], "0"))
 			p.MaxAttempts, _ = strconv.Atoi(cmp.Or(args["attempts"], strconv.Itoa(p.MaxAttempts)))
-			regression, once = OnRegression(args["regression"]), flags["once"]
+			if flags["noquestions"] {
+				p.QuestionsEvery = 0
+			}
+			regression, canRerun, once = OnRegression(args["regression"]), !flags["norerun"], flags["once"]
 			continue
 		}
 		n := nodeState{traits: traits{
 			name: name, wanted: nodes.Model{Name: args["model"], Settings: settingsOf(args["settings"])},
 			canLoad: !flags["fixed"], canRestart: flags["restart"], onDemand: flags["ondemand"],
-			same: func(a, b string) bool { return a == b }, canonical: func(m string) string { return m },
+			same: func(a, b string) bool { return canonical(a) == canonical(b) }, canonical: canonical,
 		}, state: Unknown}
 		order = append(order, len(states))
 		states = append(states, n)
 	}
 	s.fleet = newFleet(p, states, order)
-	s.fleet.onRegression, s.fleet.canRerun, s.fleet.once = regression, true, once
+	s.fleet.onRegression, s.fleet.canRerun, s.fleet.once = regression, canRerun, once
 	s.fleet.step(input{kind: inStart, at: s.now})
 	return s
 }
+
+// canonical is a model's name as Ollama has it.
+func canonical(model string) string { return strings.TrimSuffix(model, ":latest") }
 
 // parse splits "NAME key=value flag", with quoted values.
 func parse(line string) (name string, args map[string]string, flags map[string]bool) {
@@ -144,8 +150,11 @@ func (s *script) play(line string) (string, error) {
 		return "", errors.New("no input")
 	}
 	k, args, flags := parse(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), fields[0])))
-	if k == "well" {
+	switch k {
+	case "well":
 		return s.well(node)
+	case "show":
+		return s.show(&s.fleet.nodes[node]), nil
 	}
 	in := input{kind: kind(k), node: node}
 	if in.kind.isResult() && !flags["now"] {
@@ -217,8 +226,8 @@ func (s *script) fill(in *input, args map[string]string, flags map[string]bool) 
 		switch {
 		case args["promote"] != "":
 			k.Override = &Override{Model: model(args["promote"]), Why: OverridePromoted, Replaces: wanted, Run: "run-1"}
-			if flags["edited"] {
-				k.Override.Replaces = model("before")
+			if args["replaces"] != "" {
+				k.Override.Replaces = model(args["replaces"])
 			}
 			k.Override.Told = flags["told"]
 			if args["previous"] != "" {
@@ -228,6 +237,7 @@ func (s *script) fill(in *input, args map[string]string, flags map[string]bool) 
 			k.Trial = &Trial{Since: s.now, FirstToken: time.Second, ErrorRate: 0.01, Watch: 20}
 		case args["restore"] != "":
 			k.Restore = &Note{model(args["restore"]), s.now}
+			k.Attempts, _ = strconv.Atoi(cmp.Or(args["attempts"], "0"))
 		case args["good"] != "":
 			m := model(args["good"])
 			k.LastKnownGood, k.VRAMShare = &m, 0
@@ -235,7 +245,7 @@ func (s *script) fill(in *input, args map[string]string, flags map[string]bool) 
 				k.VRAMShare, _ = strconv.ParseFloat(args["share"], 64)
 			}
 			k.Attempts, _ = strconv.Atoi(cmp.Or(args["attempts"], "0"))
-		default:
+		case !flags["unchanged"]:
 			k.Override, k.Trial, k.Restore = nil, nil, nil
 		}
 		in.kept = map[int]persisted{in.node: k}
@@ -268,7 +278,11 @@ func (s *script) well(node int) (string, error) {
 func snapshotOf(args map[string]string, flags map[string]bool) nodes.Snapshot {
 	snap := nodes.Snapshot{LoadedUnknown: flags["unknown"], ReadOnly: flags["readonly"]}
 	for _, name := range strings.Split(cmp.Or(args["disk"], "good,other"), ",") {
-		snap.OnDisk = append(snap.OnDisk, nodes.File{Name: name, Digest: cmp.Or(args["digest"], "d-"+name)})
+		file := nodes.File{Name: name, Digest: cmp.Or(args["file"], args["digest"], "d-"+name)}
+		if flags["nofiledigest"] {
+			file.Digest = ""
+		}
+		snap.OnDisk = append(snap.OnDisk, file)
 	}
 	if args["loaded"] == "" {
 		return snap
@@ -291,124 +305,4 @@ func snapshotOf(args map[string]string, flags map[string]bool) nodes.Snapshot {
 		snap.Loaded = append(snap.Loaded, inst)
 	}
 	return snap
-}
-
-// step applies an input and prints the answer.
-func (s *script) step(in input) string {
-	before := slices.Clone(s.fleet.nodes)
-	r := s.fleet.step(in)
-	var out strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&out, "  "+format+"\n", args...) }
-	for i, n := range s.fleet.nodes {
-		if n.state != before[i].state {
-			line("%s: %s -> %s", n.name, before[i].state, n.state)
-		}
-		if n.lastError != before[i].lastError {
-			line("%s: last error %q", n.name, n.lastError)
-		}
-		if s.fleet.once && n.last.passed != before[i].last.passed {
-			line("%s: passed", n.name)
-		}
-	}
-	if r.save {
-		for i, n := range s.fleet.nodes {
-			if text := keptText(n.kept, s.began); text != keptText(before[i].kept, s.began) {
-				line("save %s: %s", n.name, text)
-			}
-		}
-		line("save first")
-	}
-	for _, e := range r.events {
-		line("event %s [%s] %s", e.Type, e.Rule, e)
-		if lost := lostInJSON(e); lost != "" {
-			line("!! in JSON it is %s", lost)
-		}
-	}
-	for _, x := range r.routing {
-		line("route %s serves=%t model=%q answered=%t", x.node, x.serves, x.model, x.answered)
-	}
-	for _, p := range r.ops {
-		line("op %s %s", s.fleet.nodes[p.node].name, opText(p.op, s.now))
-	}
-	if r.rerun != nil {
-		line("rerun %s %s", s.fleet.nodes[r.rerun.node].name, r.rerun.kind)
-	}
-	for _, i := range r.checked {
-		line("checked %s", s.fleet.nodes[i].name)
-	}
-	return out.String()
-}
-
-// lostInJSON returns the sentence that an event makes after a way through JSON, ""
-// if its facts make the same one.
-func lostInJSON(e Event) string {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return err.Error()
-	}
-	var back Event
-	if err := json.Unmarshal(b, &back); err != nil {
-		return err.Error()
-	}
-	if back.text != "" || back.String() != e.String() {
-		return Event(facts(back)).String()
-	}
-	return ""
-}
-
-func opText(o op, now time.Time) string {
-	if o.kind == "" {
-		return "none"
-	}
-	text := string(o.kind)
-	if o.model.Name != "" {
-		text += " " + o.model.Name
-	}
-	if o.reload {
-		text += " reload"
-	}
-	if !o.until.IsZero() {
-		text += " until +" + o.until.Sub(now).String()
-	}
-	return text + " in " + max(0, o.at.Sub(now)).String()
-}
-
-// keptText prints what is kept of a node.
-func keptText(k persisted, began time.Time) string {
-	facts := map[string]string{}
-	if k.LastKnownGood != nil {
-		facts["good"] = k.LastKnownGood.Name
-	}
-	if k.Attempts > 0 {
-		facts["attempts"] = strconv.Itoa(k.Attempts)
-	}
-	if !k.NextRepair.IsZero() {
-		facts["next-repair"] = clock(k.NextRepair.Sub(began))
-	}
-	if o := k.Override; o != nil {
-		facts["override"] = o.Name + " " + strings.ReplaceAll(o.Why, " ", "-")
-	}
-	if k.Trial != nil {
-		facts["trial"] = fmt.Sprintf("%d/%d", len(k.Trial.Answers), k.Trial.Watch)
-	}
-	if k.Restore != nil {
-		facts["restore"] = k.Restore.Name
-	}
-	if k.Undone != "" {
-		facts["undone"] = k.Undone
-	}
-	if k.Alarm != "" {
-		facts["alarm"] = k.Alarm
-	}
-	if k.Asked != "" {
-		facts["asked"] = k.Asked
-	}
-	if k.Paused != nil {
-		facts["paused"] = "yes"
-	}
-	var list []string
-	for _, key := range slices.Sorted(maps.Keys(facts)) {
-		list = append(list, key+"="+facts[key])
-	}
-	return strings.Join(list, " ")
 }
