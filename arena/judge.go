@@ -42,16 +42,12 @@ func (p *progress) verdict() (v scoring.Verdict, decided bool) {
 	return v, v != "" && v != scoring.Continue
 }
 
-// decisive returns the confirmation, or else the latest look; the zero Look if
-// there was none.
+// decisive returns the latest judgement, the zero Look if there was none.
 func (p *progress) decisive() scoring.Look {
-	switch {
-	case p.confirmed != nil:
-		return *p.confirmed
-	case len(p.looks) > 0:
-		return p.looks[len(p.looks)-1]
+	if p.judged == nil {
+		return scoring.Look{}
 	}
-	return scoring.Look{}
+	return *p.judged
 }
 
 // look judges the tests so far.
@@ -60,7 +56,8 @@ func (p *progress) look() scoring.Look {
 		return p.plainLook()
 	}
 	return p.plan().Judge(scoring.Evidence{
-		Champion: p.before, Candidate: p.candidate, History: p.history, Interleaved: p.After > 0,
+		Champion: p.champions(), Candidate: p.candidate, History: p.history, Interleaved: p.After > 0,
+		SecondBlock: p.confirmed != nil,
 	})
 }
 

@@ -42,7 +42,7 @@ type batch struct {
 //   - the champion's tests come before the candidate's, which end at the first
 //     look that decides, or at the cap;
 //   - a promotion is confirmed with more tests of the champion, where the
-//     session has any.
+//     session has any; if it is not, the candidate's tests go on.
 func (p *progress) next() step {
 	switch {
 	case p.failure != "":

@@ -219,10 +219,10 @@ func (a *Organizer) hold(ctx context.Context, node *nodes.Node, why string, open
 const (
 	// afterTests is the number of the champion's tests between the candidate's
 	// and a promotion.
-	afterTests = 20
+	afterTests = 40
 	// cyclesUnknown is the greatest number of cycles that a champion is asked
 	// whose own history is too short to count.
-	cyclesUnknown = 3
+	cyclesUnknown = 5
 	// enoughHistory is the number of runs from which on it counts.
 	enoughHistory = 4
 	// extendBy is the length of an extended tournament in that of a full one.

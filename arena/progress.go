@@ -24,7 +24,9 @@ type progress struct {
 	// before and after are the champion's tests around the candidate's.
 	before, candidate, after []scoring.Test
 	looks                    []scoring.Look
-	confirmed                *scoring.Look
+	// confirmed is the judgement with the champion's second block, judged the
+	// latest judgement of all.
+	confirmed, judged *scoring.Look
 	field                    []entrant
 	unsteady                 map[Role]string
 	// failure is why the candidate, or the whole field, is out.
@@ -65,8 +67,9 @@ func (p *progress) apply(e entry) {
 		p.addTest(*e.Test)
 	case e.Look != nil:
 		p.looks = append(p.looks, *e.Look)
+		p.judged = e.Look
 	case e.Confirm != nil:
-		p.confirmed = e.Confirm
+		p.confirmed, p.judged = e.Confirm, e.Confirm
 	case e.Unsteady != nil:
 		p.unsteady[e.Unsteady.Role] = e.Unsteady.Why
 	case e.Failure != "":
@@ -162,7 +165,7 @@ func (p *progress) fieldMost() int {
 
 // loads returns the greatest number of loads that the session can take.
 func (p *progress) loads() int {
-	count := 3 // the candidate, the champion again, the winner
+	count := 4 // the candidate and the champion, each twice if a promotion is not confirmed
 	switch {
 	case p.SelfTest || p.Method == MethodMeasured:
 		count = 0
@@ -188,7 +191,7 @@ func (p *progress) size(cycles int) {
 	case p.Method == MethodPlain:
 		p.Before, p.After = 0, 0
 	case len(p.history) < enoughHistory:
-		p.Before = p.Tasks * min(max(cycles/2, 1), cyclesUnknown)
+		p.Before = p.Tasks * min(cycles, cyclesUnknown)
 	}
 	if p.SelfTest {
 		p.After = 0

@@ -3,6 +3,7 @@ package scoring
 import (
 	"math"
 	"slices"
+	"sync"
 )
 
 const (
@@ -83,12 +84,21 @@ func (p Plan) bounds() bounds {
 		table.looks = looks
 		return table
 	}
+	if known, ok := computed.Load(p.most()); ok {
+		return known.(bounds)
+	}
 	rho := 1.0
 	if p.most() > 200 {
 		rho = 0.75
 	}
-	return bounds{looks, spend(looks, falsePromotion, rho), spend(looks, falseRetention, rho)}
+	b := bounds{looks, spend(looks, falsePromotion, rho), spend(looks, falseRetention, rho)}
+	computed.Store(p.most(), b)
+	return b
 }
+
+// computed holds the bounds of caps without a table, by cap: they take
+// milliseconds, and each look asks for them.
+var computed sync.Map
 
 // at returns the bounds of the last look at or before a number of tests, or of
 // the first look if there is none. exact says that the number is that of a look.

@@ -51,6 +51,10 @@ type Evidence struct {
 	// by a second block of the champion's tests, see [Plan.Confirm]. Otherwise
 	// the error includes the drift of the speed between two runs.
 	Interleaved bool
+	// SecondBlock says that the champion's tests of the last cycle were made
+	// after tests of the candidate. They tell at which speed the machine runs
+	// now, see [Plan.Confirm].
+	SecondBlock bool
 }
 
 // Look is one interim analysis of the evidence.
@@ -107,7 +111,10 @@ const (
 //
 // The error is that of a rerun on these tasks if the candidate was asked each
 // task at least twice, the history has at least four runs, and the plan is not
-// strict. Otherwise it is the error between tasks. The estimate divided by the
+// strict. Otherwise it is the error between tasks. The
+// error is never below that which the variation of the champion's own answers
+// and latencies, or that of both models, causes in as many tests: a candidate
+// that passed all tests so far has no known variation of its own. The estimate divided by the
 // error, transformed to a normal deviate (Wallace 1959), must reach the upper
 // bound of its look for a promotion. The bounds are those of a group-sequential
 // test: over all looks an equal candidate is promoted in 5 of 100 tournaments.
@@ -118,6 +125,10 @@ const (
 // it if more tests would hardly change it; otherwise into [Continue].
 func (p Plan) Judge(e Evidence) Look {
 	w, b := p.weights(), p.bounds()
+	if e.SecondBlock {
+		e.Interleaved = true
+		e.Champion = atBothSpeeds(e.Champion)
+	}
 	c := compare(e, w)
 	look := Look{Tests: len(e.Candidate), Tasks: len(c.pairs), Estimate: c.estimate()}
 	var exact bool
@@ -130,6 +141,7 @@ func (p Plan) Judge(e Evidence) Look {
 		look.Rerun = true
 		look.Error, freedom = c.rerun(0)
 	}
+	look.Error = max(look.Error, c.least(w))
 	if look.Tasks >= 2 {
 		look.Z = wallace(look.Estimate/look.Error, freedom)
 		look.Futility = wallace((p.worth()-look.Estimate)/look.Error, freedom)

@@ -25,13 +25,13 @@ const (
 // champion's tests of the last cycle.
 //
 // The second block shows whether the machine became faster after the first one.
-// If it did, the candidate is compared with the champion at the speed of the
-// second block. The promotion is confirmed if Z is at least Upper less 0.2;
-// otherwise the champion stays. The verdict is never [Continue], unless that of
-// before is.
+// If it clearly did, the candidate is compared with the champion at the speed of
+// the second block; if no change is clear, at the mean speed of both blocks. The
+// promotion is confirmed if Z is at least Upper less 0.2. Otherwise the verdict is
+// [Continue]: the candidate's tests go on, and [Evidence].SecondBlock is set at the
+// looks that follow. At the cap the champion stays.
 func (p Plan) Confirm(before Look, e Evidence) Look {
-	e.Interleaved = true
-	e.Champion = atSecondSpeed(e.Champion)
+	e.SecondBlock = true
 	look := p.Judge(e)
 	if before.Verdict != Promote {
 		look.Verdict = before.Verdict
@@ -42,6 +42,7 @@ func (p Plan) Confirm(before Look, e Evidence) Look {
 	settled := false
 	w := p.weights()
 	look.Guards = nil
+	e.Champion = atBothSpeeds(e.Champion)
 	for _, g := range compare(e, w).guards(e, w) {
 		if g.certain {
 			look.Guards = append(look.Guards, g.text)
@@ -56,15 +57,20 @@ func (p Plan) Confirm(before Look, e Evidence) Look {
 	case look.Futility >= look.Lower:
 		look.Verdict, look.More = Retain, 0
 	default:
-		look.Verdict = Inconclusive
+		look.Verdict = Continue
+		if look.Tests >= p.most() {
+			look.Verdict = Inconclusive
+		}
 		look.More = p.more(look, p.bounds())
 	}
 	return look
 }
 
-// atSecondSpeed returns the champion's tests. If those of the last cycle are
-// clearly faster, the latencies of the others are scaled to their speed.
-func atSecondSpeed(tests []Test) []Test {
+// atBothSpeeds returns the champion's tests with the latencies at one speed. If
+// the tests of the last cycle are clearly faster, it is their speed; if there is no
+// clear change, the mean of both speeds; if they are clearly slower, all stay as
+// they are.
+func atBothSpeeds(tests []Test) []Test {
 	last := 0
 	for _, t := range tests {
 		last = max(last, t.Cycle)
@@ -93,15 +99,21 @@ func atSecondSpeed(tests []Test) []Test {
 	change := mean(changes)
 	n := float64(len(changes))
 	spread := max(standardDeviation(changes)/math.Sqrt(n), leastDrift)
-	if wallace(change/spread, n-1) > -clearChange {
+	z := wallace(change/spread, n-1)
+	toFirst, toSecond := change/2, -change/2
+	switch {
+	case z <= -clearChange:
+		toFirst, toSecond = change, 0
+	case z >= clearChange:
 		return tests
 	}
-	factor := math.Exp(change)
 	tests = slices.Clone(tests)
 	for i := range tests {
-		if tests[i].Cycle < last {
-			tests[i].Latency = time.Duration(float64(tests[i].Latency) * factor)
+		by := toFirst
+		if tests[i].Cycle == last {
+			by = toSecond
 		}
+		tests[i].Latency = time.Duration(float64(tests[i].Latency) * math.Exp(by))
 	}
 	return tests
 }

@@ -1,0 +1,265 @@
+package arena
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/sourcegraph/conc/iter"
+
+	"github.com/turbone/jarvis/arena/internal/simulation"
+	"github.com/turbone/jarvis/arena/suite"
+	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/scoring"
+	"github.com/turbone/jarvis/scoring/grade"
+)
+
+// simulated is a tournament to be held in a world, by the steps that next says.
+type simulated struct {
+	world simulation.World
+	// gap is the candidate's true composite less the champion's.
+	gap float64
+	// runs is the number of the champion's own earlier runs, of runCycles cycles
+	// each (0: as many as a tournament has). In their engine version the
+	// champion was better by other.
+	runs, runCycles int
+	other           float64
+	// tasks and cycles are 40 and 5 if 0; field is the number of candidates, if
+	// there are several.
+	tasks, cycles, field int
+	// strict asks for the error between tasks.
+	strict bool
+}
+
+func (s simulated) String() string {
+	text := fmt.Sprintf("%s, gap %+.2f, R %d", s.world.Name, s.gap, s.runs)
+	if s.runCycles > 0 {
+		text += fmt.Sprintf(" of %d cycles", s.runCycles)
+	}
+	if s.other != 0 {
+		text += fmt.Sprintf(" of another version, %+.2f", s.other)
+	}
+	if s.tasks > 0 {
+		text += fmt.Sprintf(", %d tasks", s.tasks)
+	}
+	if s.cycles > 0 {
+		text += fmt.Sprintf(", %d cycles", s.cycles)
+	}
+	if s.field > 0 {
+		text += fmt.Sprintf(", best of %d", s.field)
+	}
+	if s.strict {
+		text += ", strict"
+	}
+	return text
+}
+
+// ending is how a simulated tournament ended.
+type ending struct {
+	verdict Verdict
+	// look is the one that decided.
+	look scoring.Look
+	// gap and elsewhere are the true gap on the tasks and on endless ones.
+	gap, elsewhere      float64
+	candidate, champion int // tests
+	loads               int
+}
+
+// simulatedSuites are suites of as many tasks as their index says.
+var simulatedSuites = func() map[int]*suite.Suite {
+	list := map[int]*suite.Suite{}
+	for _, n := range []int{5, 8, 10, 12, 15, 20, 40, 80} {
+		var tasks []suite.Task
+		for i := range n {
+			tasks = append(tasks, suite.Task{ID: strconv.Itoa(i), Domain: "d", Prompt: "?", Grader: grade.MustExpect("x")})
+		}
+		s, err := suite.New("simulated", "1", tasks...)
+		if err != nil {
+			panic(err)
+		}
+		list[n] = s
+	}
+	return list
+}()
+
+// blockOf is a model's order of tasks, for the blocks that share it.
+type simulatedOrders struct {
+	suite  *suite.Suite
+	seed   uint64
+	cycles [][]int
+}
+
+// task returns the index of the task at a place.
+func (o *simulatedOrders) task(place int) int {
+	n := len(o.suite.Tasks())
+	for len(o.cycles) <= place/n {
+		var order []int
+		for _, t := range o.suite.Order(len(o.cycles), o.seed) {
+			index, _ := strconv.Atoi(t.ID)
+			order = append(order, index)
+		}
+		o.cycles = append(o.cycles, order)
+	}
+	return o.cycles[place/n][place%n]
+}
+
+// simulate holds a number of tournaments. The same seed gives the same endings.
+func (s simulated) simulate(number int, seed uint64) []ending {
+	list := make([]uint64, number)
+	for i := range list {
+		list[i] = uint64(i)
+	}
+	return iter.Map(list, func(i *uint64) ending { return s.play(rand.New(rand.NewPCG(seed, *i))) })
+}
+
+func (s simulated) withDefaults() simulated {
+	if s.tasks == 0 {
+		s.tasks = 40
+	}
+	if s.cycles == 0 {
+		s.cycles = 5
+	}
+	if s.runCycles == 0 {
+		s.runCycles = s.cycles
+	}
+	return s
+}
+
+// play holds one tournament.
+func (s simulated) play(random *rand.Rand) ending {
+	s = s.withDefaults()
+	tasks := simulatedSuites[s.tasks]
+	champion, candidate := s.world.Opponents(random, s.tasks, s.gap)
+	names := make([]string, s.tasks)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	p := newProgress(session{
+		ID: "s", Node: "M1", Champion: nodes.Model{Name: "old"}, Candidate: nodes.Model{Name: "new"},
+		Tasks: s.tasks, Seed: random.Uint64() >> 1, Method: MethodPaired, Cap: s.cycles * s.tasks, Strict: s.strict, Parallel: 1,
+	})
+	p.weights = scoring.Default()
+	s.earlierRuns(random, p, champion, names)
+	p.size(s.cycles)
+
+	machine := s.world.Tournament(random, p.Before)
+	orders := simulatedOrders{suite: tasks, seed: p.Seed}
+	loaded, loads := "old", 0
+	for range 5000 {
+		step := p.next()
+		switch {
+		case step.ask != nil:
+			model := champion
+			if step.ask.block.role() == Candidate {
+				model = candidate
+			}
+			if step.ask.model.Name != loaded {
+				loaded = step.ask.model.Name
+				loads++
+			}
+			for place := step.ask.from; place < step.ask.to; place++ {
+				at := place
+				if step.ask.block == blockAfter {
+					at += p.Before
+				}
+				task := orders.task(at)
+				test := machine.Ask(model, task)
+				test.Task, test.Cycle = names[task], at/s.tasks
+				p.apply(entry{Test: &testEntry{step.ask.block, 0, test}})
+			}
+		case step.check != nil:
+			p.apply(entry{Checked: &checkEntry{}})
+		case step.note != nil:
+			p.apply(*step.note)
+		case step.end != nil:
+			look := p.decisive()
+			return ending{
+				step.end.verdict, look, s.gap, candidate.Elsewhere() - champion.Elsewhere(),
+				len(p.candidate), len(p.champions()), loads,
+			}
+		default:
+			return ending{verdict: VerdictFailed}
+		}
+	}
+	panic("a tournament does not end")
+}
+
+// earlierRuns gives the champion its own earlier runs.
+func (s simulated) earlierRuns(random *rand.Rand, p *progress, champion *simulation.Model, names []string) {
+	for range s.runs {
+		machine := s.world.Machine(random, s.runCycles*s.tasks)
+		tests := make([]scoring.Test, 0, s.runCycles*s.tasks)
+		for cycle := range s.runCycles {
+			for task, name := range names {
+				test := machine.Ask(champion, task)
+				test.Task, test.Cycle = name, cycle
+				tests = append(tests, test)
+			}
+		}
+		p.history = append(p.history, tests)
+	}
+}
+
+// figures sum up endings, in percent of them.
+type simulatedFigures struct {
+	promoted, retained, failed float64
+	// candidate, champion and loads are means.
+	candidate, champion, loads float64
+	// covered is the share of intervals with the true gap in them, elsewhere the
+	// same for other tasks, shown and truth the mean gap of the promoted.
+	covered, below, elsewhere, shown, truth float64
+	seen                                    map[string]float64
+}
+
+func sumUp(list []ending) simulatedFigures {
+	var f simulatedFigures
+	judged := 0.0
+	for _, e := range list {
+		switch e.verdict {
+		case VerdictPromoted:
+			f.promoted++
+			f.shown += e.look.Estimate
+			f.truth += e.gap
+		case VerdictRetained:
+			f.retained++
+		case VerdictFailed:
+			f.failed++
+		}
+		f.candidate += float64(e.candidate)
+		f.champion += float64(e.champion)
+		f.loads += float64(e.loads)
+		if e.look.Tests == 0 {
+			continue
+		}
+		judged++
+		if e.look.Low <= e.gap && e.gap <= e.look.High {
+			f.covered++
+		}
+		if e.gap < e.look.Low {
+			f.below++
+		}
+		if e.look.OtherLow <= e.elsewhere && e.elsewhere <= e.look.OtherHigh {
+			f.elsewhere++
+		}
+	}
+	n := float64(len(list))
+	if f.promoted > 0 {
+		f.shown /= f.promoted
+		f.truth /= f.promoted
+	}
+	for _, sum := range []*float64{&f.promoted, &f.retained, &f.failed} {
+		*sum *= 100 / n
+	}
+	for _, sum := range []*float64{&f.candidate, &f.champion, &f.loads} {
+		*sum /= n
+	}
+	for _, sum := range []*float64{&f.covered, &f.below, &f.elsewhere} {
+		*sum *= 100 / max(judged, 1)
+	}
+	return f
+}
+
+func (f simulatedFigures) String() string {
+	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, covered %5.1f (%.1f above), elsewhere %5.1f, shown %.2f",
+		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.covered, f.below, f.elsewhere, f.shown)
+}
