@@ -15,6 +15,8 @@ type entry struct {
 	// Out drops one candidate of the field, Chosen is the index of the best.
 	Out    *outEntry `json:"out,omitempty"`
 	Chosen *int      `json:"chosen,omitempty"`
+	// Again takes back the latest tests of a block, which are asked anew.
+	Again *againEntry `json:"again,omitempty"`
 	// Restored says that the node serves again what it served before.
 	Restored bool `json:"restored,omitempty"`
 
@@ -38,6 +40,13 @@ type testEntry struct {
 type outEntry struct {
 	Index int    `json:"index"`
 	Why   string `json:"why"`
+}
+
+// againEntry are tests of a block that got no answer because the server gave none.
+type againEntry struct {
+	Block block `json:"block"`
+	Index int   `json:"index,omitempty"`
+	Tests int   `json:"tests"`
 }
 
 type unsteadyEntry struct {

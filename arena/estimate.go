@@ -40,6 +40,8 @@ type Estimate struct {
 	// says that the figures come from them; else they are typical ones.
 	Evidence int  `json:"champion_runs"`
 	Measured bool `json:"measured"`
+	// Unused says which earlier runs of the champion do not count, and why.
+	Unused []string `json:"runs_not_used,omitempty"`
 }
 
 // Estimate implements [Arena].
@@ -66,7 +68,7 @@ func (a *Organizer) Estimate(ctx context.Context, r Request) (Estimate, error) {
 	}
 	e := Estimate{
 		Node: r.Node.Name, Champion: n.saved.Name, Candidate: p.Candidate.Name, Tests: p.most(),
-		Early: p.Before + first + p.fieldMost(), Evidence: len(p.history), Measured: len(p.history) > 0,
+		Early: p.Before + first + p.fieldMost(), Evidence: len(p.history), Unused: p.Unused, Measured: len(p.history) > 0,
 	}
 	if c, ok := r.Contest.(Challenge); ok {
 		e.Candidate = c.Name

@@ -42,6 +42,11 @@ const (
 	// EventReloading: Count tests in a row got no answer and Model is gone
 	// (Cause); it is loaded again.
 	EventReloading EventType = "reloading"
+	// EventPaused: Count tests in a row got no answer and Model does not answer;
+	// the tournament waits up to Limit until it does.
+	EventPaused EventType = "paused"
+	// EventRepeating: Count tests without an answer are asked anew.
+	EventRepeating EventType = "repeating"
 	// EventDropped: a candidate is out (Cause).
 	EventDropped EventType = "dropped"
 	// EventLook: the tests so far were judged: Look.

@@ -41,6 +41,10 @@ func (e Event) Text() string {
 		return fmt.Sprintf("%s: %s", e.Model, e.Cause)
 	case EventReloading:
 		return fmt.Sprintf("%s: %d tests in a row without an answer: %s; loading it again", e.Model, e.Count, e.Cause)
+	case EventPaused:
+		return fmt.Sprintf("%s: %d tests in a row without an answer; waiting up to %s until it answers", e.Model, e.Count, e.Limit)
+	case EventRepeating:
+		return fmt.Sprintf("%s: %d tests without an answer are asked anew", e.Model, e.Count)
 	case EventDropped:
 		return e.Cause
 	case EventChosen:

@@ -144,6 +144,9 @@ func parseJournal(text []byte) (p *progress, restored bool, err error) {
 	if p == nil {
 		return nil, false, fmt.Errorf(": %w", errEmptyJournal)
 	}
+	if p.silent >= deadAfter {
+		p.pause()
+	}
 	p.silent = 0 // the model will be loaded anew
 	return p, restored, nil
 }

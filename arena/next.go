@@ -13,7 +13,7 @@ import (
 type step struct {
 	// ask is a batch of tests, with its model loaded.
 	ask *batch
-	// check asks whether the model of the latest tests is still loaded.
+	// check waits until the model of the latest tests answers.
 	check *batch
 	// note is a decision: it goes into the journal and is applied.
 	note *entry
@@ -37,7 +37,8 @@ type batch struct {
 // next returns what to do next:
 //   - a candidate that was lost is out, a champion that was lost ends the
 //     tournament for now;
-//   - after deadAfter tests in a row without an answer the model is checked;
+//   - after deadAfter tests in a row without an answer the tournament pauses until
+//     the model answers again, and these tests are asked anew, once;
 //   - of several candidates the best one is chosen;
 //   - the champion's tests come before the candidate's, which end at the first
 //     look that decides, or at the cap;
@@ -49,6 +50,8 @@ func (p *progress) next() step {
 		return p.ended()
 	case p.lost != nil:
 		return p.loses()
+	case p.again > 0:
+		return step{note: &entry{Again: &againEntry{p.latest.block, p.latest.index, p.again}}}
 	case p.silent >= deadAfter:
 		latest := p.latest
 		return step{check: &latest}

@@ -68,6 +68,10 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 		}
 	default:
 		w.happened(t, d)
+		if s := w.next(); s.note != nil && s.note.Again != nil {
+			w.apply(*s.note)
+			return w.say(s) + "\n" + w.say(w.next())
+		}
 	}
 	return w.say(w.next())
 }
@@ -318,6 +322,8 @@ func (w *world) say(s step) string {
 		return "failure: " + e.Failure
 	case e.Out != nil:
 		return fmt.Sprintf("out %d: %s", e.Out.Index, e.Out.Why)
+	case e.Again != nil:
+		return fmt.Sprintf("again the latest %d of %s", e.Again.Tests, e.Again.Block)
 	case e.Chosen != nil:
 		return fmt.Sprintf("chosen %d", *e.Chosen)
 	}

@@ -286,7 +286,7 @@ func (a *Organizer) draft(ctx context.Context, n *leasedNode, s nodes.Snapshot, 
 		ID: id.String(), Node: n.Name, Started: time.Now(), Champion: n.saved, Candidate: candidate,
 		Suite: a.config.Suite.Name(), Hash: drawn.Hash(), Tasks: tasks, Seed: rand.Uint64() >> 1, Method: method,
 		Cap: cycles * tasks, Type: runType, Strict: r.Rule == Strict, SelfTest: selfTest, Parallel: max(r.Parallel, 1),
-		Field: field, FieldTasks: len(a.drawn(1).Tasks()),
+		Field: field, FieldTasks: len(a.drawn(1).Tasks()), EngineVersion: s.Version,
 	})
 	p.weights = a.weights
 	if err := a.evidence(ctx, n.Node, p, nil); err != nil {

@@ -9,8 +9,12 @@ import (
 )
 
 // deadAfter is the number of tests in a row without an answer after which the
-// arena checks whether the model is still loaded.
-const deadAfter = 3
+// tournament pauses.
+const deadAfter = scoring.BurstLength
+
+// reloadAfter is the number of tests after which a model that is gone again is
+// loaded once more.
+const reloadAfter = 40
 
 // progress is the state of a session: the session and all that happened in it.
 // It is changed by apply alone, and what to do next is computed from it alone
@@ -27,8 +31,8 @@ type progress struct {
 	// confirmed is the judgement with the champion's second block, judged the
 	// latest judgement of all.
 	confirmed, judged *scoring.Look
-	field                    []entrant
-	unsteady                 map[Role]string
+	field             []entrant
+	unsteady          map[Role]string
 	// failure is why the candidate, or the whole field, is out.
 	failure string
 
@@ -37,11 +41,21 @@ type progress struct {
 	latest batch
 	silent int
 	reload bool
-	// reloads counts by model how often one was loaded again because it was
-	// gone.
+	// again is the number of the latest tests that are asked anew, anew the
+	// places of those that were.
+	again int
+	anew  map[place]bool
+	// reloads holds by model the number of tests at which one was loaded again
+	// because it was gone.
 	reloads map[string]int
 	// lost is why the model of the latest tests can't go on.
 	lost error
+}
+
+// place is the place of a test in a session.
+type place struct {
+	block        block
+	index, place int
 }
 
 // entrant is one of several candidates.
@@ -52,7 +66,7 @@ type entrant struct {
 }
 
 func newProgress(s session) *progress {
-	p := &progress{session: s, unsteady: map[Role]string{}, reloads: map[string]int{}}
+	p := &progress{session: s, unsteady: map[Role]string{}, reloads: map[string]int{}, anew: map[place]bool{}}
 	for _, m := range s.Field {
 		p.field = append(p.field, entrant{model: m})
 	}
@@ -78,6 +92,8 @@ func (p *progress) apply(e entry) {
 		p.field[e.Out.Index].out, p.lost = e.Out.Why, nil
 	case e.Chosen != nil && p.has(*e.Chosen):
 		p.Candidate = p.field[*e.Chosen].model
+	case e.Again != nil:
+		p.takeBack(*e.Again)
 	case e.Loaded != nil:
 		p.latest, p.silent, p.reload = *e.Loaded, 0, false
 	case e.Checked != nil:
@@ -90,21 +106,11 @@ func (p *progress) apply(e entry) {
 func (p *progress) has(index int) bool { return index >= 0 && index < len(p.field) }
 
 func (p *progress) addTest(t testEntry) {
-	switch t.Block {
-	case blockField:
-		if !p.has(t.Index) {
-			return
-		}
-		p.field[t.Index].tests = append(p.field[t.Index].tests, t.Test)
-	case blockBefore:
-		p.before = append(p.before, t.Test)
-	case blockCandidate:
-		p.candidate = append(p.candidate, t.Test)
-	case blockAfter:
-		p.after = append(p.after, t.Test)
-	default:
+	tests := p.testsOf(t.Block, t.Index)
+	if tests == nil {
 		return
 	}
+	*tests = append(*tests, t.Test)
 	p.latest = p.batch(t.Block, t.Index)
 	p.silent++
 	if !t.Error() {
@@ -112,20 +118,66 @@ func (p *progress) addTest(t testEntry) {
 	}
 }
 
-// check takes the answer to a check after silent tests. A model that is loaded
-// and doesn't answer is measured as it is; one that is gone is loaded again,
-// once.
+// testsOf returns the tests of a block, nil if there is no such block.
+func (p *progress) testsOf(b block, index int) *[]scoring.Test {
+	switch {
+	case b == blockField && p.has(index):
+		return &p.field[index].tests
+	case b == blockBefore:
+		return &p.before
+	case b == blockCandidate:
+		return &p.candidate
+	case b == blockAfter:
+		return &p.after
+	}
+	return nil
+}
+
+// check takes the answer to a check after silent tests, which are asked anew. A
+// model that does not answer or is gone is loaded again; one that is gone soon
+// after that is lost.
 func (p *progress) check(gone error) {
-	p.silent = 0
+	p.pause()
 	if gone == nil {
 		return
 	}
 	name := p.latest.model.Name
-	if p.reloads[name]++; p.reloads[name] == 1 {
+	if at, before := p.reloads[name]; !before || p.tests() >= at+reloadAfter {
+		p.reloads[name] = p.tests()
 		p.reload = true
 		return
 	}
 	p.lost = fmt.Errorf("%s: %d tests in a row without an answer: %w", name, deadAfter, gone)
+}
+
+// pause notes which of the latest tests are asked anew: those without an answer
+// that were not asked anew before.
+func (p *progress) pause() {
+	p.silent, p.again = 0, 0
+	tests := p.testsOf(p.latest.block, p.latest.index)
+	if tests == nil {
+		return
+	}
+	for i, t := range slices.Backward(*tests) {
+		if !t.Error() || p.anew[place{p.latest.block, p.latest.index, i}] {
+			return
+		}
+		p.again++
+	}
+}
+
+// takeBack removes the latest tests of a block, to be asked anew.
+func (p *progress) takeBack(e againEntry) {
+	p.silent, p.again = 0, 0
+	tests := p.testsOf(e.Block, e.Index)
+	if tests == nil {
+		return
+	}
+	for range min(e.Tests, len(*tests)) {
+		last := len(*tests) - 1
+		p.anew[place{e.Block, e.Index, last}] = true
+		*tests = (*tests)[:last]
+	}
 }
 
 // batch returns tests of a block, none yet.

@@ -147,8 +147,8 @@ func TestRealCandidateThatNeverLoads(t *testing.T) {
 }
 
 // TestRealServerKilledInATournament: the server is killed in the middle and
-// started again by somebody. Some tests get no answer, the candidate is loaded
-// again, and the tournament comes to a verdict.
+// started again by somebody. The tests without an answer are asked anew after the
+// candidate is loaded again, and the tournament comes to a verdict.
 func TestRealServerKilledInATournament(t *testing.T) {
 	s, server := onRealOllama(t, "old:latest", map[string]float64{"old:latest": 0.5, "new:latest": 0.95})
 	s.afterTest(arena.Candidate, 3, func() {
@@ -158,12 +158,11 @@ func TestRealServerKilledInATournament(t *testing.T) {
 		}
 	})
 	r, err := s.arena().Hold(t.Context(), challenge(s, "new:latest"))
-	// With few tests the three without an answer may turn the better one away.
-	if err != nil || r.Verdict != arena.VerdictPromoted && r.Verdict != arena.VerdictRetained || r.Gap == nil || r.Gap.Low <= 0 {
+	if err != nil || r.Verdict != arena.VerdictPromoted || r.Gap == nil || r.Gap.Low <= 0 {
 		t.Errorf("%s: %s, %v", r.Verdict, r.Reason, err)
 	}
-	if reloads := s.count(arena.EventReloading); reloads != 1 || r.Candidate.Errors != 3 {
-		t.Errorf("%d tests without an answer, loaded again %d times; want 3, 1", r.Candidate.Errors, reloads)
+	if reloads := s.count(arena.EventReloading); reloads != 1 || r.Candidate.Errors != 0 {
+		t.Errorf("%d tests without an answer, loaded again %d times; want 0, 1", r.Candidate.Errors, reloads)
 	}
 	loaded := "old:latest"
 	if r.Verdict == arena.VerdictPromoted {

@@ -24,10 +24,6 @@ const mostEvidence = 10
 // Doing it again changes nothing.
 func (t *tournament) writeHistory(ctx context.Context, verdict Verdict) error {
 	store := t.arena.config.History
-	version := ""
-	if s, err := t.node.Probe(ctx); err == nil {
-		version = s.Version
-	}
 	for _, r := range []Role{Champion, Candidate} {
 		tests := t.champions()
 		if r == Candidate {
@@ -37,7 +33,6 @@ func (t *tournament) writeHistory(ctx context.Context, verdict Verdict) error {
 			continue
 		}
 		run := t.historyRun(r, tests)
-		run.EngineVersion = version
 		run.Crowned = r == Candidate && verdict == VerdictPromoted
 		if _, err := store.Append(ctx, run); err != nil {
 			return fmt.Errorf("%s: record the tournament: %w", t.Node, err)
@@ -73,7 +68,7 @@ func (t *tournament) historyRun(r Role, tests []scoring.Test) history.Run {
 		Score: t.weights.Score(sample).Composite, PassRate: 100 * float64(sample.Passed) / float64(sample.Tests),
 		Latency: sample.Latency, Tests: sample.Tests, ByNode: map[string]history.Tally{t.Node: total},
 		ByDomain: byDomain(tests), ID: t.runID(r), Node: t.Node, Errors: &errors, Suite: t.Hash,
-		Digest: model.Digest, Engine: t.node.Engine, P95: scoring.LatencyQuantile(tests, 0.95),
+		Digest: model.Digest, Engine: t.node.Engine, EngineVersion: t.EngineVersion, P95: scoring.LatencyQuantile(tests, 0.95),
 		FirstToken: meanFirstToken(tests), Results: tests, Session: t.ID, Unsteady: t.unsteady[r],
 	}
 	return run
@@ -146,23 +141,36 @@ func (a *Organizer) evidence(ctx context.Context, node *nodes.Node, p *progress,
 	}
 	like := history.Run{
 		Type: p.Type, Node: p.Node, Suite: p.Hash, Model: p.Champion.Name, Digest: p.Champion.Digest,
-		Config: a.conditions(p.Champion, p.Parallel),
+		Config: a.conditions(p.Champion, p.Parallel), Engine: node.Engine, EngineVersion: p.EngineVersion,
 	}
 	var since time.Time
 	if crowned {
 		since = champion.Since
 	}
-	if names == nil {
-		runs = history.Evidence(runs, like, since)
-	} else {
-		runs = slices.DeleteFunc(slices.Clone(runs), func(r history.Run) bool { return !slices.Contains(names, r.ID) })
+	if names != nil {
+		p.use(slices.DeleteFunc(slices.Clone(runs), func(r history.Run) bool { return !slices.Contains(names, r.ID) }))
+		return nil
 	}
-	p.history = nil
+	p.choose(runs, like, since)
+	return nil
+}
+
+// choose sets the champion's own earlier runs that count, and says which don't.
+func (p *progress) choose(runs []history.Run, like history.Run, since time.Time) {
+	p.use(history.Evidence(runs, like, since))
+	for _, u := range history.UnusedRuns(runs, like, since) {
+		p.Unused = append(p.Unused, u.String())
+	}
+}
+
+// use sets the champion's own earlier runs: the latest ones, without bursts of
+// errors.
+func (p *progress) use(runs []history.Run) {
+	p.history, p.Evidence = nil, nil
 	for _, run := range slices.Backward(runs[max(0, len(runs)-mostEvidence):]) {
-		p.history = append(p.history, run.Results)
-		if names == nil {
+		if tests := scoring.WithoutBursts(run.Results); len(tests) > 0 {
+			p.history = append(p.history, tests)
 			p.Evidence = append(p.Evidence, run.ID)
 		}
 	}
-	return nil
 }

@@ -176,6 +176,9 @@ func (a *Organizer) comparable(ctx context.Context, n *leasedNode, p *progress) 
 	if err != nil {
 		return err
 	}
+	if s.Version != "" && p.EngineVersion != "" && s.Version != p.EngineVersion {
+		return fmt.Errorf("%s: the engine %w: its version was %s, and is %s", p.Node, ErrChanged, p.EngineVersion, s.Version)
+	}
 	if now := digestOf(n.Node, s, p.Candidate.Name); now != "" && p.Candidate.Digest != "" && now != p.Candidate.Digest {
 		return fmt.Errorf("%s: the file of %s %w", p.Node, p.Candidate.Name, ErrChanged)
 	}

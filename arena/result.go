@@ -50,6 +50,8 @@ type Result struct {
 	More int `json:"more_tests,omitempty"`
 	// Smallest is the smallest gap that could have been detected.
 	Smallest float64 `json:"smallest_gap,omitempty"`
+	// Unused says which earlier runs of the champion did not count, and why.
+	Unused []string `json:"runs_not_used,omitempty"`
 	// Method is the method that decided.
 	Method Method `json:"rule,omitempty"`
 	// Looks are all judgements, in order.
@@ -108,7 +110,7 @@ func (t *tournament) result(v Verdict, reason string) Result {
 		Verdict: v, Node: t.node.Name, Reason: reason, Session: t.ID, Method: t.Method, TestsUsed: len(t.candidate),
 		Candidate: side(t.Candidate, t.candidate, t.weights, t.unsteady[Candidate]),
 		Champion:  side(t.Champion, t.champions(), t.weights, t.unsteady[Champion]),
-		Looks:     t.looks, ChampionTests: t.champions(), CandidateTests: t.candidate,
+		Unused:    t.Unused, Looks: t.looks, ChampionTests: t.champions(), CandidateTests: t.candidate,
 	}
 	if t.intact {
 		r.Loaded = t.Champion.Name

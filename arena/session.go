@@ -62,6 +62,10 @@ type session struct {
 	// Stored is the champion's score in the history, for the plain rule; nil if
 	// there is none.
 	Stored *float64 `json:"stored,omitempty"`
+	// Unused says which of the champion's earlier runs do not count, and why.
+	Unused []string `json:"unused,omitempty"`
+	// EngineVersion is the version of the node's engine, "" where unknown.
+	EngineVersion string `json:"engine_version,omitempty"`
 	// Type is the type of the runs in the history.
 	Type string `json:"type"`
 	// Field lists the candidates of a tournament of several, FieldTasks is the

@@ -1,70 +1,129 @@
 package arena
 
 import (
+	"fmt"
+	"math"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/turbone/jarvis/arena/internal/simulation"
 )
 
-type claimed struct {
+// claim is what is said of a simulated tournament, in percent and in tests.
+type claim struct {
 	simulated
-	least, most float64 // percent promoted
+	// least and most are the least and the greatest share of promotions.
+	least, most float64
+	// tests is the greatest mean number of the candidate's tests, 0 for any.
+	tests float64
+	// worst rows are played in each test run, the others with JARVIS_FULL=1.
+	worst bool
 }
 
+// falsePromotions is the greatest share of equal candidates that are promoted.
+const falsePromotions = 7
+
+// worlds are those of unequal tasks.
 func worlds() []simulation.World {
 	return []simulation.World{
 		simulation.Typical(), simulation.Calm(), simulation.Life(), simulation.Ceiling(), simulation.Identical(), simulation.Tails(),
-		simulation.Drifting("drift up 20 %", 1.2, 120), simulation.Drifting("drift down 20 %", 0.8, 120), simulation.Drifting("faster", 0.8, 60),
-		simulation.Visited(), simulation.Busy(), simulation.Bursting("bursts of 10", 10), simulation.Bursting("bursts of 30", 30),
+		simulation.Drifting("20 % slower in 120 tests", 1.2, 120), simulation.Drifting("20 % faster in 120 tests", 0.8, 120),
+		faster(), simulation.Visited(), simulation.Busy(), simulation.Bursting("bursts of 10", 10), simulation.Bursting("bursts of 30", 30),
 	}
 }
 
-func rows() []claimed {
-	var list []claimed
-	for _, right := range []float64{0.50, 0.65, 0.75, 0.85, 0.90, 0.95, 0.97, 0.99} {
-		w := simulation.Alike("alike "+strconv.Itoa(int(100*right)), right)
-		for _, r := range []int{0, 4, 5, 10} {
-			list = append(list, claimed{simulated{world: w, runs: r}, 0, 7}, claimed{simulated{world: w, runs: r, cycles: 2}, 0, 7})
+func faster() simulation.World { return simulation.Drifting("20 % faster in 60 tests", 0.8, 60) }
+
+func alike(percent int) simulation.World {
+	return simulation.Alike(fmt.Sprintf("all tasks alike, %d %% right", percent), float64(percent)/100)
+}
+
+// equals are the claims about equal candidates.
+func equals() []claim {
+	var list []claim
+	add := func(worst bool, s simulated) { list = append(list, claim{s, 0, falsePromotions, 0, worst}) }
+	for _, percent := range []int{50, 65, 75, 85, 90, 95, 97, 99} {
+		for _, runs := range []int{0, 4, 5, 10} {
+			add(percent == 50 && runs == 5 || percent == 95 && runs == 4, simulated{world: alike(percent), runs: runs})
+			add(percent == 50 && runs == 5, simulated{world: alike(percent), runs: runs, cycles: 2})
 		}
 	}
 	for _, w := range worlds() {
-		for _, r := range []int{0, 5} {
-			list = append(list, claimed{simulated{world: w, runs: r}, 0, 7}, claimed{simulated{world: w, runs: r, gap: 0.5}, 0, 100},
-			claimed{simulated{world: w, runs: r, cycles: 2}, 0, 7})
+		for _, runs := range []int{0, 5} {
+			add(w.Name == "typical" && runs == 5, simulated{world: w, runs: runs})
+			add(false, simulated{world: w, runs: runs, cycles: 2})
 		}
 	}
-	for _, w := range []simulation.World{simulation.Typical()} {
-		for _, r := range []int{0, 5} {
-			list = append(list, claimed{simulated{world: w, runs: r, gap: 1}, 0, 100})
+	for _, other := range []float64{-0.5, 0.5} {
+		for _, w := range []simulation.World{simulation.Typical(), simulation.Calm(), simulation.Life()} {
+			add(w.Name == "life" && other < 0, simulated{world: w, runs: 5, other: other})
 		}
 	}
-	for _, w := range []simulation.World{simulation.Calm(), simulation.Life(), simulation.Alike("alike 95", 0.95)} {
-		for _, n := range []int{10, 20, 80} {
-			for _, r := range []int{0, 5} {
-				list = append(list, claimed{simulated{world: w, runs: r, tasks: n}, 0, 7}, claimed{simulated{world: w, runs: r, tasks: n, cycles: 2}, 0, 7})
+	for _, tasks := range []int{20, 80} {
+		for _, w := range []simulation.World{simulation.Typical(), simulation.Calm(), simulation.Life(), simulation.Ceiling(), alike(95)} {
+			for _, runs := range []int{0, 5} {
+				add(w.Name == "life" && runs == 5 && tasks == 20, simulated{world: w, runs: runs, tasks: tasks})
+				add(false, simulated{world: w, runs: runs, tasks: tasks, cycles: 2})
 			}
 		}
 	}
 	return list
 }
 
-func TestRows(t *testing.T) {
-	number, _ := strconv.Atoi(os.Getenv("N"))
-	if number == 0 {
-		t.Skip()
+// powers are the claims about better candidates.
+func powers() []claim {
+	var list []claim
+	add := func(worst bool, least, tests float64, s simulated) {
+		list = append(list, claim{s, least, 100, tests, worst})
 	}
-	for _, c := range rows() {
-		if !strings.Contains(c.simulated.String(), os.Getenv("ROW")) {
+	add(false, 85, 0, simulated{world: simulation.Calm(), gap: 0.5, runs: 5})
+	add(true, 82, 0, simulated{world: simulation.Life(), gap: 0.5, runs: 5})
+	add(false, 85, 0, simulated{world: simulation.Bursting("bursts of 10", 10), gap: 0.5, runs: 5})
+	add(false, 85, 0, simulated{world: simulation.Bursting("bursts of 30", 30), gap: 0.5, runs: 5})
+	add(false, 85, 0, simulated{world: faster(), gap: 0.5, runs: 5})
+	add(true, 85, 0, simulated{world: simulation.Busy(), gap: 0.5, runs: 5})
+	add(false, 75, 0, simulated{world: simulation.Typical(), gap: 0.5, runs: 5})
+	add(false, 44, 0, simulated{world: simulation.Typical(), gap: 0.5})
+	add(false, 58, 0, simulated{world: simulation.Life(), gap: 0.5})
+	add(true, 70, 0, simulated{world: simulation.Calm(), gap: 0.5})
+	add(true, 97, 70, simulated{world: simulation.Typical(), gap: 1, runs: 5})
+	add(false, 88, 80, simulated{world: simulation.Typical(), gap: 1})
+	return list
+}
+
+// TestWhatTournamentsAchieve holds 1,000 tournaments for each claim where
+// JARVIS_FULL is 1, and prints the table of them:
+//
+//	JARVIS_FULL=1 go test -v -run TestWhatTournamentsAchieve ./arena
+//
+// JARVIS_ROWS limits it to the rows whose names contain a text. Without JARVIS_FULL
+// it holds 150 for each of the worst rows, which may miss their claim by three
+// standard errors.
+func TestWhatTournamentsAchieve(t *testing.T) {
+	number, only := 150, os.Getenv("JARVIS_ROWS")
+	if full() {
+		number = 1000
+	}
+	for _, c := range append(equals(), powers()...) {
+		if !full() && !c.worst || !strings.Contains(c.simulated.String(), only) {
 			continue
 		}
 		f := sumUp(c.simulate(number, 1))
-		mark := ""
-		if f.promoted > c.most {
-			mark = " <<<<"
+		t.Logf("%-70s %s", c.simulated, f)
+		slack := func(percent float64) float64 {
+			if full() {
+				return 0
+			}
+			return 3 * math.Sqrt(percent*(100-percent)/float64(number))
 		}
-		t.Logf("%-50s %s%s", c.simulated, f, mark)
+		if f.promoted < c.least-slack(c.least) || f.promoted > c.most+slack(c.most) {
+			t.Errorf("%s: %.1f %% promoted, not %v to %v", c.simulated, f.promoted, c.least, c.most)
+		}
+		if c.tests > 0 && full() && f.candidate > c.tests {
+			t.Errorf("%s: %.1f tests on average, more than %v", c.simulated, f.candidate, c.tests)
+		}
 	}
 }
+
+func full() bool { return os.Getenv("JARVIS_FULL") == "1" }

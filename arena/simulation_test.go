@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"github.com/sourcegraph/conc/iter"
 
 	"github.com/turbone/jarvis/arena/internal/simulation"
 	"github.com/turbone/jarvis/arena/suite"
+	"github.com/turbone/jarvis/history"
 	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/scoring"
 	"github.com/turbone/jarvis/scoring/grade"
@@ -168,6 +170,7 @@ func (s simulated) play(random *rand.Rand) ending {
 				p.apply(entry{Test: &testEntry{step.ask.block, 0, test}})
 			}
 		case step.check != nil:
+			machine.Wait()
 			p.apply(entry{Checked: &checkEntry{}})
 		case step.note != nil:
 			p.apply(*step.note)
@@ -186,7 +189,14 @@ func (s simulated) play(random *rand.Rand) ending {
 
 // earlierRuns gives the champion its own earlier runs.
 func (s simulated) earlierRuns(random *rand.Rand, p *progress, champion *simulation.Model, names []string) {
-	for range s.runs {
+	var runs []history.Run
+	version, now := "2", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	if s.other != 0 {
+		version = "1"
+		champion = champion.Clone()
+		champion.Reach(champion.Composite() + s.other)
+	}
+	for i := range s.runs {
 		machine := s.world.Machine(random, s.runCycles*s.tasks)
 		tests := make([]scoring.Test, 0, s.runCycles*s.tasks)
 		for cycle := range s.runCycles {
@@ -196,8 +206,11 @@ func (s simulated) earlierRuns(random *rand.Rand, p *progress, champion *simulat
 				tests = append(tests, test)
 			}
 		}
-		p.history = append(p.history, tests)
+		runs = append(runs, history.Run{
+			Model: "old", Node: "M1", Suite: "s", Type: runType, EngineVersion: version, Results: tests, Time: now.Add(time.Duration(i) * time.Hour),
+		})
 	}
+	p.choose(runs, history.Run{Model: "old", Node: "M1", Suite: "s", Type: runType, EngineVersion: "2"}, time.Time{})
 }
 
 // figures sum up endings, in percent of them.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sourcegraph/conc/pool"
 
@@ -91,6 +92,8 @@ func (t *tournament) decide(e entry) error {
 		t.emit(Event{Type: EventChosen, Model: t.Candidate.Name, Role: Candidate})
 	case e.Out != nil:
 		t.emit(Event{Type: EventDropped, Model: t.Field[e.Out.Index].Name, Role: Candidate, Cause: e.Out.Why})
+	case e.Again != nil:
+		t.emit(Event{Type: EventRepeating, Model: t.latest.model.Name, Role: e.Again.Block.role(), Count: e.Again.Tests})
 	case e.Failure != "" && t.Candidate.Name != "":
 		t.emit(Event{Type: EventDropped, Model: t.Candidate.Name, Role: Candidate, Cause: e.Failure})
 	}
@@ -166,18 +169,47 @@ func (t *tournament) load(ctx context.Context, b batch) error {
 	return t.record(entry{Unsteady: &unsteadyEntry{role, why}})
 }
 
+// mutePause is the time between two questions whether a model answers.
+const mutePause = 2 * time.Second
+
+// answers returns nil if the model of a batch is loaded and answers a question.
+func (t *tournament) answers(ctx context.Context, b batch) error {
+	snapshot, err := t.node.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	loaded := func(i nodes.Instance) bool { return t.node.Same(i.Model, b.model.Name) && !i.Stopping }
+	if !slices.ContainsFunc(snapshot.Loaded, loaded) {
+		return errGone
+	}
+	test, err := asker{t.node.Node, b.model, t.arena.figures}.ask(ctx, slot{task: t.tasks.Tasks()[0], seed: 1})
+	if err == nil && test.Error() {
+		err = errMute
+	}
+	return err
+}
+
 // errGone is why a model is gone from a server that answers.
 var errGone = errors.New("it is no longer loaded")
 
-// check asks the server whether the model of a batch is still loaded.
+// errMute is why a model is lost that is loaded.
+var errMute = errors.New("it is loaded and does not answer")
+
+// check waits until the model of a batch answers. It does not wait for a server
+// that does not, or a model that is no longer loaded: a load does that.
 func (t *tournament) check(ctx context.Context, b batch) error {
-	snapshot, err := t.node.Probe(ctx)
+	err := t.answers(ctx, b)
+	for deadline, told := time.Now().Add(t.arena.figures.Patience), false; errors.Is(err, errMute) && time.Now().Before(deadline); told = true {
+		if !told {
+			t.emit(Event{Type: EventPaused, Model: b.model.Name, Role: b.block.role(), Count: deadAfter, Limit: t.arena.figures.Patience})
+		}
+		if !nodes.Sleep(ctx, mutePause) {
+			break
+		}
+		err = t.answers(ctx, b)
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
-	}
-	loaded := func(i nodes.Instance) bool { return t.node.Same(i.Model, b.model.Name) && !i.Stopping }
-	if err == nil && !slices.ContainsFunc(snapshot.Loaded, loaded) {
-		err = errGone
 	}
 	if err := t.record(entry{Checked: &checkEntry{err}}); err != nil {
 		return err

@@ -24,8 +24,8 @@ func (s *stage) afterTest(role arena.Role, count int, do func()) {
 	}
 }
 
-// TestAServerThatDiesIsWaitedFor: tests without an answer count as such, and the
-// candidate is loaded again once the server is back.
+// TestAServerThatDiesIsWaitedFor: the candidate is loaded again once the server is
+// back, and the tests without an answer are asked anew.
 func TestAServerThatDiesIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := onEngine(t, knows("old", 0.2), knows("new", 1))
@@ -37,8 +37,11 @@ func TestAServerThatDiesIsWaitedFor(t *testing.T) {
 		if err != nil || result.Verdict != arena.VerdictPromoted {
 			t.Fatalf("%s: %s, %v", result.Verdict, result.Reason, err)
 		}
-		if result.Candidate.Errors != 3 {
-			t.Errorf("%d tests without an answer were counted, want 3", result.Candidate.Errors)
+		if result.Candidate.Errors != 0 {
+			t.Errorf("%d tests without an answer were counted", result.Candidate.Errors)
+		}
+		if e := s.last(arena.EventRepeating); e.Count != 3 || e.Role != arena.Candidate {
+			t.Errorf("told: %+v", e)
 		}
 		if e := s.last(arena.EventReloading); e.Model != "new" || e.Count != 3 || !strings.Contains(e.Cause, "refused") {
 			t.Errorf("told: %+v", e)
@@ -140,20 +143,41 @@ func TestAModelThatGoesTwice(t *testing.T) {
 	})
 }
 
-// TestAMuteCandidate is measured as it is: loaded, and without an answer.
+// TestAMuteCandidate: a candidate that is loaded and never answers is waited for
+// and loaded again; that it still doesn't answer is no verdict.
 func TestAMuteCandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mute := knows("new", 1)
 		mute.mute = true
 		s := onEngine(t, knows("old", 0.7), mute)
 		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
-		if err != nil || result.Verdict != arena.VerdictRetained || result.Candidate.Errors != result.TestsUsed || result.TestsUsed == 0 {
+		if err != nil || result.Verdict != arena.VerdictFailed || !strings.Contains(result.Reason, "it is loaded and does not answer") {
 			t.Errorf("%s: %s, %+v, %v", result.Verdict, result.Reason, result.Candidate, err)
 		}
-		if s.count(arena.EventReloading) > 0 || !strings.Contains(result.Candidate.Unsteady, "no answer whose speed") {
+		if s.count(arena.EventReloading) != 1 || s.count(arena.EventPaused) != 2 || !strings.Contains(result.Candidate.Unsteady, "no answer whose speed") {
 			t.Errorf("loaded again %d times, unsteady: %q", s.count(arena.EventReloading), result.Candidate.Unsteady)
 		}
 		s.serves("old")
+	})
+}
+
+// TestABurstIsOneEvent: while a loaded model gives no answer the tournament waits,
+// and the tests without an answer are asked anew.
+func TestABurstIsOneEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := onEngine(t, knows("old", 0.2), knows("new", 1))
+		mute := func(is bool) func(e *engine) { return func(e *engine) { e.models[1].mute = is } }
+		s.afterTest(arena.Candidate, 15, func() {
+			s.engine.set(mute(true))
+			time.AfterFunc(220*time.Second, func() { s.engine.set(mute(false)) })
+		})
+		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
+		if err != nil || result.Verdict != arena.VerdictPromoted || result.Candidate.Errors != 0 {
+			t.Errorf("%s: %s, %d errors, %v", result.Verdict, result.Reason, result.Candidate.Errors, err)
+		}
+		if s.count(arena.EventPaused) != 1 || s.count(arena.EventReloading) != 0 || s.last(arena.EventRepeating).Count != 3 {
+			t.Errorf("paused %d times, loaded again %d times, %d asked anew", s.count(arena.EventPaused), s.count(arena.EventReloading), s.last(arena.EventRepeating).Count)
+		}
 	})
 }
 

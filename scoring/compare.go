@@ -141,7 +141,7 @@ func (p Plan) Judge(e Evidence) Look {
 		look.Rerun = true
 		look.Error, freedom = c.rerun(0)
 	}
-	look.Error = max(look.Error, c.least(w))
+	look.Error = max(look.Error, c.least(w, 0))
 	if look.Tasks >= 2 {
 		look.Z = wallace(look.Estimate/look.Error, freedom)
 		look.Futility = wallace((p.worth()-look.Estimate)/look.Error, freedom)

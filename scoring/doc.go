@@ -12,7 +12,7 @@
 // equal candidate is promoted in about 5 of 100 tournaments. The error rates and
 // the numbers of tests are simulated by
 //
-//	go run ./scoring/internal/simulation/tournaments
+//	JARVIS_FULL=1 go test -v -run TestWhatTournamentsAchieve ./arena
 //
 // [Regressions] detects that a model got worse, from its runs task by task, with
 // a second run to confirm it; [PlainRegressions] does so where only the sums of

@@ -404,7 +404,7 @@ func (c comparison) atCap(p Plan, w Composite) float64 {
 	}
 	if c.runs > 0 && !p.Strict && cycles >= 2 && measured {
 		deviation, _ := c.rerun(cycles)
-		return deviation
+		return max(deviation, c.least(w, cycles))
 	}
 	if len(c.deltas) < 2 {
 		return wholeScale(w)
@@ -415,5 +415,5 @@ func (c comparison) atCap(p Plan, w Composite) float64 {
 		variance = max(variance-inside.mean()/asked.mean()+inside.mean()/cycles, inside.mean()/cycles)
 	}
 	tasks := min(float64(c.asked), float64(p.most()))
-	return max(leastError, math.Sqrt(variance/tasks))
+	return max(leastError, math.Sqrt(variance/tasks), c.least(w, max(cycles, 1)))
 }

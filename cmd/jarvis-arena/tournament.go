@@ -304,7 +304,10 @@ func (t *tournament) dryRun(ctx context.Context) error {
 	if e.Measured {
 		fmt.Fprintf(out, "  from      %d runs of the champion under the same conditions\n", e.Evidence)
 	} else {
-		fmt.Fprintln(out, "  from      typical figures: the champion has no runs of its own yet")
+		fmt.Fprintln(out, "  from      typical figures: no run of the champion's own counts")
+	}
+	for _, why := range e.Unused {
+		fmt.Fprintf(out, "            %s\n", why)
 	}
 	return nil
 }
@@ -338,6 +341,9 @@ func printResult(out io.Writer, r arena.Result) {
 		fmt.Fprintln(out)
 	}
 	fmt.Fprintln(out, r.Sentence())
+	for _, why := range r.Unused {
+		fmt.Fprintf(out, "%s: %s.\n", r.Champion.Model, why)
+	}
 	if g := r.Gap; g != nil && g.OtherHigh != g.OtherLow {
 		fmt.Fprintf(out, "On other tasks like these: %+.2f … %+.2f.\n", g.OtherLow, g.OtherHigh)
 	}

@@ -3,6 +3,7 @@ package simulation
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/mathext"
 
@@ -60,6 +61,13 @@ func (w World) Opponents(random *rand.Rand, tasks int, gap float64) (champion, c
 			return champion, candidate
 		}
 	}
+}
+
+// Clone returns a copy, whose ability can be changed.
+func (m *Model) Clone() *Model {
+	copied := *m
+	copied.pass = slices.Clone(m.pass)
+	return &copied
 }
 
 // Reach gives a model the ability by which its true composite on the suite is
