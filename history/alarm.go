@@ -39,7 +39,8 @@ type Alarm struct {
 func Judge(rows []Run, weights scoring.Composite) []Series {
 	list := group(Runs(Fold(rows)))
 	for i := range list {
-		list[i].Report = judge(list[i].Runs, weights)
+		before, change := former(list, i)
+		list[i].Report = judge(change, before, list[i].Runs, weights)
 	}
 	return list
 }
@@ -59,27 +60,51 @@ func Alarms(series []Series) []Alarm {
 	return list
 }
 
-// judge looks for regressions and outages in the runs of one series.
-func judge(runs []Run, weights scoring.Composite) scoring.Report {
+// judge looks for regressions and outages in the runs of one series. The first ones
+// are compared with the runs before a change, too, if there are any.
+func judge(change string, before, runs []Run, weights scoring.Composite) scoring.Report {
 	if len(runs[0].Results) == 0 {
-		rows := make([]scoring.PlainRow, len(runs))
-		for i, r := range runs {
-			rows[i] = scoring.PlainRow{
-				ID: r.ID, Time: r.Time, Model: r.Model, Score: r.Score, PassRate: r.PassRate, Latency: r.Latency,
-				Tests: r.Tests, Errors: r.ErrorCount(),
-			}
-		}
-		return scoring.PlainRegressions(rows)
+		return scoring.PlainRegressionsSince(change, plainRows(before), plainRows(runs))
 	}
-	series := make([]scoring.Observation, len(runs))
+	return scoring.RegressionsSince(change, observations(before), observations(runs), weights)
+}
+
+func plainRows(runs []Run) []scoring.PlainRow {
+	rows := make([]scoring.PlainRow, len(runs))
+	for i, r := range runs {
+		rows[i] = scoring.PlainRow{
+			ID: r.ID, Time: r.Time, Model: r.Model, Version: r.EngineVersion, Engine: engineName(r.Engine), Score: r.Score, PassRate: r.PassRate,
+			Latency: r.Latency, Tests: r.Tests, Errors: r.ErrorCount(),
+		}
+	}
+	return rows
+}
+
+func observations(runs []Run) []scoring.Observation {
+	list := make([]scoring.Observation, len(runs))
 	for i, r := range runs {
 		model := r.Digest
 		if model == "" {
 			model = r.Model
 		}
-		series[i] = scoring.Observation{
-			ID: r.ID, Time: r.Time, Model: model, Version: r.EngineVersion, Tests: r.Results, Crowned: r.Crowned,
+		list[i] = scoring.Observation{
+			ID: r.ID, Time: r.Time, Model: model, Version: r.EngineVersion, Engine: engineName(r.Engine), Tests: r.Results, Crowned: r.Crowned,
 		}
 	}
-	return scoring.Regressions(series, weights)
+	return list
+}
+
+// engineName returns an engine's name as its users write it.
+func engineName(engine string) string {
+	switch engine {
+	case "ollama":
+		return "Ollama"
+	case "lmstudio":
+		return "LM Studio"
+	case "llamacpp":
+		return "llama.cpp"
+	case "":
+		return "engine version"
+	}
+	return engine
 }

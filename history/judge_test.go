@@ -106,7 +106,7 @@ func TestTheNodeOfASeries(t *testing.T) {
 
 // drop returns runs of a model that answers fewer and fewer questions from the
 // eleventh run on.
-func drop(model string, day, digest int) []history.Run {
+func drop(model string, day int) []history.Run {
 	var runs []history.Run
 	for i := range 20 {
 		tests := make([]scoring.Test, 40)
@@ -119,16 +119,13 @@ func drop(model string, day, digest int) []history.Run {
 		run := history.Run{
 			ID: fmt.Sprintf("%s-%d", model, i), Time: time.Date(2026, 3, day+i, 0, 0, 0, 0, time.UTC), Type: "autotest", Model: model, Node: "M1", Suite: "s", Results: tests,
 		}
-		if digest > 0 && i >= digest {
-			run.Digest = "other"
-		}
 		runs = append(runs, run)
 	}
 	return runs
 }
 
 func TestAlarms(t *testing.T) {
-	list := history.Alarms(history.Judge(append(drop("late", 2, 0), drop("early", 1, 0)...), scoring.Composite{}))
+	list := history.Alarms(history.Judge(append(drop("late", 2), drop("early", 1)...), scoring.Composite{}))
 	if len(list) != 2 {
 		t.Fatalf("%d alarms: %v", len(list), list)
 	}
@@ -146,14 +143,58 @@ func TestAlarms(t *testing.T) {
 	}
 }
 
-// A file of another digest is another model, although it has the same name.
-func TestJudgeComparesDigests(t *testing.T) {
+// A drop that begins with another file of the model, another version of the engine or
+// other settings is told as one since that change.
+func TestJudgeComparesWithTheRunsBeforeAChange(t *testing.T) {
+	since := func(first int, change func(*history.Run)) []history.Run {
+		runs := drop("m", 1)
+		for i := range runs {
+			runs[i].Engine, runs[i].EngineVersion = "ollama", "0.32.1"
+			runs[i].Config = map[string]any{"context_length": 8192, "temperature": 0.2}
+			if i >= first {
+				change(&runs[i])
+			}
+		}
+		return runs
+	}
+	counts := func(runs []history.Run) []history.Run {
+		for i := range runs {
+			sample := scoring.Measure(runs[i].Results)
+			runs[i].Tests, runs[i].PassRate, runs[i].Latency = sample.Tests, 100*float64(sample.Passed)/float64(sample.Tests), sample.Latency
+			runs[i].Score, runs[i].Results = scoring.Default().Score(sample).Composite, nil
+		}
+		return runs
+	}
+	file := func(r *history.Run) { r.Digest = "other" }
+	version := func(r *history.Run) { r.EngineVersion = "0.33.0" }
+	shorter := func(r *history.Run) { r.Config = map[string]any{"context_length": 4096, "temperature": 0.2} }
+	fewer := func(r *history.Run) { r.Config = map[string]any{"context_length": 8192} }
+	others := func(r *history.Run) { r.Config = map[string]any{"a": 1, "b": 1, "c": 1, "d": 1} }
+	candidate := func(r *history.Run) { shorter(r); r.Session = "s" }
 	for name, test := range map[string]struct {
-		digest int
-		want   int
-	}{"one file": {0, 1}, "another file since the drop": {10, 0}} {
-		if list := history.Alarms(history.Judge(drop("m", 1, test.digest), scoring.Composite{})); len(list) != test.want {
-			t.Errorf("%s: %d alarms, want %d: %v", name, len(list), test.want, list)
+		runs []history.Run
+		want string
+	}{
+		"nothing":                        {since(10, func(*history.Run) {}), "[REGRESSION] M1 score 9.4 → 7.0"},
+		"another file":                   {since(10, file), "[REGRESSION] M1 since another file of the model: score 9.4 → 7.0"},
+		"another version":                {since(10, version), "[REGRESSION] M1 since Ollama 0.33.0: score 9.4 → 7.0"},
+		"a version long before the drop": {since(4, version), "[REGRESSION] M1 score 9.4 → 7.0"},
+		"a setting":                      {since(10, shorter), "[REGRESSION] M1 since context_length 4096: score 9.4 → 7.0"},
+		"a setting that is gone":         {since(10, fewer), "[REGRESSION] M1 since temperature unset: score 9.4 → 7.0"},
+		"many settings":                  {since(10, others), "[REGRESSION] M1 since other settings: score 9.4 → 7.0"},
+		"a candidate's settings":         {since(10, candidate), ""},
+		"another version, counts":        {counts(since(10, version)), "[REGRESSION] M1 since Ollama 0.33.0: score 9.4 → 7.0"},
+		"a setting, counts":              {counts(since(10, shorter)), "[REGRESSION] M1 since context_length 4096: score 9.4 → 7.0"},
+		"a version before it, counts":    {counts(since(9, version)), "[REGRESSION] M1 score 9.4 → 7.0"},
+	} {
+		var texts []string
+		for _, a := range history.Alarms(history.Judge(test.runs, scoring.Composite{})) {
+			texts = append(texts, a.Text)
+		}
+		switch {
+		case test.want == "" && len(texts) == 0:
+		case len(texts) != 1 || test.want == "" || !strings.HasPrefix(texts[0], test.want):
+			t.Errorf("%s: %q, want %q", name, texts, test.want)
 		}
 	}
 }

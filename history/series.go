@@ -3,6 +3,10 @@ package history
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/turbone/jarvis/scoring"
 )
@@ -86,4 +90,55 @@ func (s *Series) has(run Run) bool {
 		}
 	}
 	return common == len(run.ByDomain) || common == len(s.domains)
+}
+
+// former returns the runs before a series began with other settings, those of the
+// series with the latest of them, and what is different, in words. The runs of a tournament are not
+// compared so: its candidates are tried with settings that nobody has chosen yet.
+func former(list []Series, i int) (before []Run, change string) {
+	first := list[i].Runs[0]
+	if first.Session != "" {
+		return nil, ""
+	}
+	key := list[i].key
+	for k := range list {
+		other := list[k].key
+		if other.config == key.config {
+			continue
+		}
+		if other.config = key.config; other != key || !list[k].has(first) {
+			continue
+		}
+		runs := list[k].Runs
+		earlier, _ := slices.BinarySearchFunc(runs, first.Time, func(r Run, at time.Time) int { return r.Time.Compare(at) })
+		if earlier == 0 || runs[earlier-1].Session != "" {
+			continue
+		}
+		if before == nil || before[len(before)-1].Time.Before(runs[earlier-1].Time) {
+			before = runs[:earlier]
+		}
+	}
+	if before == nil {
+		return nil, ""
+	}
+	return before, difference(before[len(before)-1].Config, first.Config)
+}
+
+// difference returns what is different between settings, in words.
+func difference(before, after map[string]any) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(after)) {
+		if was, there := before[name]; !there || !sameValue(was, after[name]) {
+			list = append(list, fmt.Sprintf("%s %v", name, after[name]))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, there := after[name]; !there {
+			list = append(list, fmt.Sprintf("%s unset", name))
+		}
+	}
+	if len(list) > 3 {
+		return "other settings"
+	}
+	return strings.Join(list, ", ")
 }

@@ -17,12 +17,16 @@ func (a Alarm) Text(node string) string {
 	return head + a.Reason()
 }
 
-// Reason returns [Alarm.Text] without kind and node: "score 9.2 → 7.8 (-15%): …".
+// Reason returns [Alarm.Text] without kind and node: "score 9.2 → 7.8 (-15%): …",
+// or "since Ollama 0.33.0: score 8.0 → 6.4 (-20%): …".
 func (a Alarm) Reason() string {
 	if a.Kind == Outage {
 		return a.outage()
 	}
 	head := fmt.Sprintf("score %s (%s)", scores(a.From, a.To), percentChange(-a.Drop))
+	if a.Change != "" {
+		head = "since " + a.Change + ": " + head
+	}
 	var parts []string
 	if main := a.part(a.Cause); main != "" {
 		parts = append(parts, main)

@@ -71,6 +71,9 @@ type Alarm struct {
 	// tasks in both. Drop is the decline as a share of From, negative for an
 	// improvement.
 	From, To, Drop float64
+	// Change is what changed with the first of these runs, in words: "Ollama
+	// 0.33.0"; "" for nothing known.
+	Change string
 	// Major: the composite or the quality fell by a tenth or more, the errors
 	// rose by a tenth of the tests or more, or the speed fell by a third or
 	// more.
@@ -98,23 +101,29 @@ type Alarm struct {
 }
 
 // raise records the alarm of the aspects that a run confirmed, unless an alarm of
-// the same cause lasts that is as grave.
-func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
-	runs, against, slow := []*measured{w.states[confirmed[0]].first, run}, base, true
+// the same cause lasts that is as grave. what is the change that the run came with,
+// "" for none. It returns the baseline that shows the fall, and whether only the
+// slow rule did.
+func (w *watch) raise(states *aspectStates, confirmed []aspect, run *measured, base []*measured, what string) (against []*measured, slow bool) {
+	var runs []*measured
+	runs, against, slow = nil, base, true
 	for _, a := range confirmed {
-		l := &w.states[a]
+		l := &states[a]
 		if l.quick {
 			runs, against, slow = []*measured{l.first, run}, base, false
+			if l.first == run {
+				runs = runs[:1]
+			}
 			break
 		}
 		runs, against = append(l.decline.recent(), run), l.slowBase
 	}
 	alarm := w.describe(Regression, confirmed, runs, against)
-	alarm.Slow = slow
+	alarm.Slow, alarm.Change = slow, what
 
 	number := -1
-	for i := range w.states {
-		if open := w.states[i].alarm; open >= 0 && w.alarms[open].Cause == alarm.Cause && (w.alarms[open].Major || !alarm.Major) {
+	for i := range states {
+		if open := states[i].alarm; open >= 0 && w.alarms[open].Cause == alarm.Cause && (w.alarms[open].Major || !alarm.Major) {
 			number = open
 		}
 	}
@@ -123,23 +132,21 @@ func (w *watch) raise(confirmed []aspect, run *measured, base []*measured) {
 		w.alarms = append(w.alarms, alarm)
 	}
 	for _, a := range confirmed {
-		l := &w.states[a]
-		if point := &w.points[l.point]; point.Mark == RunSuspect {
-			point.Mark = RunRegressed
+		l := &states[a]
+		if l.point < len(w.points) && w.points[l.point].Mark == RunSuspect {
+			w.points[l.point].Mark = RunRegressed
 		}
 		*l = aspectState{state: Regressed, alarm: number}
 	}
-	if slow {
-		w.clean = slices.Clone(against) // the runs after it are part of the decline
-	}
-	w.pending = nil
+	return against, slow
 }
 
-// endAlarms ends all alarms, because the baseline starts anew with a run.
-func (w *watch) endAlarms(o *Observation) {
-	for i := range w.states {
-		if open := w.states[i].alarm; open >= 0 {
-			w.alarms[open].Ended = o.Time
+// endAlarms ends all alarms but those of the comparison that stays, because the
+// baseline starts anew with a run.
+func (w *watch) endAlarms(o *Observation, stays *since) {
+	for number := range w.alarms {
+		if w.open(number) && (stays == nil || !stays.states.show(number)) {
+			w.alarms[number].Ended = o.Time
 		}
 	}
 }

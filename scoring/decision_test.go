@@ -114,7 +114,7 @@ func TestASuspicionNeedsMoreThanItsLimits(t *testing.T) {
 	} {
 		w := newWatch(Default())
 		w.states[wholeAspect].decline.sum = test.sum
-		w.suspect(wholeAspect, &measured{}, contrast{known: true, z: test.z, fall: test.fall}, contrast{}, nil)
+		w.suspect(&w.states[wholeAspect], wholeAspect, &measured{}, contrast{known: true, z: test.z, fall: test.fall}, contrast{}, nil)
 		if s := w.states[wholeAspect]; s.quick != test.quick || s.slow != test.slow {
 			t.Errorf("%+v: quick %v, slow %v", test, s.quick, s.slow)
 		}

@@ -1,6 +1,9 @@
 package scoring
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Observation is one run of a series. All runs of a series are comparable: the
 // same suite, node, type and settings.
@@ -11,8 +14,9 @@ type Observation struct {
 	// Model identifies what was measured: the model's digest, or else its name;
 	// "" where unknown.
 	Model string
-	// Version is the engine's version, "" where unknown.
-	Version string
+	// Version is the engine's version, "" where unknown. Engine is its name, for
+	// the words of an alarm.
+	Version, Engine string
 	// Tests are the run's tests.
 	Tests []Test
 	// Reset starts the baseline anew with this run: the model is accepted as it
@@ -124,7 +128,13 @@ type Point struct {
 // The baseline is the last 10 unsuspicious runs, at least 4, of the same model
 // on the same version of the engine. It stands still while anything is
 // suspicious. It starts anew with another model, another version, a run that
-// crowned its model, or a Reset.
+// crowned its model, or a Reset. After another model or version the first five
+// runs are compared with the baseline before, too; a regression that these show is
+// told as one since that change, and ends after ten runs at the latest, when the new
+// runs are the usual ones.
+//
+// A fall of the quality by more than a twentieth that is far beyond chance needs no
+// second run.
 //
 // A run in which a fifth or more of the tests got no answer is an outage and
 // has an alarm of its own. Of such a run only the quality is judged, by the
@@ -138,4 +148,37 @@ func Regressions(series []Observation, weights Composite) Report {
 		w.add(&series[i])
 	}
 	return w.report()
+}
+
+// RegressionsSince judges a series as [Regressions] does, and compares its first runs
+// with those of the series before it. change says in words what is different: "other
+// settings".
+func RegressionsSince(change string, before, series []Observation, weights Composite) Report {
+	w := newWatch(weights)
+	for i := range before {
+		w.add(&before[i])
+	}
+	w.follow(change)
+	for i := range series {
+		w.add(&series[i])
+	}
+	return w.report()
+}
+
+// Watch judges the runs of one series as they come, by the rules of
+// [Regressions]. It is not safe for concurrent use.
+type Watch struct{ watch *watch }
+
+// NewWatch returns a watch that has seen no run. The zero value of the weights
+// stands for [Default].
+func NewWatch(weights Composite) *Watch { return &Watch{newWatch(weights)} }
+
+// Add judges the next run.
+func (w *Watch) Add(o Observation) { w.watch.add(&o) }
+
+// Report returns the judgement of the runs so far.
+func (w *Watch) Report() Report {
+	r := w.watch.report()
+	r.Alarms, r.Improvements, r.Points = slices.Clone(r.Alarms), slices.Clone(r.Improvements), slices.Clone(r.Points)
+	return r
 }

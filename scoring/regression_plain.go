@@ -1,6 +1,9 @@
 package scoring
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // PlainRow is a run without the results of its single tests.
 type PlainRow struct {
@@ -10,6 +13,9 @@ type PlainRow struct {
 	// Model identifies what was measured, "" where unknown. The baseline starts
 	// anew with another one.
 	Model string
+	// Version is the engine's version, "" where unknown. Engine is its name, for
+	// the words of an alarm.
+	Version, Engine string
 	// Score is the composite, 0 to 10, PassRate the share of tests that passed,
 	// 0 to 100.
 	Score, PassRate float64
@@ -51,8 +57,10 @@ func (r PlainRow) right() float64 {
 
 // plainWatch judges rows one after another.
 type plainWatch struct {
-	report Report
-	model  string
+	report         Report
+	model, version string
+	// change is what changed, in words, since the last row that was not low.
+	change string
 	// before are the rows of the same model that count for the median, without
 	// those of low.
 	before []PlainRow
@@ -71,10 +79,21 @@ type plainWatch struct {
 // A row with fewer than 20 answers is not judged, and counts in no median. A row
 // in which a fifth or more of the tests got no answer is an outage, and is judged
 // only by the share of right answers among its answers.
-func PlainRegressions(rows []PlainRow) Report {
+//
+// Rows of another version of the engine are compared with those before it.
+func PlainRegressions(rows []PlainRow) Report { return PlainRegressionsSince("", nil, rows) }
+
+// PlainRegressionsSince judges rows as [PlainRegressions] does, and compares the
+// first ones with those of the series before it. change says in words what is
+// different.
+func PlainRegressionsSince(change string, before, rows []PlainRow) Report {
 	w := newPlainWatch()
-	for i := range rows {
-		w.add(rows[i])
+	for _, row := range before {
+		w.add(row)
+	}
+	w.follow(change)
+	for _, row := range rows {
+		w.add(row)
 	}
 	r := w.report
 	r.Outage = w.outage >= 0
@@ -94,16 +113,30 @@ func PlainRegressions(rows []PlainRow) Report {
 
 func newPlainWatch() *plainWatch { return &plainWatch{alarm: -1, outage: -1} }
 
+// follow makes the rows so far the ones that the next rows are compared with, and
+// takes them out of the report.
+func (w *plainWatch) follow(change string) {
+	before, model, version := w.before, w.model, w.version
+	*w = *newPlainWatch()
+	w.before, w.model, w.version, w.change = before, model, version, change
+}
+
 // add judges the next row.
 func (w *plainWatch) add(row PlainRow) {
 	point := Point{ID: row.ID, Time: row.Time, Score: row.Score, Mark: RunNormal}
 	if row.Model != "" {
 		if w.model != "" && row.Model != w.model {
 			w.end(row)
-			w.before, w.low = nil, nil
+			w.before, w.low, w.change = nil, nil, ""
 			point.Fresh = true
 		}
 		w.model = row.Model
+	}
+	if row.Version != "" {
+		if w.version != "" && row.Version != w.version && w.alarm < 0 {
+			w.change = strings.TrimSpace(row.Engine + " " + row.Version)
+		}
+		w.version = row.Version
 	}
 	point.Baseline = w.median()
 
@@ -122,7 +155,7 @@ func (w *plainWatch) add(row PlainRow) {
 	default:
 		w.end(row)
 		w.before = append(w.before, w.low...)
-		w.low = nil
+		w.low, w.change = nil, ""
 		if !broken {
 			w.before = append(w.before, row)
 		}
@@ -201,7 +234,7 @@ func (w *plainWatch) describe(first, second PlainRow, b Baseline) Alarm {
 	}
 	alarm := Alarm{
 		Kind: Regression, ID: second.ID, Time: second.Time, Since: first.Time, Runs: 2,
-		From: b.Mean, To: (first.Score + second.Score) / 2,
+		From: b.Mean, To: (first.Score + second.Score) / 2, Change: w.change,
 		Quality: Change{Known: true, From: w.rightBefore(), To: (first.right() + second.right()) / 2},
 		Latency: Change{Known: true, From: median(latencies), To: (first.Latency + second.Latency).Seconds() / 2},
 		Errors:  Change{Known: true, From: median(errors), To: (first.errorShare() + second.errorShare()) / 2},

@@ -3,6 +3,7 @@ package scoring
 import (
 	"math"
 	"slices"
+	"strings"
 )
 
 const (
@@ -25,26 +26,33 @@ const (
 type limits struct {
 	// suspect is the bound of z for a first run, together the bound for the
 	// first and the second run pooled, alone the bound for the second run by
-	// itself.
-	suspect, together, alone float64
-	// suspectFall, confirmFall and slowFall are the least falls of a suspicion,
-	// of a regression and of a slow regression, as shares.
-	suspectFall, confirmFall, slowFall float64
+	// itself. clear is the bound for a first run that needs no second one.
+	suspect, together, alone, clear float64
+	// suspectFall, confirmFall, slowFall and clearFall are the least falls of a
+	// suspicion, of a regression, of a slow regression and of a clear one, as
+	// shares.
+	suspectFall, confirmFall, slowFall, clearFall float64
 }
+
+// unreached is a bound that no z is beyond.
+const unreached = -2 * surest
 
 // limits returns the thresholds of the aspect. Those of the parts are stricter
 // than those of the composite, because four aspects are tested. The latency of
 // a run has the widest tails, because a machine that is busy for an hour slows
 // a whole run: there the second run must be suspicious by itself, and less than
-// a tenth of the speed raises no alarm.
+// a tenth of the speed raises no alarm. For the same reason only the quality can
+// fall clearly: what slows down or breaks a whole run is often over at the next.
 func (a aspect) limits() limits {
 	switch a {
 	case wholeAspect:
-		return limits{suspect: -2, together: -3, alone: -1.5, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
+		return limits{suspect: -2, together: -3, alone: -1.5, clear: unreached, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
 	case speedAspect:
-		return limits{suspect: -2.3, together: -3.4, alone: -2.3, suspectFall: 0.1, confirmFall: 0.1, slowFall: 0.1}
+		return limits{suspect: -2.3, together: -3.4, alone: -2.3, clear: unreached, suspectFall: 0.1, confirmFall: 0.1, slowFall: 0.1}
+	case qualityAspect:
+		return limits{suspect: -2.3, together: -3.4, alone: -1.5, clear: -3.8, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02, clearFall: 0.05}
 	default:
-		return limits{suspect: -2.3, together: -3.4, alone: -1.5, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
+		return limits{suspect: -2.3, together: -3.4, alone: -1.5, clear: unreached, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
 	}
 }
 
@@ -67,6 +75,31 @@ type aspectState struct {
 	alarm int
 }
 
+// aspectStates are the states of all aspects.
+type aspectStates [aspects]aspectState
+
+// normal returns the states of a new baseline.
+func normal() (s aspectStates) {
+	for i := range s {
+		s[i] = aspectState{state: Normal, alarm: -1}
+	}
+	return s
+}
+
+// gravest returns the gravest of the states.
+func (s *aspectStates) gravest() State {
+	state := Normal
+	for i := range s {
+		switch s[i].state {
+		case Regressed:
+			return Regressed
+		case Suspect:
+			state = Suspect
+		}
+	}
+	return state
+}
+
 // watch judges the runs of a series one after another.
 type watch struct {
 	weights Composite
@@ -80,7 +113,9 @@ type watch struct {
 	// clean are the last unsuspicious runs; pending are the runs since a
 	// suspicion that is not decided yet.
 	clean, pending []*measured
-	states         [aspects]aspectState
+	states         aspectStates
+	// since is the comparison with the runs before the last change, nil for none.
+	since *since
 	// rise is the last run, if it was better than chance explains, riseBase its
 	// baseline. risen says that the improvement is recorded.
 	rise     *measured
@@ -103,9 +138,7 @@ func newWatch(weights Composite) *watch {
 // restart discards the baseline and the state of every aspect.
 func (w *watch) restart() {
 	w.clean, w.pending, w.rise, w.riseBase, w.risen = nil, nil, nil, nil, false
-	for i := range w.states {
-		w.states[i] = aspectState{state: Normal, alarm: -1}
-	}
+	w.states = normal()
 }
 
 // tail returns the last n of the runs.
@@ -115,52 +148,61 @@ func tail(runs []*measured, n int) []*measured { return runs[max(0, len(runs)-n)
 func (w *watch) add(o *Observation) {
 	run := w.measure(o)
 	point := Point{ID: o.ID, Time: o.Time, Score: run.score, Mark: RunLearning}
-	if w.changed(o) {
-		w.endAlarms(o)
+	if what, fresh := w.changed(o); fresh {
+		before := w.former(what)
+		if o.Reset || o.Crowned {
+			before = nil
+		}
+		w.endAlarms(o, before)
 		w.restart()
+		w.since = before
 		point.Fresh = len(w.points) > 0
 	}
 
 	base := tail(w.clean, baselineRuns)
 	broken := isOutage(run, base)
+	now, mark := contrasts{}, RunLearning
 	if len(base) < enoughRuns {
 		point.Baseline = Baseline{Runs: len(base)}
 		if run.sample.Tests < leastTests {
-			point.Mark = RunUnjudged
+			mark = RunUnjudged
 		}
 		if !broken && !o.Crowned && run.sample.Tests >= leastTests {
 			w.clean = append(w.clean, run)
 		}
-		w.record(point, run, broken, contrasts{})
-		return
+	} else {
+		now = w.contrast([]*measured{run}, base)
+		if broken {
+			now = contrasts{qualityAspect: now[qualityAspect]}
+		}
+		point.Baseline = w.baseline(base, now[wholeAspect])
+		point.Z = now[wholeAspect].z
+		mark = w.judge(run, base, now)
+		if mark == RunUnjudged && !broken && run.sample.Tests >= leastTests {
+			w.clean = append(w.clean, run) // other tasks: the baseline of theirs begins here
+		}
+		point.Decline = w.states[wholeAspect].decline.sum
 	}
-
-	now := w.contrast([]*measured{run}, base)
-	if broken {
-		now = contrasts{qualityAspect: now[qualityAspect]}
-	}
-	point.Baseline = w.baseline(base, now[wholeAspect])
-	point.Z = now[wholeAspect].z
-	point.Mark = w.judge(run, base, now)
-	if point.Mark == RunUnjudged && !broken && run.sample.Tests >= leastTests {
-		w.clean = append(w.clean, run) // other tasks: the baseline of theirs begins here
-	}
-	point.Decline = w.states[wholeAspect].decline.sum
+	point.Mark = w.compare(run, broken, mark)
 	w.record(point, run, broken, now)
 }
 
-// changed reports whether the baseline starts anew with a run. An unknown model
-// or version counts as the same.
-func (w *watch) changed(o *Observation) bool {
-	other := o.Model != "" && w.model != "" && o.Model != w.model ||
-		o.Version != "" && w.version != "" && o.Version != w.version
+// changed reports whether the baseline starts anew with a run, and because of
+// what. An unknown model or version counts as the same.
+func (w *watch) changed(o *Observation) (what string, fresh bool) {
+	if o.Version != "" && w.version != "" && o.Version != w.version {
+		what, fresh = strings.TrimSpace(o.Engine+" "+o.Version), true
+	}
+	if o.Model != "" && w.model != "" && o.Model != w.model {
+		what, fresh = "another file of the model", true
+	}
 	if o.Model != "" {
 		w.model = o.Model
 	}
 	if o.Version != "" {
 		w.version = o.Version
 	}
-	return other || o.Reset || o.Crowned
+	return what, fresh || o.Reset || o.Crowned
 }
 
 // record appends the run's point, and updates the outage.
@@ -196,53 +238,65 @@ func (w *watch) judge(run *measured, base []*measured, now contrasts) RunMark {
 		slow = w.contrast([]*measured{run}, slowBase)
 	}
 
-	var confirmed []aspect
-	for a := range aspects {
-		l := &w.states[a]
-		if !now[a].known {
-			continue
+	if confirmed := w.decide(&w.states, run, base, now, slow, slowBase); len(confirmed) > 0 {
+		against, slow := w.raise(&w.states, confirmed, run, base, "")
+		if slow {
+			w.clean = slices.Clone(against) // the runs after it are part of the decline
 		}
-		switch l.state {
-		case Regressed:
-			w.recovers(a, run, base)
-		case Suspect:
-			if w.confirm(a, run, base, now[a]) {
-				confirmed = append(confirmed, a)
-			} else {
-				w.clear(l, run, slow[a])
-			}
-		default:
-			w.suspect(a, run, now[a], slow[a], slowBase)
-		}
-	}
-	for number := range w.alarms {
-		if w.open(number) {
-			w.alarms[number].Runs++
-		}
-	}
-	if len(confirmed) > 0 {
-		w.raise(confirmed, run, base)
+		w.pending = nil
 	}
 	w.improve(run, base, now[wholeAspect])
 	return w.settle(run)
 }
 
-// suspect applies the limits of a first run.
-func (w *watch) suspect(a aspect, run *measured, now, slow contrast, slowBase []*measured) {
-	l := &w.states[a]
+// decide updates the states with a run, and returns the aspects in which it
+// confirms a regression.
+func (w *watch) decide(states *aspectStates, run *measured, base []*measured, now, slow contrasts, slowBase []*measured) (confirmed []aspect) {
+	for a := range aspects {
+		l := &states[a]
+		if !now[a].known {
+			continue
+		}
+		switch l.state {
+		case Regressed:
+			w.recovers(l, a, run, base)
+		case Suspect:
+			if w.confirm(l, a, run, base, now[a]) {
+				confirmed = append(confirmed, a)
+			} else {
+				w.clear(l, run, slow[a])
+			}
+		default:
+			if w.suspect(l, a, run, now[a], slow[a], slowBase) {
+				confirmed = append(confirmed, a)
+			}
+		}
+	}
+	for number := range w.alarms {
+		if states.show(number) {
+			w.alarms[number].Runs++
+		}
+	}
+	return confirmed
+}
+
+// suspect applies the limits of a first run, and reports whether it needs no
+// second one.
+func (w *watch) suspect(l *aspectState, a aspect, run *measured, now, slow contrast, slowBase []*measured) bool {
 	if slow.known {
 		l.decline.add(run, slow.z)
 	}
-	l.quick = now.z < a.limits().suspect && now.fall > a.limits().suspectFall
+	bounds := a.limits()
+	l.quick = now.z < bounds.suspect && now.fall > bounds.suspectFall
 	l.slow = l.decline.sum > sumLimit
 	if l.quick || l.slow {
 		l.state, l.first, l.point, l.slowBase = Suspect, run, len(w.points), slowBase
 	}
+	return now.z < bounds.clear && now.fall > bounds.clearFall+tiny && !run.torn()
 }
 
 // confirm reports whether the run confirms the suspicion.
-func (w *watch) confirm(a aspect, run *measured, base []*measured, now contrast) bool {
-	l := &w.states[a]
+func (w *watch) confirm(l *aspectState, a aspect, run *measured, base []*measured, now contrast) bool {
 	if l.quick {
 		both := w.contrast([]*measured{l.first, run}, base)[a]
 		if both.z < a.limits().together && both.fall >= a.limits().confirmFall-tiny && now.z < a.limits().alone {
@@ -268,8 +322,7 @@ func (w *watch) clear(l *aspectState, run *measured, slow contrast) {
 }
 
 // recovers ends a regression that the last two runs together don't show.
-func (w *watch) recovers(a aspect, run *measured, base []*measured) {
-	l := &w.states[a]
+func (w *watch) recovers(l *aspectState, a aspect, run *measured, base []*measured) {
 	l.after = tail(append(l.after, run), 2)
 	if len(l.after) < 2 {
 		return
@@ -286,8 +339,13 @@ func (w *watch) recovers(a aspect, run *measured, base []*measured) {
 
 // open reports whether an aspect still shows the alarm with that index.
 func (w *watch) open(number int) bool {
-	for i := range w.states {
-		if w.states[i].alarm == number {
+	return w.states.show(number) || w.since != nil && w.since.states.show(number)
+}
+
+// show reports whether an aspect shows the alarm with that index.
+func (s *aspectStates) show(number int) bool {
+	for i := range s {
+		if s[i].alarm == number {
 			return true
 		}
 	}
@@ -297,7 +355,7 @@ func (w *watch) open(number int) bool {
 // settle adds the run to the baseline unless any aspect is suspicious, and
 // returns the run's mark.
 func (w *watch) settle(run *measured) RunMark {
-	state := w.state()
+	state := w.states.gravest()
 	if !isOutage(run, tail(w.clean, baselineRuns)) {
 		w.pending = append(w.pending, run)
 	}
@@ -315,13 +373,10 @@ func (w *watch) settle(run *measured) RunMark {
 
 // state returns the gravest state of all aspects.
 func (w *watch) state() State {
-	state := Normal
-	for i := range w.states {
-		switch w.states[i].state {
-		case Regressed:
-			return Regressed
-		case Suspect:
-			state = Suspect
+	state := w.states.gravest()
+	if w.since != nil && state != Regressed {
+		if since := w.since.states.gravest(); since != Normal {
+			return since
 		}
 	}
 	return state
@@ -352,10 +407,15 @@ func (w *watch) improve(run *measured, base []*measured, now contrast) {
 	}
 }
 
+// torn reports whether a fifth or more of the tests got no answer.
+func (m *measured) torn() bool {
+	return m.sample.Errors > 0 && float64(m.sample.Errors) >= outageShare*float64(m.sample.Tests)
+}
+
 // isOutage reports whether too many of the tests got no answer.
 func isOutage(run *measured, base []*measured) bool {
 	tests, errors := float64(run.sample.Tests), float64(run.sample.Errors)
-	return errors > 0 && errors >= outageShare*tests && (len(base) < enoughRuns || errors >= 2*errorShare(base)*tests)
+	return run.torn() && (len(base) < enoughRuns || errors >= 2*errorShare(base)*tests)
 }
 
 // baseline returns the mean and the limits of a baseline, for the run whose
@@ -389,12 +449,8 @@ func (w *watch) rerun() bool {
 	if w.outage >= 0 {
 		return false
 	}
-	for i := range w.states {
-		if w.states[i].state == Suspect {
-			return true
-		}
-	}
-	return false
+	suspect := func(l aspectState) bool { return l.state == Suspect }
+	return slices.ContainsFunc(w.states[:], suspect) || w.since != nil && slices.ContainsFunc(w.since.states[:], suspect)
 }
 
 // report returns the judgement after the last run.
