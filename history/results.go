@@ -24,6 +24,10 @@ type taskResults struct {
 	Domain string `json:"domain,omitempty"`
 	// Cycle is omitted if the cycles are 0, 1, 2 and so on.
 	Cycle []int `json:"cycle,omitempty"`
+	// Place is the test's place in the order in which all tests were asked, since
+	// errors that follow one another are one event. It is omitted if that is the
+	// order of the lists, and in a run with fewer than three errors.
+	Place []int `json:"place,omitempty"`
 	// Pass is 1 for a test that passed, else 0.
 	Pass string `json:"pass"`
 	// Error is an index of outcomes. It is omitted if all tests were answered.
@@ -50,13 +54,12 @@ func outcomeFigure(o scoring.Outcome) byte {
 	}
 }
 
-// groupResults groups tests by task. The order of the tests is kept within a task;
-// the tasks are in the order of their first tests.
+// groupResults groups tests by task; the tasks are in the order of their first tests.
 func groupResults(tests []scoring.Test) []taskResults {
 	type kind struct{ task, domain string }
 	list := []taskResults{}
 	place := map[kind]int{}
-	for _, t := range tests {
+	for at, t := range tests {
 		of := kind{t.Task, t.Domain}
 		i, there := place[of]
 		if !there {
@@ -64,10 +67,23 @@ func groupResults(tests []scoring.Test) []taskResults {
 			place[of] = i
 			list = append(list, taskResults{Task: t.Task, Domain: t.Domain})
 		}
-		list[i].add(t)
+		if list[i].add(t); t.Error() {
+			failed++
+		}
+		list[i].Place = append(list[i].Place, at)
+	}
+	next, failed, grouped := 0, 0, true
+	for _, of := range list {
+		for _, at := range of.Place {
+			grouped = grouped && at == next
+			next++
+		}
 	}
 	for i := range list {
 		list[i].shorten()
+		if grouped || failed < 3 {
+			list[i].Place = nil
+		}
 	}
 	return list
 }
@@ -133,20 +149,38 @@ func results(value json.RawMessage) ([]scoring.Test, error) {
 	for i := range list {
 		count += len(list[i].Pass)
 	}
-	tests := make([]scoring.Test, 0, count)
+	tests, places := make([]scoring.Test, 0, count), make([]int, 0, count)
 	for i := range list {
 		var err error
 		if tests, err = list[i].tests(tests); err != nil {
 			return nil, fmt.Errorf("task %q: %w", list[i].Task, err)
 		}
+		places = append(places, list[i].Place...)
 	}
-	return tests, nil
+	return ordered(tests, places), nil
+}
+
+// ordered returns the tests in the order of their places, and as they are if not
+// each test has a place of its own.
+func ordered(tests []scoring.Test, places []int) []scoring.Test {
+	if len(places) != len(tests) {
+		return tests
+	}
+	list := make([]scoring.Test, len(tests))
+	taken := make([]bool, len(tests))
+	for i, at := range places {
+		if at < 0 || at >= len(tests) || taken[at] {
+			return tests
+		}
+		list[at], taken[at] = tests[i], true
+	}
+	return list
 }
 
 // tests appends the tests of the task to a list.
 func (g *taskResults) tests(list []scoring.Test) ([]scoring.Test, error) {
 	n := len(g.Pass)
-	if len(g.Latency) != n || !fits(len(g.Cycle), n) || !fits(len(g.Error), n) || !fits(len(g.First), n) || !fits(len(g.Tokens), n) || !fits(len(g.Mark), n) {
+	if len(g.Latency) != n || !fits(len(g.Cycle), n) || !fits(len(g.Place), n) || !fits(len(g.Error), n) || !fits(len(g.First), n) || !fits(len(g.Tokens), n) || !fits(len(g.Mark), n) {
 		return nil, errors.New("its lists differ in length")
 	}
 	for i := range n {

@@ -264,7 +264,7 @@ func (w *watch) flipped(runs, base []*measured) []string {
 // answersOf counts a task's answers, and the right ones among them.
 func answersOf(runs []*measured, task int) (answers, passed int) {
 	for _, run := range runs {
-		if right, ok := known(run.quality, task); ok {
+		if right, ok := taskFigure(run.quality, task); ok {
 			answers += run.answers[task]
 			passed += int(right*float64(run.answers[task]) + 0.5)
 		}
@@ -282,8 +282,9 @@ func (w *watch) fallen(runs, base []*measured) []DomainChange {
 		}
 	})
 	var list []DomainChange
+	known := w.known(base)
 	for _, domain := range domains {
-		c := w.quality(runs, base, domain)
+		c := w.quality(runs, base, known, domain)
 		if c.known && c.z < qualityAspect.limits().suspect && c.fall > qualityAspect.limits().suspectFall {
 			list = append(list, DomainChange{Domain: domain, From: c.before, To: c.after, Z: c.z})
 		}

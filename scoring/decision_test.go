@@ -42,11 +42,11 @@ func TestBunching(t *testing.T) {
 		}
 		return list
 	}
-	near(t, "that of 10 and 0 errors", bunching(runs(10, 0), 0.05), 2*25/4.75)
-	near(t, "that of 10 and 1 errors", bunching(runs(10, 1), 0.03), (49+4)/2.91)
-	near(t, "that of 5 and 5", bunching(runs(5, 5), 0.05), 1)
-	near(t, "that of one run", bunching(runs(10), 0.05), 1)
-	near(t, "that of none but errors", bunching(runs(100, 100), 1), 1)
+	near(t, "that of 10 and 0 errors", bunching(runs(10, 0)), 2*25/4.75)
+	near(t, "that of 10 and 1 errors", bunching(runs(10, 1)), 2*4.5*4.5/(5.5*0.945))
+	near(t, "that of 5 and 5", bunching(runs(5, 5)), 1)
+	near(t, "that of one run", bunching(runs(10)), 1)
+	near(t, "that of none but errors", bunching(runs(100, 100)), 1)
 }
 
 func TestReliableNeedsTwentyTests(t *testing.T) {
@@ -57,7 +57,7 @@ func TestReliableNeedsTwentyTests(t *testing.T) {
 		now, base int
 		want      bool
 	}{{20, 20, true}, {19, 20, false}, {20, 19, false}} {
-		if got := reliable(run(test.now, 1), run(test.base, 1)).known; got != test.want {
+		if got := reliable(run(test.now, 1), run(test.base, 1), nil).known; got != test.want {
 			t.Errorf("%d tests against %d: known is %v", test.now, test.base, got)
 		}
 	}

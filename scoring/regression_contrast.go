@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"math"
+	"slices"
 )
 
 // aspect is one of the figures of a run that are judged independently.
@@ -21,6 +22,12 @@ const (
 	// leastSpread is the least standard deviation of a run's mean latency
 	// between runs, as a share of it.
 	leastSpread = 0.03
+	// knownRuns is the greatest number of runs from which the variance between
+	// runs is estimated.
+	knownRuns = 30
+	// trendKept is the part of the autocorrelation that is counted at least where a
+	// trend is taken out: a trend looks like one.
+	trendKept = 0.8
 	// leastShareError is the least standard error of a pass rate: leastError
 	// divided by the composite's points per unit of pass rate.
 	leastShareError = leastError / 6
@@ -42,6 +49,8 @@ type contrast struct {
 	// deviation is the standard error of the difference, 0 for errors; z is the
 	// difference in standard errors, negative where worse.
 	deviation, z float64
+	// kept is the autocorrelation of the figure from run to run.
+	kept float64
 }
 
 // contrasts holds the contrast of each aspect.
@@ -50,12 +59,33 @@ type contrasts [aspects]contrast
 // contrast compares new runs with a baseline in all aspects, task by task. Only
 // tasks in both count.
 func (w *watch) contrast(now, base []*measured) (c contrasts) {
-	seconds, drift := w.latency(now, base)
+	return w.contrasted(now, base, false)
+}
+
+// contrasted is [watch.contrast]; with straight a trend of the latencies is no part
+// of how they vary, or a slow decline would hide itself.
+func (w *watch) contrasted(now, base []*measured, straight bool) (c contrasts) {
+	known := w.known(base)
+	seconds, drift := latency(now, base, known, straight)
 	c[speedAspect] = seconds
-	c[wholeAspect] = w.composite(now, base, seconds, drift)
-	c[qualityAspect] = w.quality(now, base, "")
-	c[errorsAspect] = reliable(now, base)
+	c[wholeAspect] = w.composite(now, base, known, seconds, drift)
+	c[qualityAspect] = w.quality(now, base, known, "")
+	c[errorsAspect] = reliable(now, base, known)
 	return c
+}
+
+// known returns the runs from which the variance between runs is estimated: those of
+// a baseline, and as many unsuspicious ones before them as there are in a month of
+// daily runs.
+func (w *watch) known(base []*measured) []*measured {
+	if len(base) == 0 {
+		return nil
+	}
+	end := slices.Index(w.clean, base[len(base)-1]) + 1
+	if all := tail(w.clean[:end], knownRuns); len(all) > len(base) {
+		return all
+	}
+	return base
 }
 
 // eachTask calls visit once for every task of the runs.
@@ -76,22 +106,38 @@ func eachTask(runs []*measured, visit func(task int)) {
 // difference is a figure before and after, as means over the tasks.
 type difference struct {
 	before, after float64
-	// variance is the variance of after less before, estimated from the
-	// baseline's runs.
+	// variance is the variance of after less before.
 	variance     float64
 	tasks, tests int
 }
 
-// comparedByTask compares a figure task by task. A task in fewer than two runs of
-// the baseline is left out, since its variance is unknown.
-func comparedByTask(now, base []*measured, figures func(*measured) []float64, counts func(*measured) []int, want func(task int) bool) (d difference) {
+// figure is a figure of the tasks, with its number of tests.
+type figure struct {
+	of     func(*measured) []float64
+	counts func(*measured) []int
+}
+
+var (
+	pointsByTask  = figure{func(r *measured) []float64 { return r.value }, func(r *measured) []int { return r.tests }}
+	qualityByTask = figure{func(r *measured) []float64 { return r.quality }, func(r *measured) []int { return r.answers }}
+)
+
+// compared compares a figure task by task. A task in fewer than two runs of the
+// baseline is left out, since its variance is unknown.
+//
+// The variance within tasks is that of runs whose tasks vary independently. What
+// the tasks of a run have in common adds to it: the variance of the means of the
+// known runs beyond the one within tasks.
+func compared(now, base, known []*measured, f figure, want func(task int) bool) (d difference) {
+	residuals := make([]series, len(known))
+	within := 0.0
 	eachTask(now, func(task int) {
 		if want != nil && !want(task) {
 			return
 		}
 		var was, is series
 		for _, run := range base {
-			if figure, ok := known(figures(run), task); ok {
+			if figure, ok := taskFigure(f.of(run), task); ok {
 				was.add(figure)
 			}
 		}
@@ -100,9 +146,9 @@ func comparedByTask(now, base []*measured, figures func(*measured) []float64, co
 		}
 		tests := 0
 		for _, run := range now {
-			if figure, ok := known(figures(run), task); ok {
+			if figure, ok := taskFigure(f.of(run), task); ok {
 				is.add(figure)
-				tests += counts(run)[task]
+				tests += f.counts(run)[task]
 			}
 		}
 		if is.count == 0 {
@@ -112,11 +158,38 @@ func comparedByTask(now, base []*measured, figures func(*measured) []float64, co
 		d.tests += tests
 		d.before += was.mean()
 		d.after += is.mean()
-		d.variance += was.around() / (was.count - 1) * (1/is.count + 1/was.count)
+		var all series
+		for _, run := range known {
+			if figure, ok := taskFigure(f.of(run), task); ok {
+				all.add(figure)
+			}
+		}
+		variance := all.around() / (all.count - 1)
+		within += variance
+		d.variance += variance * (1/is.count + 1/was.count)
+		for i, run := range known {
+			if figure, ok := taskFigure(f.of(run), task); ok {
+				residuals[i].add(figure - all.mean())
+			}
+		}
 	})
-	if d.tasks > 0 {
-		n := float64(d.tasks)
-		d.before, d.after, d.variance = d.before/n, d.after/n, d.variance/(n*n)
+	if d.tasks == 0 {
+		return d
+	}
+	n := float64(d.tasks)
+	d.before, d.after, d.variance = d.before/n, d.after/n, d.variance/(n*n)
+	var means series
+	for _, r := range residuals {
+		if 2*r.count > n { // a run that has most of the tasks
+			means.add(r.mean())
+		}
+	}
+	if means.count >= enoughRuns {
+		// An estimate from few runs is above the truth in every second case: half
+		// of its standard error is not counted.
+		between := means.around() / (means.count - 1)
+		common := between - within/(n*n)*(1+math.Sqrt(0.5/(means.count-1)))
+		d.variance += max(0, common) * (1/float64(len(now)) + 1/float64(len(base)))
 	}
 	return d
 }
@@ -135,7 +208,11 @@ func bounded(z float64) float64 { return min(max(z, -surest), surest) }
 // is compared on the tasks that it shares with the new runs, so that a change of
 // tasks is not taken for a change of speed. drift is the standard error of the
 // difference.
-func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
+//
+// The speed of a machine on one day is often that of the day before, and has its
+// weekdays: the standard error is computed with the variance and the
+// autocorrelation of the known runs.
+func latency(now, base, known []*measured, straight bool) (c contrast, drift float64) {
 	type latency struct {
 		task    int
 		seconds float64
@@ -148,12 +225,14 @@ func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
 			timed = append(timed, latency{task, seconds})
 		}
 	})
-	ratios := make([]float64, 0, len(base))
-	for _, run := range base {
+	// The logarithms of how much slower the new runs are than each run.
+	ratios := make([]float64, 0, len(known))
+	var slower series
+	for i, run := range known {
 		var is, was float64
 		tests := 0
 		for _, l := range timed {
-			if before, ok := known(run.seconds, l.task); ok {
+			if before, ok := taskFigure(run.seconds, l.task); ok {
 				is += l.seconds
 				was += before
 				tests += run.tests[l.task]
@@ -161,35 +240,83 @@ func (w *watch) latency(now, base []*measured) (c contrast, drift float64) {
 		}
 		if tests >= leastTests && is > 0 && was > 0 {
 			ratios = append(ratios, math.Log(is/was))
+			if i >= len(known)-len(base) {
+				slower.add(ratios[len(ratios)-1])
+			}
 		}
 	}
-	if len(ratios) < enoughRuns {
+	if slower.count < enoughRuns {
 		return c, 0
 	}
-	var slower series
-	for _, ratio := range ratios {
-		slower.add(ratio)
+	kept := autocorrelation(ratios)
+	if straight {
+		ratios = detrended(ratios)
+		kept = max(autocorrelation(ratios), trendKept*kept)
 	}
-	drift = max(spread(ratios), leastSpread) * math.Sqrt(1/float64(len(now))+1/slower.count)
+	c.kept = kept
+	runs := float64(len(now))
+	deviation := max(spread(ratios), standardDeviation(ratios), leastSpread)
+	// The effective numbers of independent runs.
+	drift = deviation * math.Sqrt((1+kept*(runs-1))/runs+(1+kept)/(1-kept)/slower.count)
 	c.known = true
 	c.after = total.mean()
 	c.before = c.after / math.Exp(slower.mean())
 	c.fall = 1 - math.Exp(-slower.mean())
 	c.deviation = drift
 	// A standard deviation estimated from few runs is often too small by half,
-	// so the quotient has the wide tails of a t distribution. The median
-	// absolute deviation is as precise as the standard deviation of half as
-	// many figures. Below three degrees of freedom not even half the speed
-	// could be detected.
-	c.z = bounded(-wallace(slower.mean()/drift, max(3, (slower.count-1)/2)))
+	// so the quotient has the wide tails of a t distribution. Below three degrees
+	// of freedom not even half the speed could be detected.
+	c.z = bounded(-wallace(slower.mean()/drift, max(3, float64(len(ratios)-1)/2)))
 	return c, drift
+}
+
+// detrended returns the figures less their linear trend.
+func detrended(figures []float64) []float64 {
+	n := float64(len(figures))
+	if n < 3 {
+		return figures
+	}
+	middle, at := mean(figures), (n-1)/2
+	var slope, squares float64
+	for i, figure := range figures {
+		slope += (float64(i) - at) * (figure - middle)
+		squares += (float64(i) - at) * (float64(i) - at)
+	}
+	list := make([]float64, len(figures))
+	for i, figure := range figures {
+		list[i] = figure - slope/squares*(float64(i)-at)
+	}
+	return list
+}
+
+// autocorrelation returns the correlation of successive figures, 0 to 0.9, of fewer
+// than eight 0.
+func autocorrelation(figures []float64) float64 {
+	n := float64(len(figures))
+	if n < 8 {
+		return 0
+	}
+	middle := mean(figures)
+	var products, squares float64
+	for i, figure := range figures {
+		squares += (figure - middle) * (figure - middle)
+		if i > 0 {
+			products += (figure - middle) * (figures[i-1] - middle)
+		}
+	}
+	if squares == 0 {
+		return 0
+	}
+	// The estimate is too low by about (1+3r)/n (Kendall 1954).
+	r := products / squares
+	return min(max(0, r+(1+3*r)/n), 0.9)
 }
 
 // meanOf returns the mean latency of a task over runs, in seconds.
 func meanOf(runs []*measured, task int) (float64, bool) {
 	var all series
 	for _, run := range runs {
-		if figure, ok := known(run.seconds, task); ok {
+		if figure, ok := taskFigure(run.seconds, task); ok {
 			all.add(figure)
 		}
 	}
@@ -198,8 +325,8 @@ func meanOf(runs []*measured, task int) (float64, bool) {
 
 // composite compares the composites. The variance between runs of a run's whole
 // latency, which its tasks have in common, is added to the variance within tasks.
-func (w *watch) composite(now, base []*measured, seconds contrast, drift float64) (c contrast) {
-	d := comparedByTask(now, base, func(r *measured) []float64 { return r.value }, func(r *measured) []int { return r.tests }, nil)
+func (w *watch) composite(now, base, known []*measured, seconds contrast, drift float64) (c contrast) {
+	d := compared(now, base, known, pointsByTask, nil)
 	if d.tests < leastTests {
 		return c
 	}
@@ -207,6 +334,7 @@ func (w *watch) composite(now, base []*measured, seconds contrast, drift float64
 		if run.speedy {
 			deviation := w.weights.Speed * min(seconds.before, longest) * drift
 			d.variance += deviation * deviation
+			c.kept = seconds.kept * deviation * deviation / d.variance
 			break
 		}
 	}
@@ -220,14 +348,14 @@ func (w *watch) composite(now, base []*measured, seconds contrast, drift float64
 
 // quality compares the shares of right answers among the answers, in one domain,
 // or in all of them for "".
-func (w *watch) quality(now, base []*measured, domain string) (c contrast) {
+func (w *watch) quality(now, base, known []*measured, domain string) (c contrast) {
 	var want func(int) bool
 	least := leastTests
 	if domain != "" {
 		want = func(task int) bool { return w.domains[task] == domain }
 		least = 1
 	}
-	d := comparedByTask(now, base, func(r *measured) []float64 { return r.quality }, func(r *measured) []int { return r.answers }, want)
+	d := compared(now, base, known, qualityByTask, want)
 	if d.tests < least {
 		return c
 	}
@@ -239,11 +367,12 @@ func (w *watch) quality(now, base []*measured, domain string) (c contrast) {
 	return c
 }
 
-// reliable compares the shares of tests without an answer. Errors are too rare
-// for a normal approximation: z comes from the exact conditional test of two
-// rates (Przyborowski and Wilenski 1940) with the mid-p value (Lancaster 1961).
-// It is divided by the root of the overdispersion of the baseline's errors.
-func reliable(now, base []*measured) (c contrast) {
+// reliable compares the shares of tests without an answer, a burst of errors
+// counting as one. Errors are too rare for a normal approximation: z comes from the
+// exact conditional test of two rates (Przyborowski and Wilenski 1940) with the
+// mid-p value (Lancaster 1961). It is divided by the root of the overdispersion of
+// the known runs' errors.
+func reliable(now, base, known []*measured) (c contrast) {
 	tests, errors := counted(now)
 	before, earlier := counted(base)
 	if tests < leastTests || before < leastTests {
@@ -260,14 +389,15 @@ func reliable(now, base []*measured) (c contrast) {
 	// Half of the probability of exactly this many: the exact test is
 	// conservative.
 	above := 1 - part.cdf(float64(errors)) + part.prob(float64(errors))/2
-	c.z = bounded(normalQuantile(min(max(above, 1e-15), 1-1e-15)) / math.Sqrt(bunching(base, c.before)))
+	c.z = bounded(normalQuantile(min(max(above, 1e-15), 1-1e-15)) / math.Sqrt(bunching(known)))
 	return c
 }
 
+// counted returns the runs' tests and errors, a burst as one of each.
 func counted(runs []*measured) (tests, errors int) {
 	for _, run := range runs {
-		tests += run.sample.Tests
-		errors += run.sample.Errors
+		tests += run.sample.Tests - run.lost + run.bursts
+		errors += run.sample.Errors - run.lost + run.bursts
 	}
 	return tests, errors
 }
@@ -275,15 +405,16 @@ func counted(runs []*measured) (tests, errors int) {
 // bunching returns the overdispersion of the runs' errors: their variance as a
 // multiple of the binomial variance, at least 1 (Pearson's chi-squared by its
 // degrees of freedom).
-func bunching(runs []*measured, rate float64) float64 {
-	if rate <= 0 || rate >= 1 || len(runs) < 2 {
+func bunching(runs []*measured) float64 {
+	tests, errors := counted(runs)
+	if errors == 0 || errors == tests || len(runs) < 2 {
 		return 1
 	}
-	sum := 0.0
-	for _, run := range runs {
-		expected := rate * float64(run.sample.Tests)
-		if expected > 0 {
-			sum += (float64(run.sample.Errors) - expected) * (float64(run.sample.Errors) - expected) / (expected * (1 - rate))
+	rate, sum := float64(errors)/float64(tests), 0.0
+	for i := range runs {
+		asked, failed := counted(runs[i : i+1])
+		if expected := rate * float64(asked); expected > 0 {
+			sum += (float64(failed) - expected) * (float64(failed) - expected) / (expected * (1 - rate))
 		}
 	}
 	return max(1, sum/float64(len(runs)-1))

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestRegressionsSlowDecline(t *testing.T) {
 	}
 	alarm := report.Alarms[0]
 	t.Log(alarm.Text("M1"), marks(report))
-	if !alarm.Slow || alarm.Latency.From < 2 || alarm.Latency.From > 2.2 {
+	if !alarm.Slow || alarm.Latency.From < 2 || alarm.Latency.From > 2.4 {
 		t.Errorf("slow %v, latency before %.2f s; want a slow decline from about 2 s", alarm.Slow, alarm.Latency.From)
 	}
 }
@@ -71,6 +72,8 @@ func TestAlarmText(t *testing.T) {
 			"[REGRESSION] M1 score 9.0 → 8.0 (-11%): quality; a task that always passed now always fails: math-03"},
 		{"many tasks", Alarm{Kind: Regression, Cause: CauseQuality, From: 9, To: 8, Drop: 1.0 / 9, Slow: true, Tasks: []string{"a", "b", "c", "d", "e", "f", "g"}}, "M1",
 			"[REGRESSION] M1 score 9.0 → 8.0 (-11%): quality; 7 tasks that always passed now always fail: a, b, c, d, e and 2 more; a slow decline over several runs"},
+		{"since a change", Alarm{Kind: Regression, Cause: CauseQuality, Change: "Ollama 0.33.0", From: 8, To: 6.4, Drop: 0.2, Quality: Change{true, 0.9, 0.63, -7}}, "M1",
+			"[REGRESSION] M1 since Ollama 0.33.0: score 8.0 → 6.4 (-20%): quality 90% → 63%"},
 		{"an outage", Alarm{Kind: Outage, Runs: 2, Tests: 80, Unanswered: 72}, "M1",
 			"[OUTAGE] M1 no answer to 72 of 80 tests (90%) in 2 runs; says nothing of the model: too few answers to judge"},
 	} {
@@ -113,7 +116,7 @@ func TestAlarmAttribution(t *testing.T) {
 			test.Latency += test.Latency - test.FirstToken
 		}, CauseSpeed, nil, nil, false, false},
 		{"time-outs", func(test *Test) {
-			if test.Domain == "web" && test.Cycle < 2 {
+			if strings.HasSuffix(test.Task, "5") {
 				test.Outcome, test.Passed, test.Latency = TimedOut, false, 3*time.Second
 			}
 		}, CauseErrors, nil, nil, false, false},
@@ -156,27 +159,6 @@ func TestRegressionsBaseline(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, report.Baseline, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Errorf("baseline of the next run (-want +got):\n%s", diff)
-	}
-}
-
-// The report of a series is that of its beginning, continued: what was told
-// once is not taken back by later runs.
-func TestRegressionsGrowsWithItsSeries(t *testing.T) {
-	b := noisyBox.bench(7, 2)
-	var series []Observation
-	for i := range 120 {
-		series = append(series, b.observe(change{ability: []float64{0, 0, 0.5, 0}[i/30], latency: []float64{0, 0, 0, 1}[i/30]}))
-	}
-	told := 0
-	for n := range series {
-		report := Regressions(series[:n], Default())
-		if len(report.Alarms) < told || len(report.Points) != n {
-			t.Fatalf("after %d runs: %d alarms, %d points; %d alarms were told before", n, len(report.Alarms), len(report.Points), told)
-		}
-		told = len(report.Alarms)
-	}
-	if told < 2 {
-		t.Errorf("%d alarms, want one for each change at least", told)
 	}
 }
 

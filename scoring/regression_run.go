@@ -15,15 +15,18 @@ type measured struct {
 	value, quality, seconds []float64
 	// tests and answers are the numbers of a task's tests and answers.
 	tests, answers []int
-	sample         Sample
-	score          float64
+	// sample and score are those of all tests; lost is the number of tests lost in
+	// bursts of errors, which count nowhere else, and bursts that of the bursts.
+	sample       Sample
+	score        float64
+	lost, bursts int
 	// speedy says that the run's speed is above 0, so that latency counts in
 	// its composite.
 	speedy bool
 }
 
-// known returns a task's figure; ok is false where the run has none.
-func known(figures []float64, task int) (figure float64, ok bool) {
+// taskFigure returns a task's figure; ok is false where the run has none.
+func taskFigure(figures []float64, task int) (figure float64, ok bool) {
 	if task >= len(figures) || math.IsNaN(figures[task]) {
 		return 0, false
 	}
@@ -40,7 +43,13 @@ type tally struct {
 func (w *watch) measure(o *Observation) *measured {
 	run := &measured{from: o, sample: Measure(o.Tests)}
 	run.score = w.weights.Score(run.sample).Composite
-	for _, t := range o.Tests {
+	var lost []bool
+	lost, run.bursts = bursts(o.Tests)
+	for i, t := range o.Tests {
+		if lost != nil && lost[i] {
+			run.lost++
+			continue
+		}
 		place, there := w.places[t.Task]
 		if !there {
 			place = len(w.names)

@@ -46,11 +46,11 @@ const unreached = -2 * surest
 func (a aspect) limits() limits {
 	switch a {
 	case wholeAspect:
-		return limits{suspect: -2, together: -3, alone: -1.5, clear: unreached, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
+		return limits{suspect: -2, together: -3.1, alone: -1.5, clear: unreached, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
 	case speedAspect:
 		return limits{suspect: -2.3, together: -3.4, alone: -2.3, clear: unreached, suspectFall: 0.1, confirmFall: 0.1, slowFall: 0.1}
 	case qualityAspect:
-		return limits{suspect: -2.3, together: -3.4, alone: -1.5, clear: -3.8, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02, clearFall: 0.05}
+		return limits{suspect: -2.3, together: -3.4, alone: -1.5, clear: -3.5, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02, clearFall: 0.05}
 	default:
 		return limits{suspect: -2.3, together: -3.4, alone: -1.5, clear: unreached, suspectFall: 0.02, confirmFall: 0.03, slowFall: 0.02}
 	}
@@ -235,7 +235,11 @@ func (w *watch) judge(run *measured, base []*measured, now contrasts) RunMark {
 	slowBase = tail(slowBase, sumRuns)
 	var slow contrasts
 	if len(slowBase) >= enoughRuns {
-		slow = w.contrast([]*measured{run}, slowBase)
+		slow = w.contrasted([]*measured{run}, slowBase, true)
+		for a := range slow {
+			// The sum of correlated figures varies as that of fewer ones.
+			slow[a].z *= math.Sqrt((1 - slow[a].kept) / (1 + slow[a].kept))
+		}
 	}
 
 	if confirmed := w.decide(&w.states, run, base, now, slow, slowBase); len(confirmed) > 0 {
@@ -303,7 +307,7 @@ func (w *watch) confirm(l *aspectState, a aspect, run *measured, base []*measure
 			return true
 		}
 	}
-	if !l.slow || w.contrast([]*measured{run}, l.slowBase)[a].z >= sumConfirm {
+	if !l.slow || w.contrasted([]*measured{run}, l.slowBase, true)[a].z >= sumConfirm {
 		return false
 	}
 	return w.contrast(append(l.decline.recent(), run), l.slowBase)[a].fall >= a.limits().slowFall-tiny

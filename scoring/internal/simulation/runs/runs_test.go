@@ -2,9 +2,11 @@ package runs_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/sourcegraph/conc/pool"
@@ -12,6 +14,9 @@ import (
 	"github.com/turbone/jarvis/scoring"
 	"github.com/turbone/jarvis/scoring/internal/simulation/runs"
 )
+
+// warm is the number of runs before those that are counted.
+const warm = 30
 
 func full() bool { return os.Getenv("JARVIS_FULL") == "1" }
 
@@ -30,7 +35,7 @@ func slack(share float64, repetitions int) float64 {
 	if full() {
 		return 0
 	}
-	return 3 * math.Sqrt(share*(1-share)/float64(repetitions))
+	return 3 * math.Sqrt(max(share*(1-share), 0)/float64(repetitions))
 }
 
 // each plays numbered series, and returns what they gave in any order.
@@ -42,8 +47,8 @@ func each[T any](number int, play func(seed uint64) T) []T {
 	return work.Wait()
 }
 
-// told counts the regressions of a report by their causes.
-func told(alarms []scoring.Alarm) map[scoring.Cause]int {
+// regressions counts the regressions among alarms by their causes.
+func regressions(alarms []scoring.Alarm) map[scoring.Cause]int {
 	counts := map[scoring.Cause]int{}
 	for _, a := range alarms {
 		if a.Kind == scoring.Regression {
@@ -53,71 +58,132 @@ func told(alarms []scoring.Alarm) map[scoring.Cause]int {
 	return counts
 }
 
-// falseAlarms plays series in which nothing changes, and returns the regressions
-// per 1,000 runs after the first 30, in all and by their causes, and the
-// suspicions.
-func falseAlarms(w runs.World, series, length int) (all float64, causes string, suspicions float64) {
-	const warm = 30
-	type figures struct {
-		causes     map[scoring.Cause]int
-		suspicions int
-	}
+// falseAlarms plays series of 100 runs in which nothing changes, and returns the
+// regressions per 1,000 runs, in all and in words by their causes.
+func falseAlarms(w runs.World, series int) (all float64, causes string) {
+	const length = 100
 	sum := map[scoring.Cause]int{}
-	suspected := 0
-	for _, f := range each(series, func(seed uint64) figures {
+	for _, counts := range each(series, func(seed uint64) map[scoring.Cause]int {
 		b := runs.New(w, seed)
 		watch := scoring.NewWatch(scoring.Default())
 		for range warm {
 			watch.Add(b.Run(runs.Change{}))
 		}
 		before := len(watch.Report().Alarms)
-		f := figures{}
 		for range length {
 			watch.Add(b.Run(runs.Change{}))
 		}
-		r := watch.Report()
-		for _, p := range r.Points[warm:] {
-			if p.Mark == scoring.RunSuspect {
-				f.suspicions++
-			}
-		}
-		f.causes = told(r.Alarms[before:])
-		return f
+		return regressions(watch.Report().Alarms[before:])
 	}) {
-		for cause, n := range f.causes {
+		for cause, n := range counts {
 			sum[cause] += n
 		}
-		suspected += f.suspicions
 	}
 	per := 1000 / float64(series*length)
-	for _, n := range sum {
-		all += per * float64(n)
+	for _, cause := range slices.Sorted(maps.Keys(sum)) {
+		all += per * float64(sum[cause])
+		causes += fmt.Sprintf(" %s %.2f", cause, per*float64(sum[cause]))
 	}
-	return all, fmt.Sprintf("quality %.2f, speed %.2f, errors %.2f", per*float64(sum[scoring.CauseQuality]), per*float64(sum[scoring.CauseSpeed]), per*float64(sum[scoring.CauseErrors])), per * float64(suspected)
+	return all, causes
 }
 
-// found plays series that change after warm runs, and returns the shares of those
-// in which an alarm came within so many runs. With confirm a suspicion is measured
-// again at once.
-func found(w runs.World, series, warm int, confirm bool, change func(b *runs.Bench, number int) (runs.Change, func(*scoring.Observation)), within ...int) []float64 {
+func with(w runs.World, name string, change func(*runs.World)) runs.World {
+	w.Name += ", " + name
+	change(&w)
+	return w
+}
+
+// days is a typical machine whose speed differs from day to day.
+func days(deviation, kept float64, perDay int) runs.World {
+	name := fmt.Sprintf("days of their own speed, sd %.0f %%, %.1f kept, %d a day", 100*deviation, kept, perDay)
+	return with(runs.Typical(), name, func(w *runs.World) { w.Day, w.Kept, w.PerDay = deviation, kept, perDay })
+}
+
+// Where nothing changes, a regression is told in at most so many of 1,000 runs.
+//
+//	JARVIS_FULL=1 go test -v ./scoring/internal/simulation/runs
+func TestFalseAlarms(t *testing.T) {
+	typical, first := runs.Typical(), runs.First()
+	for _, row := range []struct {
+		world runs.World
+		most  float64 // of 1,000 runs; 0: nothing is claimed
+	}{
+		{typical, 3},
+		{with(typical, "80 tests", func(w *runs.World) { w.Cycles = 2 }), 3},
+		{first, 3},
+		{with(first, "80 tests", func(w *runs.World) { w.Cycles = 2 }), 3},
+		{with(typical, "weekdays +25 %", func(w *runs.World) { w.Weekday = 0.25 }), 10},
+		{with(typical, "weekdays +60 %", func(w *runs.World) { w.Weekday = 0.6 }), 10},
+		{with(typical, "weekdays +60 %, 4 a day", func(w *runs.World) { w.Weekday, w.PerDay = 0.6, 4 }), 10},
+		{with(typical, "the first of 4 a day +50 %", func(w *runs.World) { w.Nightly, w.PerDay = 0.5, 4 }), 10},
+		{days(0.1, 0.6, 1), 10},
+		{days(0.1, 0.8, 1), 10},
+		{days(0.1, 0.5, 4), 10},
+		{days(0.1, 0.9, 1), 0},
+		{days(0.2, 0.8, 1), 0},
+		{with(typical, "bursts of 10", func(w *runs.World) { w.Lost, w.Burst = 0.01, 10 }), 10},
+		{with(typical, "bursts of 30", func(w *runs.World) { w.Lost, w.Burst = 0.01, 30 }), 10},
+		{with(typical, "12 % unanswered on a tenth of days", func(w *runs.World) { w.BadDays, w.BadErrors = 0.1, 0.12 }), 0},
+		{with(typical, "an ability of its own in each run", func(w *runs.World) { w.Common = 0.2 }), 10},
+		{with(typical, "days, tails, a second user, bursts", func(w *runs.World) {
+			w.Day, w.Kept, w.Tail, w.Guest, w.Lost = 0.1, 0.5, 0.02, 0.1, 0.01
+		}), 10},
+	} {
+		series := count(1000, 12)
+		if row.most == 0 && !full() {
+			continue
+		}
+		all, causes := falseAlarms(row.world, series)
+		t.Logf("%-70s %6.2f of 1,000:%s", row.world.Name, all, causes)
+		if most := row.most + 1000*slack(row.most/1000, 100*series); row.most > 0 && all > most {
+			t.Errorf("%s: %.2f false alarms per 1,000 runs, more than %.2f", row.world.Name, all, most)
+		}
+	}
+}
+
+// step is what happens to a model with one run and those after it; at is the number
+// of the run since then, from 1 on.
+type step func(b *runs.Bench, at int) runs.Change
+
+func fallBy(share float64) step {
+	return func(b *runs.Bench, _ int) runs.Change { return b.Fall(share) }
+}
+
+func slowerBy(share float64) step {
+	return func(*runs.Bench, int) runs.Change { return runs.Change{Latency: share} }
+}
+
+// drift is a little more with each run.
+func drift(c runs.Change) step {
+	return func(_ *runs.Bench, at int) runs.Change {
+		return runs.Change{Ability: c.Ability * float64(at), Latency: c.Latency * float64(at)}
+	}
+}
+
+// found plays series that change after some runs, and returns the percentage of those
+// in which a regression is told within so many runs. With confirm a suspicion is
+// measured again at once. The regression is told as one since that version.
+func found(w runs.World, series, before int, confirm bool, version string, change step, within ...int) []float64 {
 	shares := make([]float64, len(within))
 	for _, at := range each(series, func(seed uint64) int {
 		b := runs.New(w, 1_000_000+seed)
 		watch := scoring.NewWatch(scoring.Default())
-		for i := 0; i < warm || watch.Report().State == scoring.Suspect; i++ {
+		for i := 0; i < before || watch.Report().State != scoring.Normal; i++ {
 			watch.Add(b.Run(runs.Change{}))
 		}
-		before := len(watch.Report().Alarms)
-		for i := 1; i <= within[len(within)-1]; i++ {
-			bad, edit := change(b, i)
-			add := func(o scoring.Observation) bool {
-				if edit != nil {
-					edit(&o)
-				}
-				watch.Add(o)
-				return len(told(watch.Report().Alarms[before:])) > 0
+		known := len(watch.Report().Alarms)
+		told := func(o scoring.Observation) bool {
+			if version != "" {
+				o.Engine, o.Version = "Ollama", version
 			}
-			if add(b.Run(bad)) || confirm && watch.Report().Rerun && add(b.Again(bad)) {
+			watch.Add(o)
+			return slices.ContainsFunc(watch.Report().Alarms[known:], func(a scoring.Alarm) bool {
+				return a.Kind == scoring.Regression && (version == "" || a.Change == "Ollama "+version)
+			})
+		}
+		for i := 1; i <= within[len(within)-1]; i++ {
+			bad := change(b, i)
+			if told(b.Run(bad)) || confirm && watch.Report().Rerun && told(b.Again(bad)) {
 				return i
 			}
 		}
@@ -132,86 +198,51 @@ func found(w runs.World, series, warm int, confirm bool, change func(b *runs.Ben
 	return shares
 }
 
-func fall(share float64) func(*runs.Bench, int) (runs.Change, func(*scoring.Observation)) {
-	var c = map[*runs.Bench]runs.Change{}
-	_ = c
-	return func(b *runs.Bench, _ int) (runs.Change, func(*scoring.Observation)) { return b.Fall(share), nil }
-}
-
-func slower(share float64) func(*runs.Bench, int) (runs.Change, func(*scoring.Observation)) {
-	return func(*runs.Bench, int) (runs.Change, func(*scoring.Observation)) { return runs.Change{Latency: share}, nil }
-}
-
-func upgraded(share float64) func(*runs.Bench, int) (runs.Change, func(*scoring.Observation)) {
-	return func(b *runs.Bench, _ int) (runs.Change, func(*scoring.Observation)) {
-		return b.Fall(share), func(o *scoring.Observation) { o.Version = "2" }
-	}
-}
-
-var (
-	typical = runs.World{Name: "typical", Difficulty: 2, Call: 0.25, Run: 0.05, Busy: 0.03, Slowdown: 1.4, Errors: 0.005, Lost: 0.005}
-	first   = runs.World{Name: "first", Difficulty: 2.15, Right: 0.68, Alike: 0.3, Call: 0.25, Run: 0.05, Busy: 0.03, Slowdown: 1.4, Errors: 0.01}
-)
-
-func with(w runs.World, name string, change func(*runs.World)) runs.World {
-	w.Name = name
-	change(&w)
-	return w
-}
-
-var worlds = []runs.World{
-	typical,
-	with(typical, "typical, 80 tests", func(w *runs.World) { w.Cycles = 2 }),
-	first,
-	with(first, "first, 80 tests", func(w *runs.World) { w.Cycles = 2 }),
-	with(typical, "life", func(w *runs.World) {
-		w.Day, w.Kept, w.Tail, w.Guest, w.Lost = 0.1, 0.5, 0.02, 0.1, 0.01
-	}),
-	with(typical, "weekdays +25 %", func(w *runs.World) { w.Weekday = 0.25 }),
-	with(typical, "weekdays +60 %", func(w *runs.World) { w.Weekday = 0.6 }),
-	with(typical, "weekdays +60 %, 4 a day", func(w *runs.World) { w.Weekday = 0.6; w.PerDay = 4 }),
-	with(typical, "nightly +50 %, 4 a day", func(w *runs.World) { w.Nightly = 0.5; w.PerDay = 4 }),
-	with(typical, "days sd 10 %, kept 0.6", func(w *runs.World) { w.Day, w.Kept = 0.1, 0.6 }),
-	with(typical, "days sd 10 %, kept 0.8", func(w *runs.World) { w.Day, w.Kept = 0.1, 0.8 }),
-	with(typical, "days sd 10 %, kept 0.9", func(w *runs.World) { w.Day, w.Kept = 0.1, 0.9 }),
-	with(typical, "days sd 10 %, kept 0.5, 4 a day", func(w *runs.World) { w.Day, w.Kept, w.PerDay = 0.1, 0.5, 4 }),
-	with(typical, "days sd 20 %, kept 0.8", func(w *runs.World) { w.Day, w.Kept = 0.2, 0.8 }),
-	with(typical, "bursts of 10", func(w *runs.World) { w.Lost, w.Burst = 0.01, 10 }),
-	with(typical, "bursts of 30", func(w *runs.World) { w.Lost, w.Burst = 0.01, 30 }),
-	with(typical, "12 % unanswered on a tenth of days", func(w *runs.World) { w.BadDays, w.BadErrors = 0.1, 0.12 }),
-	with(typical, "common ability", func(w *runs.World) { w.Common = 0.2 }),
-}
-
-func TestFalse(t *testing.T) {
-	for _, w := range worlds {
-		all, causes, suspicions := falseAlarms(w, count(1000, 100), 100)
-		t.Logf("%-38s %6.2f (%s), suspicions %.1f", w.Name, all, causes, suspicions)
-	}
-}
-
+// What gets worse is told within so many runs.
 func TestFound(t *testing.T) {
+	typical, first := runs.Typical(), runs.First()
+	quick := with(first, "80 tests", func(w *runs.World) { w.Cycles = 2 })
+	small := with(typical, "20 tasks twice", func(w *runs.World) { w.Tasks, w.Cycles = 20, 2 })
 	for _, row := range []struct {
 		name    string
-		w       runs.World
+		world   runs.World
+		before  int
 		confirm bool
-		change  func(*runs.Bench, int) (runs.Change, func(*scoring.Observation))
+		version string
+		change  step
+		within  [4]int
+		least   [4]float64 // in per cent; 0: nothing is claimed
 	}{
-		{"-10 % confirm", typical, true, fall(0.1)},
-		{"-10 % alert", typical, false, fall(0.1)},
-		{"-10 % confirm", first, true, fall(0.1)},
-		{"-10 % alert", first, false, fall(0.1)},
-		{"-5 % confirm", typical, true, fall(0.05)},
-		{"-5 % alert", typical, false, fall(0.05)},
-		{"-5 % confirm", first, true, fall(0.05)},
-		{"-20 % new version alert", typical, false, upgraded(0.2)},
-		{"-20 % new version alert", first, false, upgraded(0.2)},
-		{"-20 % new version confirm", first, true, upgraded(0.2)},
-		{"x1.25 alert", typical, false, slower(0.25)},
-		{"x2 alert", typical, false, slower(1)},
-		{"x2 confirm", first, true, slower(1)},
-		{"x2 alert", first, false, slower(1)},
+		{"-10 % by quality, alert", typical, warm, false, "", fallBy(0.1), [4]int{1, 2, 3, 5}, [4]float64{60, 97, 97, 97}},
+		{"-10 % by quality, confirm", typical, warm, true, "", fallBy(0.1), [4]int{1, 2, 3, 5}, [4]float64{83, 97, 97, 99}},
+		{"-10 % by quality, alert", first, warm, false, "", fallBy(0.1), [4]int{1, 2, 3, 5}, [4]float64{0, 75, 0, 97}},
+		{"-10 % by quality, confirm", first, warm, true, "", fallBy(0.1), [4]int{1, 2, 3, 5}, [4]float64{80, 0, 0, 98}},
+		{"-10 % by quality, confirm", quick, warm, true, "", fallBy(0.1), [4]int{1, 2, 3, 5}, [4]float64{0, 0, 0, 90}},
+		{"-5 % by quality, alert", typical, warm, false, "", fallBy(0.05), [4]int{1, 2, 3, 5}, [4]float64{0, 0, 0, 95}},
+		{"-5 % by quality, confirm", typical, warm, true, "", fallBy(0.05), [4]int{1, 2, 3, 5}, [4]float64{0, 0, 0, 97}},
+		{"-5 % by quality, confirm", small, warm, true, "", fallBy(0.05), [4]int{1, 2, 3, 5}, [4]float64{}},
+		{"-20 % with another version, alert", typical, warm, false, "2", fallBy(0.2), [4]int{1, 2, 3, 5}, [4]float64{0, 95, 95, 95}},
+		{"-20 % with another version, alert", first, warm, false, "2", fallBy(0.2), [4]int{1, 2, 3, 5}, [4]float64{0, 95, 95, 95}},
+		{"-20 % with another version, alert", first, 5, false, "2", fallBy(0.2), [4]int{1, 2, 3, 5}, [4]float64{0, 90, 0, 0}},
+		{"half the speed, alert", typical, warm, false, "", slowerBy(1), [4]int{1, 2, 3, 5}, [4]float64{0, 0, 99, 99}},
+		{"half the speed, confirm", first, warm, true, "", slowerBy(1), [4]int{1, 2, 3, 5}, [4]float64{95, 0, 99, 99}},
+		{"half the speed, confirm", first, 5, true, "", slowerBy(1), [4]int{1, 2, 3, 5}, [4]float64{0, 0, 95, 95}},
+		{"half the speed, alert", days(0.1, 0.8, 1), warm, false, "", slowerBy(1), [4]int{1, 2, 3, 5}, [4]float64{}},
+		{"latency x 1.25, alert", typical, warm, false, "", slowerBy(0.25), [4]int{1, 2, 3, 5}, [4]float64{}},
+		{"1 % slower with each run", typical, warm, false, "", drift(runs.Change{Latency: 0.01}), [4]int{10, 20, 30, 40}, [4]float64{0, 0, 80, 90}},
+		{"1 % slower with each run", days(0.1, 0.6, 1), warm, false, "", drift(runs.Change{Latency: 0.01}), [4]int{10, 20, 30, 40}, [4]float64{}},
+		{"a bit worse with each run", typical, warm, false, "", drift(runs.Change{Ability: 0.02}), [4]int{10, 20, 30, 40}, [4]float64{0, 0, 75, 90}},
 	} {
-		got := found(row.w, count(1000, 200), 30, row.confirm, row.change, 1, 2, 3, 5)
-		t.Logf("%-38s %-20s %5.1f", row.name, row.w.Name, got)
+		if row.least == [4]float64{} && !full() {
+			continue
+		}
+		series := count(1000, 40)
+		got := found(row.world, series, row.before, row.confirm, row.version, row.change, row.within[:]...)
+		t.Logf("%-35s %-70s %d before: within %v runs %5.1f %%", row.name, row.world.Name, row.before, row.within, got)
+		for k, least := range row.least {
+			if got[k] < least-100*slack(least/100, series) {
+				t.Errorf("%s, %s: %.1f %% within %d runs, less than %v", row.name, row.world.Name, got[k], row.within[k], least)
+			}
+		}
 	}
 }

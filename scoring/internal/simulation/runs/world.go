@@ -52,6 +52,18 @@ type World struct {
 	BadDays, BadErrors float64
 }
 
+// Typical is a machine as most are: unequal tasks, one test in a hundred without an
+// answer, half of these in bursts, and a busy hour at times.
+func Typical() World {
+	return World{Name: "typical", Difficulty: 2, Call: 0.25, Run: 0.05, Busy: 0.03, Slowdown: 1.4, Errors: 0.005, Lost: 0.005}
+}
+
+// First is the machine of the first simulation, where the repeats of a task within a
+// run have much in common.
+func First() World {
+	return World{Name: "repeats alike", Difficulty: 2.15, Right: 0.68, Alike: 0.3, Call: 0.25, Run: 0.05, Busy: 0.03, Slowdown: 1.4, Errors: 0.01}
+}
+
 // The meanings of the zero values.
 const (
 	usualTasks, usualCycles = 40, 5
