@@ -24,10 +24,6 @@ type taskResults struct {
 	Domain string `json:"domain,omitempty"`
 	// Cycle is omitted if the cycles are 0, 1, 2 and so on.
 	Cycle []int `json:"cycle,omitempty"`
-	// Place is the test's place in the order in which all tests were asked, since
-	// errors that follow one another are one event. It is omitted if that is the
-	// order of the lists, and in a run with fewer than three errors.
-	Place []int `json:"place,omitempty"`
 	// Pass is 1 for a test that passed, else 0.
 	Pass string `json:"pass"`
 	// Error is an index of outcomes. It is omitted if all tests were answered.
@@ -36,7 +32,10 @@ type taskResults struct {
 	Latency []json.Number `json:"latency_ms"`
 	First   []json.Number `json:"ttft_ms,omitempty"`
 	Tokens  []int         `json:"tokens,omitempty"`
-	Mark    []string      `json:"mark,omitempty"`
+	// Burst is a digit for each test: the number of the burst of errors that it was
+	// lost in, 0 for none. It is omitted if there was no burst.
+	Burst string   `json:"burst,omitempty"`
+	Mark  []string `json:"mark,omitempty"`
 }
 
 // outcomes are the outcomes by their character in taskResults.Error.
@@ -54,12 +53,14 @@ func outcomeFigure(o scoring.Outcome) byte {
 	}
 }
 
-// groupResults groups tests by task; the tasks are in the order of their first tests.
+// groupResults groups tests by task. The order of the tests is kept within a task;
+// the tasks are in the order of their first tests. Since the order of all tests is lost, the bursts
+// of errors are marked.
 func groupResults(tests []scoring.Test) []taskResults {
 	type kind struct{ task, domain string }
 	list := []taskResults{}
 	place := map[kind]int{}
-	for at, t := range tests {
+	for _, t := range scoring.MarkBursts(tests) {
 		of := kind{t.Task, t.Domain}
 		i, there := place[of]
 		if !there {
@@ -67,23 +68,10 @@ func groupResults(tests []scoring.Test) []taskResults {
 			place[of] = i
 			list = append(list, taskResults{Task: t.Task, Domain: t.Domain})
 		}
-		if list[i].add(t); t.Error() {
-			failed++
-		}
-		list[i].Place = append(list[i].Place, at)
-	}
-	next, failed, grouped := 0, 0, true
-	for _, of := range list {
-		for _, at := range of.Place {
-			grouped = grouped && at == next
-			next++
-		}
+		list[i].add(t)
 	}
 	for i := range list {
 		list[i].shorten()
-		if grouped || failed < 3 {
-			list[i].Place = nil
-		}
 	}
 	return list
 }
@@ -96,6 +84,7 @@ func (g *taskResults) add(t scoring.Test) {
 	}
 	g.Cycle, g.Pass = append(g.Cycle, t.Cycle), g.Pass+pass
 	g.Error += string(outcomeFigure(t.Outcome))
+	g.Burst += strconv.Itoa(min(max(t.Burst, 0), 9))
 	g.Latency, g.First = append(g.Latency, toMilliseconds(t.Latency)), append(g.First, toMilliseconds(t.FirstToken))
 	g.Tokens, g.Mark = append(g.Tokens, t.Tokens), append(g.Mark, string(t.Anomaly))
 }
@@ -111,6 +100,9 @@ func (g *taskResults) shorten() {
 	}
 	if strings.Trim(g.Error, "0") == "" {
 		g.Error = ""
+	}
+	if strings.Trim(g.Burst, "0") == "" {
+		g.Burst = ""
 	}
 	if all(g.Mark, "") {
 		g.Mark = nil
@@ -149,38 +141,20 @@ func results(value json.RawMessage) ([]scoring.Test, error) {
 	for i := range list {
 		count += len(list[i].Pass)
 	}
-	tests, places := make([]scoring.Test, 0, count), make([]int, 0, count)
+	tests := make([]scoring.Test, 0, count)
 	for i := range list {
 		var err error
 		if tests, err = list[i].tests(tests); err != nil {
 			return nil, fmt.Errorf("task %q: %w", list[i].Task, err)
 		}
-		places = append(places, list[i].Place...)
 	}
-	return ordered(tests, places), nil
-}
-
-// ordered returns the tests in the order of their places, and as they are if not
-// each test has a place of its own.
-func ordered(tests []scoring.Test, places []int) []scoring.Test {
-	if len(places) != len(tests) {
-		return tests
-	}
-	list := make([]scoring.Test, len(tests))
-	taken := make([]bool, len(tests))
-	for i, at := range places {
-		if at < 0 || at >= len(tests) || taken[at] {
-			return tests
-		}
-		list[at], taken[at] = tests[i], true
-	}
-	return list
+	return tests, nil
 }
 
 // tests appends the tests of the task to a list.
 func (g *taskResults) tests(list []scoring.Test) ([]scoring.Test, error) {
 	n := len(g.Pass)
-	if len(g.Latency) != n || !fits(len(g.Cycle), n) || !fits(len(g.Place), n) || !fits(len(g.Error), n) || !fits(len(g.First), n) || !fits(len(g.Tokens), n) || !fits(len(g.Mark), n) {
+	if len(g.Latency) != n || !fits(len(g.Cycle), n) || !fits(len(g.Error), n) || !fits(len(g.Burst), n) || !fits(len(g.First), n) || !fits(len(g.Tokens), n) || !fits(len(g.Mark), n) {
 		return nil, errors.New("its lists differ in length")
 	}
 	for i := range n {
@@ -204,6 +178,11 @@ func (g *taskResults) test(i int) (t scoring.Test, err error) {
 			return t, fmt.Errorf("error: want 0, 1 or 2 for each test, found %q", g.Error)
 		}
 		t.Outcome = outcomes[g.Error[i]]
+	}
+	if len(g.Burst) > 0 {
+		if t.Burst = int(g.Burst[i] - '0'); t.Burst < 0 || t.Burst > 9 {
+			return t, fmt.Errorf("burst: want a digit for each test, found %q", g.Burst)
+		}
 	}
 	if t.Latency, err = fromMilliseconds(g.Latency[i]); err != nil {
 		return t, fmt.Errorf("latency_ms: %w", err)

@@ -2,6 +2,8 @@ package history
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,15 +19,9 @@ func TestResultsComeBack(t *testing.T) {
 		{Task: "b", Domain: "web", Cycle: 1, Outcome: scoring.Answered, Latency: time.Millisecond, Anomaly: scoring.AnomalyCut, Tokens: 4},
 		{Task: "b", Domain: "web", Cycle: 2, Outcome: scoring.Failed},
 	}
-	var mixed []scoring.Test // in an order that is not the tasks'
-	for place := range 9 {
-		t := scoring.Test{Task: string(rune('a' + place*place%3)), Cycle: place / 3, Outcome: scoring.Answered, Latency: time.Second}
-		if place > 2 && place < 6 {
-			t.Outcome, t.Latency = scoring.Failed, 0
-		}
-		mixed = append(mixed, t)
-	}
-	for name, want := range map[string][]scoring.Test{"all kinds": tests, "answered only": tests[:1], "none": nil, "a burst of errors": mixed} {
+	lost := slices.Clone(tests)
+	lost[1].Burst, lost[3].Burst = 1, 2
+	for name, want := range map[string][]scoring.Test{"all kinds": tests, "answered only": tests[:1], "none": nil, "bursts": lost} {
 		t.Run(name, func(t *testing.T) {
 			run := Run{ID: "x", Results: want, Session: "s", Crowned: true, Unsteady: "busy", FirstToken: 12 * time.Millisecond}
 			written, err := json.Marshal(run)
@@ -46,24 +42,33 @@ func TestResultsComeBack(t *testing.T) {
 	}
 }
 
-// Places that are not those of all tests are ignored.
-func TestPlaces(t *testing.T) {
-	for _, test := range []struct{ a, b, want string }{
-		{"[1,2]", "[0]", "baa"}, {"[2,1]", "[0]", "baa"}, {"[0,1]", "[2]", "aab"},
-		{"[0,1]", "[1]", "aab"}, {"[0,3]", "[1]", "aab"}, {"[0,-1]", "[1]", "aab"}, {"[1,2]", "[]", "aab"},
-	} {
-		var run Run
-		text := `{"results":[{"task":"a","pass":"11","latency_ms":[1,1],"place":` + test.a + `},{"task":"b","pass":"1","latency_ms":[1],"place":` + test.b + `}]}`
-		if err := json.Unmarshal([]byte(text), &run); err != nil {
-			t.Fatal(err)
+// A burst of errors is one after it was recorded, although the order is lost.
+func TestBurstsAreRecorded(t *testing.T) {
+	var tests []scoring.Test
+	for place := range 12 {
+		one := scoring.Test{Task: string(rune('a' + place%6)), Cycle: place / 6, Outcome: scoring.Answered, Latency: time.Second}
+		if place > 3 && place < 8 {
+			one.Outcome, one.Latency = scoring.Failed, 0
 		}
-		got := ""
-		for _, one := range run.Results {
-			got += one.Task
-		}
-		if got != test.want {
-			t.Errorf("%s and %s: %s, want %s", test.a, test.b, got, test.want)
-		}
+		tests = append(tests, one)
+	}
+	written, err := json.Marshal(Run{ID: "x", Results: tests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var run Run
+	if err := json.Unmarshal(written, &run); err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, one := range run.Results {
+		got += fmt.Sprint(one.Task, one.Burst, " ")
+	}
+	if want := "a0 a1 b0 b1 c0 c0 d0 d0 e1 e0 f1 f0 "; got != want {
+		t.Errorf("came back as %s, want %s", got, want)
+	}
+	if tests[4].Burst != 0 {
+		t.Error("the caller's tests were changed")
 	}
 }
 
@@ -72,7 +77,8 @@ func TestForeignResultsAreKept(t *testing.T) {
 		`{"run_id":"1","results":{"ok":3},"session":5,"crowned":"yes"}`,
 		`{"run_id":"1","results":[{"task":"a","cycle":[0,1],"pass":[1],"latency_ms":[1]}]}`,
 		`{"run_id":"1","results":[{"task":"a","cycle":[0],"pass":[1],"latency_ms":[-5]}]}`,
-		`{"run_id":"1","results":[{"task":"a","place":[0,1],"pass":"1","latency_ms":[1]}]}`,
+		`{"run_id":"1","results":[{"task":"a","pass":"1","burst":"00","latency_ms":[1]}]}`,
+		`{"run_id":"1","results":[{"task":"a","pass":"1","burst":"x","latency_ms":[1]}]}`,
 	} {
 		var run Run
 		if err := json.Unmarshal([]byte(text), &run); err != nil {

@@ -1,14 +1,29 @@
 package scoring
 
+import "slices"
+
 // BurstLength is the least number of tests in a row without an answer that are a
 // burst: one event on the server, and not as many failures of the model.
 const BurstLength = 3
 
-const (
-	// burstChance is the greatest probability of so many errors in one cycle by
-	// chance that makes them a burst, where the order within cycles is unknown.
-	burstChance = 0.001
-)
+// burstChance is the greatest probability of so many errors in one cycle by chance
+// that makes them a burst, where the order within cycles is unknown.
+const burstChance = 0.001
+
+// MarkBursts returns the tests with [Test.Burst] set: tests itself if there is no
+// burst, or if bursts are marked already. The tests are in the order in which they
+// were asked.
+func MarkBursts(tests []Test) []Test {
+	burst, number := bursts(tests)
+	if number == 0 {
+		return tests
+	}
+	list := slices.Clone(tests)
+	for i := range list {
+		list[i].Burst = burst[i]
+	}
+	return list
+}
 
 // WithoutBursts returns a run's tests without those lost in a burst. Single tests
 // without an answer stay.
@@ -26,21 +41,31 @@ func WithoutBursts(tests []Test) []Test {
 	return list
 }
 
-// bursts returns which tests were lost in a burst of errors, and the number of
-// bursts: three or more errors in a row are one event, such as a server that was
-// restarted, and say as much about the others as a single error. nil stands for
-// none lost.
+// bursts returns the number of the burst of errors that each test was lost in, from 1
+// on, 0 for none, and the number of bursts. Three or more errors in a row are one
+// event, such as a server that was restarted, and say as much as a single error.
+// Bursts that are marked are those. nil stands for none lost.
 //
 // The tests are in the order in which they were asked. If they are sorted by task
 // instead, the order within a cycle is unknown: then the errors of a cycle are a
 // burst that has too many of them. A task that got no answer in most of its tests is
 // in no burst, since that is about the task.
-func bursts(tests []Test) (lost []bool, number int) {
+func bursts(tests []Test) (burst []int, number int) {
 	errors := 0
 	for i := range tests {
 		if tests[i].Error() {
 			errors++
+			number = max(number, tests[i].Burst)
 		}
+	}
+	burst = make([]int, len(tests))
+	if number > 0 {
+		for i := range tests {
+			if tests[i].Error() {
+				burst[i] = tests[i].Burst
+			}
+		}
+		return burst, number
 	}
 	if errors < BurstLength {
 		return nil, 0
@@ -59,11 +84,10 @@ func bursts(tests []Test) (lost []bool, number int) {
 		sum := tasks[tests[i].Task]
 		return sum.tests > 1 && 2*sum.errors > sum.tests
 	}
-	lost = make([]bool, len(tests))
 	mark := func(list []int) {
 		number++
 		for _, i := range list {
-			lost[i] = true
+			burst[i] = number
 		}
 	}
 	var row []int
@@ -90,7 +114,7 @@ func bursts(tests []Test) (lost []bool, number int) {
 	if number == 0 {
 		return nil, 0
 	}
-	return lost, number
+	return burst, number
 }
 
 // sortedByTask reports whether the tests of each task are side by side, and some

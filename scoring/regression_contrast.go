@@ -128,17 +128,23 @@ var (
 // The variance within tasks is that of runs whose tasks vary independently. What
 // the tasks of a run have in common adds to it: the variance of the means of the
 // known runs beyond the one within tasks.
+//
+// The last of the known runs are the baseline.
 func compared(now, base, known []*measured, f figure, want func(task int) bool) (d difference) {
-	residuals := make([]series, len(known))
+	residuals, row := make([]series, len(known)), make([]float64, len(known))
 	within := 0.0
 	eachTask(now, func(task int) {
 		if want != nil && !want(task) {
 			return
 		}
-		var was, is series
-		for _, run := range base {
+		var all, was, is series
+		for i, run := range known {
+			row[i] = math.NaN()
 			if figure, ok := taskFigure(f.of(run), task); ok {
-				was.add(figure)
+				row[i] = figure
+				if all.add(figure); i >= len(known)-len(base) {
+					was.add(figure)
+				}
 			}
 		}
 		if was.count < 2 {
@@ -158,18 +164,13 @@ func compared(now, base, known []*measured, f figure, want func(task int) bool) 
 		d.tests += tests
 		d.before += was.mean()
 		d.after += is.mean()
-		var all series
-		for _, run := range known {
-			if figure, ok := taskFigure(f.of(run), task); ok {
-				all.add(figure)
-			}
-		}
 		variance := all.around() / (all.count - 1)
 		within += variance
 		d.variance += variance * (1/is.count + 1/was.count)
-		for i, run := range known {
-			if figure, ok := taskFigure(f.of(run), task); ok {
-				residuals[i].add(figure - all.mean())
+		middle := all.mean()
+		for i, figure := range row {
+			if !math.IsNaN(figure) {
+				residuals[i].add(figure - middle)
 			}
 		}
 	})

@@ -43,10 +43,10 @@ type tally struct {
 func (w *watch) measure(o *Observation) *measured {
 	run := &measured{from: o, sample: Measure(o.Tests)}
 	run.score = w.weights.Score(run.sample).Composite
-	var lost []bool
-	lost, run.bursts = bursts(o.Tests)
+	var burst []int
+	burst, run.bursts = bursts(o.Tests)
 	for i, t := range o.Tests {
-		if lost != nil && lost[i] {
+		if burst != nil && burst[i] > 0 {
 			run.lost++
 			continue
 		}

@@ -40,6 +40,9 @@ type Test struct {
 	// Anomaly tells what was wrong with the form of the answer, "" for nothing.
 	// Its JSON name is that of older records.
 	Anomaly Anomaly `json:"Mark"`
+	// Burst is the number of the burst of errors that the test was lost in, from 1
+	// on; 0 for none, or not known yet: see [MarkBursts].
+	Burst int `json:",omitzero"`
 }
 
 // Anomaly is what can be wrong with the form of an answer. A test with one has
