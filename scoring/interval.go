@@ -4,7 +4,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"sort"
 	"time"
 )
 
@@ -44,17 +43,53 @@ func clusterError(tasks []series, tests float64) float64 {
 	return math.Sqrt(squares*n/(n-1)) / tests
 }
 
-// Interval returns the 95 % confidence interval of a run's composite: where the
-// mean composite of other runs on tasks like these lies. It is computed from
-// the differences between tasks, so correlated repeats of one task don't narrow
-// it. The zero value of the weights stands for [Default].
+// Interval returns the 95 % confidence interval of a run's composite: where it would
+// lie on other tasks like these, on the machine as it was in this run. How much the
+// machine differs from run to run no single run tells. It is computed from the
+// differences between tasks, so correlated repeats of one task don't narrow it. The
+// zero value of the weights stands for [Default].
 //
-// The interval of fewer than two tasks is the whole scale.
+// The interval of fewer than two tasks, and that of a run with a burst of errors (see
+// [MarkBursts]), is the whole scale: it is not known.
 func Interval(tests []Test, weights Composite) (low, high float64) {
 	w := weights.orDefault()
 	scale := wholeScale(w)
 	sample := Measure(tests)
 	score := w.Score(sample)
+	deviation, tasks := compositeError(tests, w, sample, score)
+	if _, number := bursts(tests); tasks < 2 || number > 0 {
+		return 0, scale
+	}
+	quality := func(share float64) float64 { return 10 * w.Quality * share }
+	right, rightLow, rightHigh := ShareInterval(tests, func(t Test) bool { return t.Passed && !t.Error() }, sure)
+	there, thereLow, thereHigh := ShareInterval(tests, func(t Test) bool { return !t.Error() }, sure)
+	below := []float64{quality(right - rightLow), 10 * w.Reliability * (there - thereLow)}
+	above := []float64{quality(rightHigh - right), 10 * w.Reliability * (thereHigh - there)}
+	if fast, slow, ok := LatencyInterval(tests); ok && score.Speed > 0 {
+		latency := sample.Latency
+		below = append(below, w.Speed*min((slow-latency).Seconds(), score.Speed))
+		above = append(above, w.Speed*(latency-fast).Seconds())
+	}
+	// The parts' intervals are skewed, as the parts are. Their sum is recovered from
+	// them (Zou and Donner 2008), and is at least as wide as the differences between
+	// the tasks' composites say, since the parts of a task are correlated.
+	down, up := math.Hypot(norm(below), leastError), math.Hypot(norm(above), leastError)
+	wider := max(1, student(1-(1-sure)/2, tasks-1)*max(leastError, deviation)/((down+up)/2))
+	return max(score.Composite-down*wider, 0), min(score.Composite+up*wider, scale)
+}
+
+// norm returns the root of the sum of the squares.
+func norm(figures []float64) float64 {
+	sum := 0.0
+	for _, figure := range figures {
+		sum += figure * figure
+	}
+	return math.Sqrt(sum)
+}
+
+// compositeError returns the standard error of the composite on tasks like these, with
+// the number of tasks.
+func compositeError(tests []Test, w Composite, sample Sample, score Score) (deviation, tasks float64) {
 	latency := sample.Latency.Seconds()
 	timed := 0.0
 	for _, t := range tests {
@@ -80,19 +115,10 @@ func Interval(tests []Test, weights Composite) (low, high float64) {
 		}
 		sums.add(t.Task, part)
 	}
-	tasks := float64(len(sums))
-	if tasks < 2 {
-		return 0, scale
+	if tasks = float64(len(sums)); tasks < 2 {
+		return 0, tasks
 	}
-	deviation := clusterError(sums.all(), total)
-	if sample.Passed == 0 || sample.Passed == sample.Tests {
-		// Equal results are no proof that others are equal: add two tasks of
-		// each result (Agresti and Coull 1998).
-		share := 2 / (tasks + 4)
-		deviation = math.Sqrt(deviation*deviation + 100*w.Quality*w.Quality*share*(1-share)/(tasks+4))
-	}
-	width := student(1-(1-sure)/2, tasks-1) * max(leastError, deviation)
-	return max(score.Composite-width, 0), min(score.Composite+width, scale)
+	return clusterError(sums.all(), total), tasks
 }
 
 // MeanInterval returns the mean composite of several runs with its 95 %
@@ -126,8 +152,11 @@ func WilsonInterval(share, n, confidence float64) (low, high float64) {
 	if n <= 0 {
 		return 0, 1
 	}
-	share = min(max(share, 0), 1)
-	z := twoSided(confidence)
+	return wilson(min(max(share, 0), 1), n, twoSided(confidence))
+}
+
+// wilson returns Wilson's interval for a quantile of the distribution.
+func wilson(share, n, z float64) (low, high float64) {
 	middle := (share + z*z/(2*n)) / (1 + z*z/n)
 	width := z / (1 + z*z/n) * math.Sqrt(share*(1-share)/n+z*z/(4*n*n))
 	return max(0, min(share, middle-width)), min(1, max(share, middle+width))
@@ -137,8 +166,9 @@ func WilsonInterval(share, n, confidence float64) (low, high float64) {
 // confidence interval. Repeats of one task count as fewer independent tests: as
 // many as the variance between the tasks' own shares tells (the design effect,
 // Kish 1965), between the number of tasks and that of tests; as the number of
-// tasks where the tasks' shares don't vary. No tests have the share 0 and the
-// interval from 0 to 1.
+// tasks where the tasks' shares don't vary. That variance is estimated from few
+// tasks, hence Student's distribution. No tests have the share 0 and the interval
+// from 0 to 1.
 func ShareInterval(tests []Test, is func(Test) bool, confidence float64) (share, low, high float64) {
 	if len(tests) == 0 {
 		return 0, 0, 1
@@ -162,34 +192,21 @@ func ShareInterval(tests []Test, is func(Test) bool, confidence float64) (share,
 			shares.add(task.mean())
 		}
 		if v := shares.around() / (n - 1) / n; v > 0 {
-			worth = min(max(share*(1-share)/v, n), all.count)
+			worth = n * math.Pow(min(max(share*(1-share)/v, n), all.count)/n, 0.93)
 		}
 	}
-	low, high = WilsonInterval(share, worth, confidence)
+	low, high = wilson(share, worth, student(1-(1-confidence)/2, max(n-1, 4)))
 	return share, low, high
 }
 
-// QuantileInterval returns the quantile p, 0 to 1, of figures in ascending
-// order by nearest rank, with its 95 % confidence interval: the figures of two
-// other ranks, since the number of figures below the true quantile is binomial
-// (Conover 1999, section 3.2). low is 0 and high infinite where there are too
-// few figures to bound the quantile; all three are 0 without figures.
-func QuantileInterval(sorted []float64, p float64) (quantile, low, high float64) {
-	n := len(sorted)
-	if n == 0 {
-		return 0, 0, 0
+// Quantile returns the quantile p, 0 to 1, of figures in ascending order by nearest
+// rank, 0 without figures. It has no interval: repeats of one task are correlated, and
+// how much the machine differs from run to run no single run tells.
+func Quantile(sorted []float64, p float64) float64 {
+	if len(sorted) == 0 {
+		return 0
 	}
-	const tail = (1 - sure) / 2
-	below := binomial{float64(n), p}
-	quantile, low, high = sorted[nearestRank(n, p)], 0, math.Inf(1)
-	// The ranks are found by bisection, since n may be large.
-	if first := sort.Search(n, func(i int) bool { return below.cdf(float64(i)) > tail }); first > 0 {
-		low = sorted[first-1]
-	}
-	if last := 1 + sort.Search(n, func(i int) bool { return 1-below.cdf(float64(i)) <= tail }); last <= n {
-		high = sorted[last-1]
-	}
-	return quantile, low, high
+	return sorted[nearestRank(len(sorted), p)]
 }
 
 // nearestRank returns the index of the quantile p among n figures in ascending
@@ -201,9 +218,9 @@ func nearestRank(n int, p float64) int {
 }
 
 // LatencyInterval returns the 95 % confidence interval of the mean latency,
-// computed from the differences between tasks as [Interval] is. Errors other
-// than time-outs are left out. ok is false where fewer than two tasks have a
-// latency.
+// on other tasks like these, on the machine as it was in this run, computed from the
+// differences between tasks as [Interval] is. Errors other than time-outs are left
+// out. ok is false where fewer than two tasks have a latency.
 func LatencyInterval(tests []Test) (low, high time.Duration, ok bool) {
 	var all series
 	for _, t := range tests {
@@ -222,10 +239,16 @@ func LatencyInterval(tests []Test) (low, high time.Duration, ok bool) {
 	if tasks < 2 {
 		return 0, 0, false
 	}
-	width := student(1-(1-sure)/2, tasks-1) * clusterError(beyond.all(), all.count)
+	// The standard error of skewed figures varies as one of half as many.
+	width := student(1-(1-sure)/2, (tasks-1)/2) * clusterError(beyond.all(), all.count)
 	seconds := func(s float64) time.Duration {
 		// The longest duration is no float64, so nothing may round up to it.
 		return time.Duration(min(max(s, 0), 9e9) * float64(time.Second))
 	}
-	return seconds(mean - width), seconds(mean + width), true
+	if mean <= 0 {
+		return seconds(mean - width), seconds(mean + width), true
+	}
+	// Latencies are skewed: the interval is one of their logarithm's mean.
+	factor := math.Exp(width / mean)
+	return seconds(mean / factor), seconds(mean * factor), true
 }

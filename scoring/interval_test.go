@@ -48,8 +48,9 @@ func TestWilsonInterval(t *testing.T) {
 // that are drawn anew each time are worth nearly 200.
 func TestShareInterval(t *testing.T) {
 	passed := func(t Test) bool { return t.Passed }
+	// Wilson's interval with the quantile of Student's t for 40 tasks, 2.0227.
 	width := func(share, n float64) float64 {
-		low, high := WilsonInterval(share, n, 0.95)
+		low, high := wilson(share, n, student(0.975, 39))
 		return high - low
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -67,7 +68,7 @@ func TestShareInterval(t *testing.T) {
 	}{
 		"none":      {nil, [3]float64{0, 0, 1}},
 		"all right": {some(5, always(0, 1)), [3]float64{1, 1 - width(1, 40), 1}},
-		"one task":  {some(3, always(0, 1))[:1], [3]float64{1, 1 - width(1, 1), 1}},
+		"one task":  {some(3, always(0, 1))[:1], [3]float64{1, 1 / (1 + 2.7764451*2.7764451), 1}}, // of four degrees of freedom
 	} {
 		share, low, high := ShareInterval(c.tests, passed, 0.95)
 		if diff := cmp.Diff(c.want, [3]float64{share, low, high}, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
@@ -76,27 +77,17 @@ func TestShareInterval(t *testing.T) {
 	}
 }
 
-func TestQuantileInterval(t *testing.T) {
+func TestQuantile(t *testing.T) {
 	list := make([]float64, 100)
 	for i := range list {
 		list[i] = float64(i + 1)
 	}
 	for _, test := range []struct {
-		list []float64
-		p    float64
-		want [3]float64
-	}{
-		{list, 0.5, [3]float64{50, 40, 61}},
-		{list, 0.95, [3]float64{95, 90, 100}},
-		{list, 0.99, [3]float64{99, 97, math.Inf(1)}},
-		{list[:1], 0.5, [3]float64{1, 0, math.Inf(1)}},
-		{list[:5], 0, [3]float64{1, 0, 1}},
-		{list[:5], 1, [3]float64{5, 5, math.Inf(1)}},
-		{nil, 0.5, [3]float64{}},
-	} {
-		quantile, low, high := QuantileInterval(test.list, test.p)
-		if diff := cmp.Diff(test.want, [3]float64{quantile, low, high}); diff != "" {
-			t.Errorf("quantile %v of %d (-want +got):\n%s", test.p, len(test.list), diff)
+		list    []float64
+		p, want float64
+	}{{list, 0.5, 50}, {list, 0.95, 95}, {list, 0.99, 99}, {list[:1], 0.5, 1}, {list[:5], 0, 1}, {list[:5], 1, 5}, {nil, 0.5, 0}} {
+		if got := Quantile(test.list, test.p); got != test.want {
+			t.Errorf("quantile %v of %d: %v, want %v", test.p, len(test.list), got, test.want)
 		}
 	}
 }
@@ -134,11 +125,15 @@ func TestInterval(t *testing.T) {
 		{"no tests", nil, Composite{}, 0, 10},
 		{"one task", some(5, always(0, 1))[:1], Composite{}, 0, 10},
 		{"other weights", nil, Composite{Quality: 0.6, Reliability: 0.1}, 0, 7},
-		{"all right and equally fast: still not proven", some(5, always(0, 2)), Composite{}, 9.4 - 0.3811, 9.4 + 0.3811},
+		// Wilson's interval of 40 of 40 is 0.0928 long: 0.557 points of quality and 0.093
+		// of reliability; upwards there is only the least error.
+		{"all right and equally fast: still not proven", some(5, always(0, 2)), Composite{}, 9.4 - math.Sqrt(0.5568*0.5568+0.0928*0.0928+0.05*0.05), 9.45},
 		// Half of 40 tasks fail each time: a deviation of 3, divided by the root of 39.
-		{"repeats tell nothing new", some(5, always(2, 12)), Composite{}, 4 - 3/math.Sqrt(39)*2.02269, 4 + 3/math.Sqrt(39)*2.02269},
-		{"one cycle tells as much", some(1, always(2, 12)), Composite{}, 4 - 3/math.Sqrt(39)*2.02269, 4 + 3/math.Sqrt(39)*2.02269},
-		{"no answers", some(5, never), Composite{}, 0, 0.3811},
+		// Downwards a bit more, since a test may get no answer.
+		{"repeats tell nothing new", some(5, always(2, 12)), Composite{}, 3.9975 - 3/math.Sqrt(39)*2.02269, 3.9975 + 3/math.Sqrt(39)*2.02269},
+		{"one cycle tells as much", some(1, always(2, 12)), Composite{}, 3.9975 - 3/math.Sqrt(39)*2.02269, 3.9975 + 3/math.Sqrt(39)*2.02269},
+		{"no answers", some(5, never), Composite{}, 0, math.Sqrt(0.5568*0.5568 + 0.0928*0.0928 + 0.05*0.05)},
+		{"a burst of errors", append(some(5, always(0, 2)), Test{Task: "a"}, Test{Task: "b"}, Test{Task: "c"}), Composite{}, 0, 10},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -153,8 +148,9 @@ func TestInterval(t *testing.T) {
 func TestLatencyInterval(t *testing.T) {
 	fast := func(task int) (bool, float64) { return true, 1 + float64(task%2) }
 	low, high, ok := LatencyInterval(some(5, fast))
-	width := 0.5 / math.Sqrt(39) * 2.02269
-	if diff := cmp.Diff([]float64{1.5 - width, 1.5 + width}, []float64{low.Seconds(), high.Seconds()}, cmpopts.EquateApprox(0, 1e-5)); diff != "" || !ok {
+	// Student's t of half as many degrees of freedom, about the logarithm.
+	factor := math.Exp(0.5 / math.Sqrt(39) * student(0.975, 19.5) / 1.5)
+	if diff := cmp.Diff([]float64{1.5 / factor, 1.5 * factor}, []float64{low.Seconds(), high.Seconds()}, cmpopts.EquateApprox(0, 1e-5)); diff != "" || !ok {
 		t.Errorf("interval, %v (-want +got):\n%s", ok, diff)
 	}
 	for name, tests := range map[string][]Test{"no tests": nil, "errors": some(1, never), "one task": some(3, fast)[:1]} {

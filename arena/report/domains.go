@@ -44,14 +44,18 @@ func domains(sides []side) []*domain {
 			tests[t.Domain] = append(tests[t.Domain], t)
 		}
 		for name, part := range tests {
-			add(i, name, share(part, passed, confidence), scoring.Measure(part).Passed, len(part))
+			v := share(part, passed, confidence)
+			if !s.Pass.known() {
+				v = unknown(v.Value)
+			}
+			add(i, name, v, scoring.Measure(part).Passed, len(part))
 		}
 		if len(s.Tests) > 0 {
 			continue
 		}
 		for name, tally := range s.Domains {
 			if n := float64(tally.Total); n > 0 {
-				add(i, name, wilson(inside(float64(tally.Pass)/n, 0, 1), n, confidence), tally.Pass, tally.Total)
+				add(i, name, unknown(inside(float64(tally.Pass)/n, 0, 1)), tally.Pass, tally.Total)
 			}
 		}
 	}
@@ -68,7 +72,7 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 	if len(list) == 0 {
 		return nil, nil, ""
 	}
-	note := "Pass rate with its 95 % interval."
+	note := "Pass rate with its 95 % interval for tasks like these."
 	if len(list) > maxDomains {
 		note += fmt.Sprintf(" Only the first %d of %d domains are shown.", maxDomains, len(list))
 		list = list[:maxDomains]
@@ -139,6 +143,9 @@ func differenceText(r comparisonRow) string {
 // part of the error (Bonferroni): of eight intervals at 95 % each, at least one
 // would exclude zero by chance in one case of three.
 func domainDifference(sides []side, domain string, domains int) interval {
+	if !sides[0].Pass.known() || !sides[1].Pass.known() {
+		return interval{-1, 0, 1}
+	}
 	level := 1 - (1-confidence)/float64(max(domains, 1))
 	var shares [2]interval
 	for i := range 2 {

@@ -9,8 +9,15 @@ import (
 // confidence is the confidence of all intervals but the tournament's own.
 const confidence = 0.95
 
-// interval is a figure with its confidence interval.
+// interval is a figure with its confidence interval. One without length is not
+// known.
 type interval struct{ Low, Value, High float64 }
+
+// known reports whether the interval is known.
+func (i interval) known() bool { return i.Low < i.High }
+
+// unknown returns a figure whose interval is not known.
+func unknown(value float64) interval { return interval{value, value, value} }
 
 // scaled returns the interval times by.
 func (i interval) scaled(by float64) interval {
@@ -27,12 +34,6 @@ func (i interval) shown() int {
 		return -1
 	}
 	return 0
-}
-
-// wilson returns a share of n independent tests with its interval.
-func wilson(share, n, confidence float64) interval {
-	low, high := scoring.WilsonInterval(share, n, confidence)
-	return interval{low, share, high}
 }
 
 // sum returns the sum of independent figures. Its interval is recovered from
@@ -57,7 +58,8 @@ func difference(a, b interval) interval {
 	return sum(b, interval{-a.High, -a.Value, -a.Low})
 }
 
-// measured holds what tests measured, with intervals for tasks like these.
+// measured holds what tests measured, with intervals for tasks like these, on the
+// machine as it was.
 type measured struct {
 	Sample         scoring.Sample
 	Pass, Answered interval // shares
@@ -68,7 +70,8 @@ type measured struct {
 	Composite      interval
 }
 
-// measure returns what the tests measured.
+// measure returns what the tests measured. A burst of errors is one event, and says
+// nothing of how often there is one: with it only the latency has an interval.
 func measure(tests []scoring.Test, weights scoring.Composite) measured {
 	sample := scoring.Measure(tests)
 	score := weights.Score(sample)
@@ -78,28 +81,33 @@ func measure(tests []scoring.Test, weights scoring.Composite) measured {
 		Answered: share(tests, func(t scoring.Test) bool { return !t.Error() }, confidence),
 		Latency:  meanLatency(tests, sample.Latency.Seconds()),
 	}
+	if burst(tests) {
+		m.Pass, m.Answered = unknown(m.Pass.Value), unknown(m.Answered.Value)
+		m.parts(score, weights)
+		m.Composite = unknown(score.Composite)
+		return m
+	}
 	m.parts(score, weights)
 	low, high := scoring.Interval(tests, weights)
 	m.Composite = interval{low, score.Composite, high}
 	return m
 }
 
-// measureCounts returns what a run measured whose tests were not recorded. Its
-// latency has no interval, and its tests are taken for independent.
+// burst reports whether tests were lost in a burst of errors.
+func burst(tests []scoring.Test) bool { return len(scoring.WithoutBursts(tests)) < len(tests) }
+
+// measureCounts returns what a run measured whose tests were not recorded. Nothing
+// has an interval: the number of tasks and how they varied are unknown.
 func measureCounts(sample scoring.Sample, weights scoring.Composite) measured {
-	n := float64(sample.Tests)
-	seconds := sample.Latency.Seconds()
+	n := max(float64(sample.Tests), 1)
 	m := measured{
-		Sample:  sample,
-		Latency: interval{seconds, seconds, seconds},
-	}
-	if sample.Tests > 0 {
-		m.Pass = wilson(inside(float64(sample.Passed)/n, 0, 1), n, confidence)
-		m.Answered = wilson(inside(1-float64(sample.Errors)/n, 0, 1), n, confidence)
-	} else {
-		m.Pass, m.Answered = interval{0, 0, 1}, interval{0, 0, 1}
+		Sample:   sample,
+		Latency:  unknown(sample.Latency.Seconds()),
+		Pass:     unknown(inside(float64(sample.Passed)/n, 0, 1)),
+		Answered: unknown(inside(1-float64(sample.Errors)/n, 0, 1)),
 	}
 	m.parts(weights.Score(sample), weights)
+	m.Composite = unknown(m.Composite.Value)
 	return m
 }
 
@@ -107,9 +115,12 @@ func measureCounts(sample scoring.Sample, weights scoring.Composite) measured {
 func (m *measured) parts(score scoring.Score, weights scoring.Composite) {
 	m.Quality = m.Pass.scaled(10)
 	m.Reliability = m.Answered.scaled(10)
+	m.Speed = unknown(score.Speed)
 	speed := func(seconds float64) float64 { return min(max(0, 10-seconds), 10) }
-	m.Speed = interval{
-		min(score.Speed, speed(m.Latency.High)), score.Speed, max(score.Speed, speed(m.Latency.Low)),
+	if m.Latency.known() {
+		m.Speed = interval{
+			min(score.Speed, speed(m.Latency.High)), score.Speed, max(score.Speed, speed(m.Latency.Low)),
+		}
 	}
 	m.Composite = sum(m.Quality.scaled(weights.Quality), m.Speed.scaled(weights.Speed), m.Reliability.scaled(weights.Reliability))
 	m.Composite.Value = score.Composite
@@ -132,12 +143,6 @@ func meanLatency(tests []scoring.Test, mean float64) interval {
 		return interval{0, mean, math.Inf(1)}
 	}
 	return interval{low.Seconds(), mean, high.Seconds()}
-}
-
-// quantile returns a quantile of times in ascending order.
-func quantile(sorted []float64, p float64) interval {
-	value, low, high := scoring.QuantileInterval(sorted, p)
-	return interval{low, value, high}
 }
 
 func inside(v, low, high float64) float64 { return min(max(v, low), high) }

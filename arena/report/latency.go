@@ -48,7 +48,7 @@ func latencies(sides []side) (whole, first *chart, rows []quantileRow) {
 					row.Cells = append(row.Cells, "not measured")
 					continue
 				}
-				row.Cells = append(row.Cells, ranged(quantile(list, p), seconds))
+				row.Cells = append(row.Cells, seconds(scoring.Quantile(list, p)))
 			}
 			rows = append(rows, row)
 		}
@@ -68,13 +68,13 @@ func distribution(id, title, what string, sides []side, lists [][]float64) *char
 		if c.Desc != "" {
 			c.Desc += "; "
 		}
-		c.Desc += fmt.Sprintf("%s: p50 %s, p95 %s, p99 %s", sides[s].Model, seconds(quantile(list, 0.5).Value),
-			seconds(quantile(list, 0.95).Value), seconds(quantile(list, 0.99).Value))
+		c.Desc += fmt.Sprintf("%s: p50 %s, p95 %s, p99 %s", sides[s].Model, seconds(scoring.Quantile(list, 0.5)),
+			seconds(scoring.Quantile(list, 0.95)), seconds(scoring.Quantile(list, 0.99)))
 		c.Legend = append(c.Legend, key{sides[s].Class, "line", short(sides[s].Model, 40)})
 		if !seen || list[0] < low {
 			low = list[0]
 		}
-		high, middle = max(high, list[len(list)-1]), max(middle, quantile(list, 0.5).Value)
+		high, middle = max(high, list[len(list)-1]), max(middle, scoring.Quantile(list, 0.5))
 		seen = true
 	}
 	c.Note = "Share of the tests with at most this " + what + "; dots at p50, p95, p99."
@@ -93,9 +93,9 @@ func distribution(id, title, what string, sides []side, lists [][]float64) *char
 		}
 		c.path("curve "+sides[s].Class, polyline(steps(list, f)), "")
 		for _, p := range quantiles {
-			q := quantile(list, p)
-			c.circle("dot "+sides[s].Class, f.x.at(q.Value), f.y.at(p), 4,
-				fmt.Sprintf("%s, p%.0f: %s", sides[s].Model, 100*p, ranged(q, seconds)))
+			q := scoring.Quantile(list, p)
+			c.circle("dot "+sides[s].Class, f.x.at(q), f.y.at(p), 4,
+				fmt.Sprintf("%s, p%.0f: %s", sides[s].Model, 100*p, seconds(q)))
 		}
 	}
 	return c

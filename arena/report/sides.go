@@ -103,8 +103,12 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 				row.Cells = append(row.Cells, "not measured")
 				continue
 			}
-			if v := of(s); len(s.Tests) == 0 && v.Low == v.High {
-				row.Cells = append(row.Cells, show(v.Value)+" (how it varied is not recorded)")
+			if v := of(s); !v.known() {
+				why := " (a burst of errors: no interval)"
+				if len(s.Tests) == 0 {
+					why = " (how it varied is not recorded)"
+				}
+				row.Cells = append(row.Cells, show(v.Value)+why)
 				continue
 			}
 			row.Cells = append(row.Cells, ranged(of(s), show))
@@ -113,6 +117,8 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 		case len(sides) < 2 || sides[0].Sample.Tests == 0 || sides[1].Sample.Tests == 0:
 		case min(sides[0].tasks(), sides[1].tasks()) < leastTasks:
 			row.Difference, row.Class, row.Interval = noClaim, "none", "too few tasks"
+		case !of(sides[0]).known() || !of(sides[1]).known():
+			row.Difference, row.Class, row.Interval = noClaim, "none", "no interval"
 		default:
 			row.differ(difference(of(sides[0]), of(sides[1])), showDifference, sign)
 		}
@@ -133,7 +139,7 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 	}
 	rows = append(rows, counts)
 
-	note := "Intervals of single models are 95 %, for tasks like these. A difference that is not shown by its interval is written " + noClaim + "."
+	note := "Intervals of single models are 95 %, for tasks like these on the machine as it was. A difference that is not shown by its interval is written " + noClaim + "."
 	if _, ok := t.last(); ok {
 		note += " The difference of the scores is the tournament's own: it compares the models task by task, and its interval holds at all looks together."
 	}

@@ -89,6 +89,9 @@ func seconds(s float64) string {
 
 // ranged formats a figure with its interval.
 func ranged(i interval, show func(float64) string) string {
+	if !i.known() {
+		return show(i.Value)
+	}
 	low, high := show(i.Low), "…"
 	if !math.IsInf(i.High, 1) {
 		high = show(i.High)

@@ -77,12 +77,12 @@ func historyOf(d Data, colours map[string]string) (*chart, []runRow) {
 	c := &chart{
 		ID: "history", Title: "Score over time", W: 960, H: 420,
 		Desc: fmt.Sprintf("%s from %s to %s, %s.", plural(len(d.Runs), "run", "runs"), date(d.Runs[0].Time), date(d.Runs[len(d.Runs)-1].Time), plural(len(d.Alarms), "alarm", "alarms")),
-		Note: "One step is one run; the dates stand below. Whiskers are 95 % intervals",
+		Note: "One step is one run; the dates stand below.",
 	}
 	if single {
-		c.Note += "."
+		c.Note += " Whiskers are 95 % intervals for tasks like these, on the machine as it was in that run; a run of counts alone, or with a burst of errors, has none."
 	} else {
-		c.Note += ", of the pass rate and the errors alone: how the latency varied is not recorded."
+		c.Note += " How the tests varied is not recorded: there are no intervals."
 	}
 	f := framed(960, 420, 50, 20, 44, 76)
 	f.scales(-0.7, float64(len(d.Runs))-0.3, low, high)

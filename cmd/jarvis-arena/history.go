@@ -131,7 +131,7 @@ func trendRuns(runs []history.Run) []history.Run {
 			list = append(list, r)
 		}
 	}
-	return list[max(0, len(list)-lastRuns):]
+	return list[max(0, len(list)-scoring.TrendRuns):]
 }
 
 // show prints the champion, the last runs, the trend and the alarms; with a node
@@ -180,8 +180,11 @@ func printPast(out io.Writer, p past, node string) {
 	if len(p.scores) > 0 {
 		fmt.Fprintf(out, "\ntrend of %s: %s", clean(p.TrendModel), spark(p.scores))
 	}
-	if len(p.scores) > 2 { // two are always on a line
+	switch {
+	case len(p.scores) >= scoring.TrendRuns:
 		fmt.Fprintf(out, "  %+.2f a run [%+.2f … %+.2f]", p.Trend, p.TrendLow, p.TrendHigh)
+	case len(p.scores) > 2: // two are always on a line
+		fmt.Fprintf(out, "  %+.2f a run, of %d runs; its interval needs %d", p.Trend, len(p.scores), scoring.TrendRuns)
 	}
 	fmt.Fprintf(out, "\nthe last %d of %s", len(p.Runs), runsText(p.Folded))
 	if p.TotalRuns > p.Folded {

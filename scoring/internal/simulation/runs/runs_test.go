@@ -58,10 +58,10 @@ func regressions(alarms []scoring.Alarm) map[scoring.Cause]int {
 	return counts
 }
 
-// falseAlarms plays series of 100 runs in which nothing changes, and returns the
+// falseAlarms plays series of 50 runs in which nothing changes, and returns the
 // regressions per 1,000 runs, in all and in words by their causes.
 func falseAlarms(w runs.World, series int) (all float64, causes string) {
-	const length = 100
+	const length = 50
 	sum := map[scoring.Cause]int{}
 	for _, counts := range each(series, func(seed uint64) map[scoring.Cause]int {
 		b := runs.New(w, seed)
@@ -129,13 +129,13 @@ func TestFalseAlarms(t *testing.T) {
 			w.Day, w.Kept, w.Tail, w.Guest, w.Lost = 0.1, 0.5, 0.02, 0.1, 0.01
 		}), 10},
 	} {
-		series := count(1000, 12)
+		series := count(1000, 24)
 		if row.most == 0 && !full() {
 			continue
 		}
 		all, causes := falseAlarms(row.world, series)
 		t.Logf("%-70s %6.2f of 1,000:%s", row.world.Name, all, causes)
-		if most := row.most + 1000*slack(row.most/1000, 100*series); row.most > 0 && all > most {
+		if most := row.most + 1000*slack(row.most/1000, 50*series); row.most > 0 && all > most {
 			t.Errorf("%s: %.2f false alarms per 1,000 runs, more than %.2f", row.world.Name, all, most)
 		}
 	}

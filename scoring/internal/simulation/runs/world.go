@@ -48,6 +48,9 @@ type World struct {
 	// bursts of Burst tests, 0 for 3 to 10.
 	Errors, Lost float64
 	Burst        int
+	// Drawn says that the tasks are drawn from others like them, whose share of right
+	// answers and latency are those of the world; else those of the tasks are.
+	Drawn bool
 	// BadDays is the share of days on which BadErrors of the tests get no answer.
 	BadDays, BadErrors float64
 }
@@ -71,6 +74,9 @@ const (
 	// seconds is the mean latency of a task, lengths the standard deviation of its
 	// logarithm over tasks.
 	seconds, lengths = 2.85, 0.5
+	// outliers is the share of answers that take outlierSlower times as long in every
+	// world.
+	outliers, outlierSlower, tailSlower, guestSlower = 0.01, 3.0, 5.0, 1.5
 )
 
 func (w World) tasks() int {
@@ -106,8 +112,9 @@ type Bench struct {
 	// limits are the tasks' chances as normal deviates, after a loss of ability.
 	limits  []float64
 	ability float64
-	// order is scratch.
-	order []int
+	order   []int
+	// speed is what the latencies of the last run were multiplied with.
+	speed float64
 }
 
 // New draws a model and its tasks.
@@ -121,14 +128,21 @@ func New(w World, seed uint64) *Bench {
 		total += b.length[i]
 		b.order = append(b.order, i)
 	}
+	if w.Drawn {
+		total = math.Exp(lengths*lengths/2) * float64(w.tasks())
+	}
 	for i := range b.length {
 		b.length[i] *= seconds * float64(w.tasks()) / total
 	}
-	right := w.Right
-	if right == 0 {
-		right = usualRight
+	right := w.right()
+	population := b.logits
+	if w.Drawn {
+		population = nil
+		for i := range 1000 {
+			population = append(population, w.Difficulty*mathext.NormalQuantile((float64(i)+0.5)/1000))
+		}
 	}
-	shift := solve(func(a float64) bool { return meanOf(b.logits, a) < right })
+	shift := solve(func(a float64) bool { return meanOf(population, a) < right })
 	for i := range b.logits {
 		b.logits[i] += shift
 	}
@@ -204,6 +218,7 @@ func (b *Bench) Run(c Change) scoring.Observation {
 		from = b.random.IntN(total)
 		to = from + total/2
 	}
+	b.speed = speed * (1 + (guestSlower-1)*float64(min(to, total)-from)/float64(total))
 	tests := make([]scoring.Test, 0, total)
 	lost := 0
 	for cycle := range w.cycles() {
@@ -211,14 +226,14 @@ func (b *Bench) Run(c Change) scoring.Observation {
 		for _, i := range b.order {
 			t := scoring.Test{Task: b.names[i], Cycle: cycle, Outcome: scoring.Answered, Passed: shared*latent[i]+single*b.random.NormFloat64() < limits[i]}
 			latency := b.length[i] * speed * math.Exp(w.Call*b.random.NormFloat64())
-			if b.random.Float64() < 0.01 {
-				latency *= 3
+			if b.random.Float64() < outliers {
+				latency *= outlierSlower
 			}
 			if w.Tail > 0 && b.random.Float64() < w.Tail {
-				latency *= 5
+				latency *= tailSlower
 			}
 			if len(tests) >= from && len(tests) < to {
-				latency *= 1.5
+				latency *= guestSlower
 			}
 			t.Latency = time.Duration(latency * float64(time.Second))
 			if lost == 0 && w.Lost > 0 && b.random.Float64() < w.Lost/b.burst() {
@@ -258,6 +273,23 @@ func (b *Bench) next() time.Time {
 	b.n++
 	// The 5th of January 2026 is a Monday.
 	return time.Date(2026, 1, 5+b.number, hour, 0, 0, 0, time.UTC)
+}
+
+// Means are the figures that the last run would have had on endless tasks like its
+// own, each asked endlessly, at the speed that the machine had in it, without a burst.
+func (b *Bench) Means() (composite, right, latency float64) {
+	w := b.world
+	latency = seconds * b.speed * math.Exp(w.Call*w.Call/2) * (1 + outliers*(outlierSlower-1)) * (1 + w.Tail*(tailSlower-1))
+	answered := 1 - w.Errors
+	right = w.right() * answered
+	return 6*right + answered + 0.3*(10-latency), right, latency
+}
+
+func (w World) right() float64 {
+	if w.Right > 0 {
+		return w.Right
+	}
+	return usualRight
 }
 
 // Again makes another run at once: the day's speed stays.
