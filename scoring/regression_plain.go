@@ -31,8 +31,11 @@ const (
 	// enoughRuns.
 	plainRuns = 20
 	// plainFall is the decline from the median that two rows in a row must
-	// show, as a share.
-	plainFall = 0.1
+	// show, as a share. With plainKnown rows or more it is plainWidth standard
+	// deviations of their scores, at least plainLeast and at most plainFall.
+	plainFall              = 0.1
+	plainKnown             = 8
+	plainWidth, plainLeast = 3.0, 0.03
 )
 
 // answers returns the number of tests with an answer.
@@ -73,8 +76,9 @@ type plainWatch struct {
 
 // PlainRegressions judges the rows of one series, oldest first, where the results
 // of single tests are unknown. Two consecutive rows more than 10 % below the
-// median of the rows before them, up to 20 and at least 4, are a regression. Each
-// row must be a whole run, not a snapshot of a growing one.
+// median of the rows before them, up to 20 and at least 4, are a regression; from 8
+// rows on, more than three standard deviations of their scores are enough, if that is
+// less. Each row must be a whole run, not a snapshot of a growing one.
 //
 // A row with fewer than 20 answers is not judged, and counts in no median. A row
 // in which a fifth or more of the tests got no answer is an outage, and is judged
@@ -177,7 +181,11 @@ func (w *plainWatch) median() Baseline {
 	b := Baseline{Runs: len(rows), Mean: median(scores)}
 	if len(rows) > 0 {
 		// The rule has no limit above; the band is drawn as wide on both sides.
-		b.Low, b.High = (1-plainFall)*b.Mean, (1+plainFall)*b.Mean
+		fall := plainFall
+		if len(rows) >= plainKnown && b.Mean > 0 {
+			fall = min(fall, max(plainLeast, plainWidth*max(spread(scores), standardDeviation(scores))/b.Mean))
+		}
+		b.Low, b.High = (1-fall)*b.Mean, (1+fall)*b.Mean
 	}
 	return b
 }
@@ -192,7 +200,8 @@ func (w *plainWatch) rightBefore() float64 {
 	return median(shares)
 }
 
-// below reports whether a row is more than a tenth below the median.
+// below reports whether a row is below the band around the median; the answers of an
+// outage, whether they are a tenth below.
 func (w *plainWatch) below(row PlainRow, b Baseline) bool {
 	if row.outage() {
 		return row.right() < (1-plainFall)*w.rightBefore()
