@@ -125,6 +125,9 @@ func (c *cluster) open() (*nodes.Set, error) {
 		if *server, err = nodetest.StartLMStudio(studio); err != nil {
 			return nil, err
 		}
+		// With it a canary would load a model that is gone, now and then before
+		// anybody sees that it was.
+		(*server).Configure(func(s *nodetest.LMStudioSettings) { s.NoJIT = true })
 		c.servers = append(c.servers, (*server).Server)
 	}
 	c.ol1, err = nodetest.StartOllama(nodetest.Options{Models: []nodetest.Model{
