@@ -22,6 +22,9 @@ type Alarm struct {
 	To   float64 `json:"to"`
 	// Text is the alarm as a sentence: "[REGRESSION] M1 score 9.2 → 7.8 (-15%) …".
 	Text string `json:"text"`
+	// Change is what changed with the first bad run, in words, such as "Ollama
+	// 0.33.0"; "" for nothing known.
+	Change string `json:"change,omitempty"`
 	// RunID is the ID of the run that raised the alarm, "" for none.
 	RunID string `json:"run_id,omitempty"`
 	// Ended is when the alarm ended, zero while it lasts.
@@ -52,7 +55,7 @@ func Alarms(series []Series) []Alarm {
 		for _, a := range s.Report.Alarms {
 			list = append(list, Alarm{
 				Time: a.Time, Node: s.Node, Kind: a.Kind, Model: s.Model, From: scoring.Round(a.From), To: scoring.Round(a.To),
-				Text: a.Text(s.Node), RunID: a.ID, Ended: a.Ended, Major: a.Major, Sureness: a.Sureness(),
+				Text: a.Text(s.Node), Change: a.Change, RunID: a.ID, Ended: a.Ended, Major: a.Major, Sureness: a.Sureness(),
 			})
 		}
 	}

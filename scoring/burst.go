@@ -58,6 +58,9 @@ func bursts(tests []Test) (burst []int, number int) {
 			number = max(number, tests[i].Burst)
 		}
 	}
+	if number == 0 && errors < BurstLength {
+		return nil, 0
+	}
 	burst = make([]int, len(tests))
 	if number > 0 {
 		for i := range tests {
@@ -67,9 +70,26 @@ func bursts(tests []Test) (burst []int, number int) {
 		}
 		return burst, number
 	}
-	if errors < BurstLength {
+	failing, tasks := failingTasks(tests)
+	found := errorsInARow(tests, failing)
+	if len(found) == 0 && tasks > 1 && sortedByTask(tests, tasks) {
+		found = burstCycles(tests, failing)
+	}
+	for _, list := range found {
+		number++
+		for _, i := range list {
+			burst[i] = number
+		}
+	}
+	if number == 0 {
 		return nil, 0
 	}
+	return burst, number
+}
+
+// failingTasks returns whether the task of a test got no answer in most of its
+// several tests, and the number of tasks.
+func failingTasks(tests []Test) (failing func(int) bool, number int) {
 	type task struct{ tests, errors int }
 	tasks := map[string]task{}
 	for i := range tests {
@@ -80,41 +100,32 @@ func bursts(tests []Test) (burst []int, number int) {
 		}
 		tasks[tests[i].Task] = sum
 	}
-	failing := func(i int) bool {
+	return func(i int) bool {
 		sum := tasks[tests[i].Task]
 		return sum.tests > 1 && 2*sum.errors > sum.tests
-	}
-	mark := func(list []int) {
-		number++
-		for _, i := range list {
-			burst[i] = number
-		}
-	}
+	}, len(tasks)
+}
+
+// errorsInARow returns the errors that follow one another, those of failing tasks
+// left out.
+func errorsInARow(tests []Test, failing func(int) bool) (found [][]int) {
 	var row []int
+	end := func() {
+		if len(row) >= BurstLength {
+			found = append(found, row)
+		}
+		row = nil
+	}
 	for i := range tests {
 		switch {
-		case tests[i].Error() && !failing(i):
+		case !tests[i].Error():
+			end()
+		case !failing(i):
 			row = append(row, i)
-			continue
-		case tests[i].Error():
-			continue
-		case len(row) >= BurstLength:
-			mark(row)
-		}
-		row = row[:0]
-	}
-	if len(row) >= BurstLength {
-		mark(row)
-	}
-	if number == 0 && len(tasks) > 1 && sortedByTask(tests, len(tasks)) {
-		for _, list := range burstCycles(tests, failing) {
-			mark(list)
 		}
 	}
-	if number == 0 {
-		return nil, 0
-	}
-	return burst, number
+	end()
+	return found
 }
 
 // sortedByTask reports whether the tests of each task are side by side, and some

@@ -25,9 +25,14 @@ const (
 	// knownRuns is the greatest number of runs from which the variance between
 	// runs is estimated.
 	knownRuns = 30
+	// manyRuns is the least number of runs from which the standard deviation and the
+	// autocorrelation of the speed are estimated.
+	manyRuns = 8
 	// trendKept is the part of the autocorrelation that is counted at least where a
 	// trend is taken out: a trend looks like one.
 	trendKept = 0.8
+	// atOnceKept is the correlation of the speed of runs that were made at once.
+	atOnceKept = 0.9
 	// leastShareError is the least standard error of a pass rate: leastError
 	// divided by the composite's points per unit of pass rate.
 	leastShareError = leastError / 6
@@ -256,9 +261,17 @@ func latency(now, base, known []*measured, straight bool) (c contrast, drift flo
 	}
 	c.kept = kept
 	runs := float64(len(now))
-	deviation := max(spread(ratios), standardDeviation(ratios), leastSpread)
+	deviation := max(spread(ratios), leastSpread)
+	if len(ratios) >= manyRuns {
+		// Of fewer, one that was busy would hide half the speed.
+		deviation = max(deviation, standardDeviation(ratios))
+	}
+	alike := kept
+	if atOnce(now, known) {
+		alike = max(alike, atOnceKept)
+	}
 	// The effective numbers of independent runs.
-	drift = deviation * math.Sqrt((1+kept*(runs-1))/runs+(1+kept)/(1-kept)/slower.count)
+	drift = deviation * math.Sqrt((1+alike*(runs-1))/runs+(1+kept)/(1-kept)/slower.count)
 	c.known = true
 	c.after = total.mean()
 	c.before = c.after / math.Exp(slower.mean())
@@ -269,6 +282,26 @@ func latency(now, base, known []*measured, straight bool) (c contrast, drift flo
 	// of freedom not even half the speed could be detected.
 	c.z = bounded(-wallace(slower.mean()/drift, max(3, float64(len(ratios)-1)/2)))
 	return c, drift
+}
+
+// atOnce reports whether new runs follow one another faster than the known ones
+// usually do, as one that confirms a suspicion does: what slows a machine down for a
+// while is then in all of them.
+func atOnce(now, known []*measured) bool {
+	if len(now) < 2 || len(known) < 2 {
+		return false
+	}
+	gaps := make([]float64, 0, len(known))
+	for i := range known[1:] {
+		gaps = append(gaps, known[i+1].from.Time.Sub(known[i].from.Time).Seconds())
+	}
+	usual := median(gaps)
+	for i := range now[1:] {
+		if now[i+1].from.Time.Sub(now[i].from.Time).Seconds() < usual/2 {
+			return true
+		}
+	}
+	return false
 }
 
 // detrended returns the figures less their linear trend.
@@ -291,10 +324,10 @@ func detrended(figures []float64) []float64 {
 }
 
 // autocorrelation returns the correlation of successive figures, 0 to 0.9, of fewer
-// than eight 0.
+// than [manyRuns] 0.
 func autocorrelation(figures []float64) float64 {
 	n := float64(len(figures))
-	if n < 8 {
+	if len(figures) < manyRuns {
 		return 0
 	}
 	middle := mean(figures)

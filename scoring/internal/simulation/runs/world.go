@@ -188,16 +188,7 @@ func (b *Bench) Fall(share float64) Change {
 func (b *Bench) Run(c Change) scoring.Observation {
 	w := b.world
 	at := b.next()
-	speed := math.Exp(b.day+w.Run*b.random.NormFloat64()) * (1 + c.Latency)
-	if b.random.Float64() < w.Busy {
-		speed *= w.Slowdown
-	}
-	if day := b.number % 7; day < 5 {
-		speed *= 1 + w.Weekday
-	}
-	if w.Nightly > 0 && (b.n-1)%max(w.PerDay, 1) == 0 {
-		speed *= 1 + w.Nightly
-	}
+	speed := b.luck() * (1 + c.Latency)
 	ability := c.Ability
 	if w.Common > 0 {
 		ability -= w.Common * b.random.NormFloat64()
@@ -225,13 +216,7 @@ func (b *Bench) Run(c Change) scoring.Observation {
 		b.random.Shuffle(len(b.order), func(i, j int) { b.order[i], b.order[j] = b.order[j], b.order[i] })
 		for _, i := range b.order {
 			t := scoring.Test{Task: b.names[i], Cycle: cycle, Outcome: scoring.Answered, Passed: shared*latent[i]+single*b.random.NormFloat64() < limits[i]}
-			latency := b.length[i] * speed * math.Exp(w.Call*b.random.NormFloat64())
-			if b.random.Float64() < outliers {
-				latency *= outlierSlower
-			}
-			if w.Tail > 0 && b.random.Float64() < w.Tail {
-				latency *= tailSlower
-			}
+			latency := b.length[i] * speed * b.call()
 			if len(tests) >= from && len(tests) < to {
 				latency *= guestSlower
 			}
@@ -250,6 +235,34 @@ func (b *Bench) Run(c Change) scoring.Observation {
 		}
 	}
 	return scoring.Observation{ID: strconv.Itoa(b.n), Time: at, Model: "m", Version: "1", Tests: tests}
+}
+
+// luck is what the latencies of a run are multiplied with.
+func (b *Bench) luck() float64 {
+	w := b.world
+	speed := math.Exp(b.day + w.Run*b.random.NormFloat64())
+	if b.random.Float64() < w.Busy {
+		speed *= w.Slowdown
+	}
+	if b.number%7 < 5 {
+		speed *= 1 + w.Weekday
+	}
+	if w.Nightly > 0 && (b.n-1)%max(w.PerDay, 1) == 0 {
+		speed *= 1 + w.Nightly
+	}
+	return speed
+}
+
+// call is what the latency of a test is multiplied with.
+func (b *Bench) call() float64 {
+	latency := math.Exp(b.world.Call * b.random.NormFloat64())
+	if b.random.Float64() < outliers {
+		latency *= outlierSlower
+	}
+	if b.world.Tail > 0 && b.random.Float64() < b.world.Tail {
+		latency *= tailSlower
+	}
+	return latency
 }
 
 // burst is the mean length of a burst.
