@@ -198,7 +198,38 @@ func TestRollbackTarget(t *testing.T) {
 			if got.Name != tt.want || ok != (tt.want != "") {
 				t.Errorf("rollbackTarget = %q, %v; want %q", got.Name, ok, tt.want)
 			}
+			n.snapshot.ReadOnly = true
+			if got, ok := n.rollbackTarget(); ok {
+				t.Errorf("%q on a node that can't load", got.Name)
+			}
+			n.snapshot.ReadOnly, n.canLoad = false, false
+			if got, ok := n.rollbackTarget(); ok {
+				t.Errorf("%q on a node whose engine can't load", got.Name)
+			}
 		})
+	}
+}
+
+// TestRollbackTargetOfAPromotion: what served before the promotion comes back, and
+// where the promoted model was good before with another file, that file.
+func TestRollbackTargetOfAPromotion(t *testing.T) {
+	n := testNode()
+	n.kept.Override = &Override{Model: nodes.Model{Name: "other"}, Why: OverridePromoted, Previous: &nodes.Model{Name: "good"}}
+	n.incident.target = n.kept.Override.Model
+	n.snapshot.OnDisk = []nodes.File{{Name: "good", Digest: "1"}, {Name: "other", Digest: "2"}, {Name: "backup", Digest: "0"}, {Name: "third"}}
+	for _, c := range []struct {
+		good nodes.Model
+		want string
+	}{
+		{nodes.Model{Name: "third"}, "good"},
+		{nodes.Model{Name: "other", Digest: "2"}, "good"},
+		{nodes.Model{Name: "other", Digest: "0"}, "backup"},
+		{nodes.Model{Name: "other", Digest: "9"}, "good"},
+	} {
+		n.kept.LastKnownGood = &c.good
+		if got, _ := n.rollbackTarget(); got.Name != c.want {
+			t.Errorf("with %s %s known good: back to %q, want %q", c.good.Name, c.good.Digest, got.Name, c.want)
+		}
 	}
 }
 

@@ -22,7 +22,8 @@ type nodeState struct {
 	degradations degradations
 	snapshot     nodes.Snapshot // of the latest probe that got one
 	last         moments
-	healthySince time.Time // when it last came into service
+	healthySince time.Time // when it, or its model, last came into service
+	standing     standing  // the model that is in service since then
 	busySince    time.Time // zero while it is not busy
 	lastError    string
 	asked        string // digest of the file whose answers were last checked
@@ -43,6 +44,9 @@ type moments struct {
 	questioned time.Time // the mini-benchmark passed
 	accused    time.Time // a failed request made the node suspect
 }
+
+// standing is the model that a node has had in service.
+type standing struct{ name, digest string }
 
 // takeover counts what other processes changed of what is kept.
 type takeover struct {

@@ -41,7 +41,7 @@ func (d *decision) tryRepair() op {
 	n, at := &d.n, d.in.at
 	switch {
 	case n.state == Draining && n.incident.served && n.incident.cause.stillAnswers() && d.v.others == 0 && d.v.nodes > 1:
-		n.served, n.healthySince = true, at // the others went meanwhile
+		d.serve() // the others went meanwhile
 		return d.hold(finding{n.incident.cause, n.incident.evidence})
 	case n.kept.Paused != nil:
 		n.incident.paused = true
@@ -218,7 +218,7 @@ func (d *decision) verified() op {
 	}
 	n.incident.busy = time.Time{}
 	if f.cause == "" {
-		if n.incident.cause == CausePlacement && d.lessOnGPU() && d.maySpend(n.incident.step) {
+		if n.incident.cause == CausePlacement && n.lessOnGPU() && d.maySpend(n.incident.step) {
 			n.kept.NextRepair = in.at.Add(d.p.backoff(n.kept.Attempts))
 			return d.nextAttempt("") // it answers, and no better than before
 		}
@@ -265,11 +265,11 @@ func (d *decision) healed() op {
 	}
 	n.incident = incident{}
 	n.busySince = time.Time{}
-	n.served, n.healthySince = true, in.at
+	d.serve()
 	n.kept.NextRepair = in.at.Add(d.p.backoff(n.kept.Attempts))
 	m, _ := n.inService()
 	n.asked = m.Digest
-	if i.cause == CausePlacement && d.lessOnGPU() {
+	if i.cause == CausePlacement && n.lessOnGPU() {
 		n.degradations.placement = &Degradation{Kind: DegradedPlacement, Model: m.Name, Evidence: &Evidence{
 			Asked: string(opProbe), Found: FoundLessOnGPU, Model: m.Name, Share: share(n.loaded(n.snapshot)), ShareBefore: n.kept.VRAMShare,
 		}}
@@ -289,10 +289,6 @@ func (d *decision) healed() op {
 	}
 	d.judge()
 	return d.nextProbe()
-}
-
-func (d *decision) lessOnGPU() bool {
-	return share(d.n.loaded(d.n.snapshot)) < d.n.kept.VRAMShare-lostShare
 }
 
 // rollbackOrGiveUp ends repairs that do not help. Why is the rule of giving up.

@@ -13,9 +13,7 @@ func (d *decision) inService() op {
 	took := at.Sub(before.began)
 	n.incident = incident{}
 	n.busySince = time.Time{}
-	if !n.served {
-		n.served, n.healthySince = true, at
-	}
+	d.serve()
 	d.judge()
 	switch {
 	case was == Unknown:
@@ -27,6 +25,20 @@ func (d *decision) inService() op {
 	}
 	d.settle()
 	return d.nextProbe()
+}
+
+// serve puts the node into service. Another model, or another file of it, begins
+// its own time there, also where the node did not leave the route for it.
+func (d *decision) serve() {
+	n := &d.n
+	m, ok := n.inService()
+	if !n.served || ok && (m.Name != n.standing.name || m.Digest != n.standing.digest) {
+		n.healthySince = d.in.at
+	}
+	n.served = true
+	if ok {
+		n.standing = standing{m.Name, m.Digest}
+	}
 }
 
 // serving returns the name of the model in service, "" where none is known.
@@ -88,8 +100,7 @@ func (d *decision) settle() {
 // that it waits in service while repairs are paused.
 func (d *decision) placementLost(inst *nodes.Instance) finding {
 	n := &d.n
-	now := share(inst)
-	if inst == nil || inst.Size == 0 || now >= n.kept.VRAMShare-lostShare {
+	if !n.lessOnGPU() {
 		n.degradations.placement = nil
 		return finding{}
 	}
@@ -97,6 +108,14 @@ func (d *decision) placementLost(inst *nodes.Instance) finding {
 		return finding{}
 	}
 	return finding{CausePlacement, Evidence{
-		Asked: string(opProbe), Found: FoundLessOnGPU, Model: inst.Model, Share: now, ShareBefore: n.kept.VRAMShare,
+		Asked: string(opProbe), Found: FoundLessOnGPU, Model: inst.Model, Share: share(inst), ShareBefore: n.kept.VRAMShare,
 	}}
+}
+
+// lessOnGPU reports whether less of the model in service is on the GPU than when
+// it was last known good.
+func (n *nodeState) lessOnGPU() bool {
+	m, ok := n.inService()
+	inst, good := n.loaded(n.snapshot), n.kept.LastKnownGood
+	return ok && inst.Size > 0 && good != nil && good.Equal(m) && share(inst) < n.kept.VRAMShare-lostShare
 }

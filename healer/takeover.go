@@ -21,7 +21,7 @@ func (f *fleet) takeOver(in input, out *ready) {
 			saved = f.nodes[i].kept
 			saved.Override, saved.Trial, saved.Restore = in.kept[i].Override, in.kept[i].Trial, in.kept[i].Restore
 		}
-		if t := n.kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 && in.usual[i] > 0 {
+		if t := n.kept.Trial; t != nil && t.Usual == 0 && len(t.Answers) == 0 {
 			trial := *t // what is kept is shared with copies of the state
 			trial.Usual = in.usual[i]
 			n.kept.Trial = &trial

@@ -188,6 +188,9 @@ func keptText(k persisted, began time.Time) string {
 	}
 	if k.Trial != nil {
 		facts["trial"] = fmt.Sprintf("%d/%d", len(k.Trial.Answers), k.Trial.Watch)
+		if k.Trial.Usual > 0 {
+			facts["trial"] += " usual=" + k.Trial.Usual.String()
+		}
 	}
 	if k.Restore != nil {
 		facts["restore"] = k.Restore.Name

@@ -249,6 +249,9 @@ func (s *script) fill(in *input, args map[string]string, flags map[string]bool) 
 			k.Override, k.Trial, k.Restore = nil, nil, nil
 		}
 		in.kept = map[int]persisted{in.node: k}
+		if d, err := time.ParseDuration(args["usual"]); err == nil {
+			in.usual = map[int]time.Duration{in.node: d}
+		}
 	}
 	return nil
 }

@@ -16,14 +16,16 @@ import (
 	"github.com/turbone/jarvis/nodes/route"
 )
 
-// answers makes a list: "." answers as fast as measured, "s" three times as
-// slowly, "x" fails.
+// answers makes a list: "." answers as fast as measured, "d" takes twice as long,
+// "s" three times, "x" fails.
 func answers(text string, measured time.Duration) []Answer {
 	var list []Answer
 	for _, r := range text {
 		switch r {
 		case '.':
 			list = append(list, Answer{FirstToken: measured})
+		case 'd':
+			list = append(list, Answer{FirstToken: 2 * measured})
 		case 's':
 			list = append(list, Answer{FirstToken: 3 * measured})
 		case 'x':
@@ -57,6 +59,8 @@ func TestTrialVerdict(t *testing.T) {
 		{"ten slow that fail later", "ssssssssss", func(t *Trial) { t.Answers[3].Failed = true }, trialLost, "the first token takes 1.2s, and 400ms is usual"},
 		{"15 of 20 slow", strings.Repeat("s", 8) + "....." + strings.Repeat("s", 7), nil, trialPassed, "20 answers, 0 failed, the first token after 1.2s"},
 		{"16 of 20 slow", strings.Repeat("s", 8) + "...." + strings.Repeat("s", 8), nil, trialLost, "the first token takes 1.2s, and 400ms is usual"},
+		{"20 that take just twice as long", strings.Repeat("d", 20), nil, trialPassed, "20 answers, 0 failed, the first token after 800ms"},
+		{"two of 20 failed, half of the others slow: the median is that of the others", "xx" + strings.Repeat("s.", 9), nil, trialPassed, "20 answers, 2 failed, the first token after 1.2s"},
 		{"half slow", strings.Repeat("s.", 10), nil, trialPassed, "20 answers, 0 failed, the first token after 1.2s"},
 		{"ten slow, as slow as before the promotion", strings.Repeat("s", 10), func(t *Trial) { t.Usual = 3 * measured }, onTrial, ""},
 		{"ten slow, measured too fast to matter", "", func(t *Trial) {
@@ -73,6 +77,9 @@ func TestTrialVerdict(t *testing.T) {
 			}
 			if got, e := trial.verdict(); got != c.want || e.String() != c.text {
 				t.Errorf("verdict %d %q, want %d %q", got, e.String(), c.want, c.text)
+			}
+			if got, e := trial.verdict(); (got == trialPassed) != (e.Found == FoundTrialPassed) {
+				t.Errorf("verdict %d is told as %q", got, e.Found)
 			}
 		})
 	}
@@ -140,15 +147,30 @@ func TestTrialCountsWhatCameSince(t *testing.T) {
 	if diff := cmp.Diff(want, after.Answers); diff != "" || len(before.Answers) != 1 {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
-	var waits []route.Outcome
+	// Two copies that go on from one state do not write into each other's answers.
+	before.Answers = slices.Grow(before.Answers, 1)
+	good, bad := before.with([]route.Outcome{{Began: at, FirstToken: time.Second}}), before.with([]route.Outcome{{Began: at, Failed: true}})
+	if good.Answers[1].Failed || !bad.Answers[1].Failed {
+		t.Errorf("the copies share their answers: %v, %v", good.Answers, bad.Answers)
+	}
+	waits := slices.Repeat([]route.Outcome{{Began: at.Add(-time.Minute), FirstToken: time.Hour, Failed: true}}, 2)
 	for i := range 12 {
 		waits = append(waits, route.Outcome{Began: at.Add(time.Duration(i-11) * time.Second), FirstToken: time.Duration(i) * time.Second})
 	}
 	if got := usual(waits, at); got != 6*time.Second {
 		t.Errorf("usual: %s", got)
 	}
-	if got := usual(waits[:9], at); got != 0 {
+	if got := usual(waits[:11], at); got != 0 {
 		t.Errorf("usual of 9: %s", got)
+	}
+}
+
+// TestTrialEndsWithItsPromotion drops a trial without one.
+func TestTrialEndsWithItsPromotion(t *testing.T) {
+	n := testNode()
+	n.kept.Trial = &Trial{Watch: 20}
+	if events := n.dropOld(time.Now()); n.kept.Trial != nil || events != nil {
+		t.Errorf("trial %v, told %v", n.kept.Trial, events)
 	}
 }
 
