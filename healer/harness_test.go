@@ -75,8 +75,8 @@ func (c *cluster) Emit(e healer.Event) {
 func (c *cluster) start() {
 	c.t.Helper()
 	c.run()
-	for _, n := range c.list {
-		c.wait(n.Name, healer.EventHealthy, generous)
+	for _, n := range c.list { // on a slow machine after a suspicion, so that no event is sure to come
+		c.until(n.Name+" is healthy", generous, func() bool { return c.status(n.Name).State == healer.Healthy })
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // TestHeal runs the example against a fake server until it is healthy.
 func TestHeal(t *testing.T) {
 	server := nodetest.NewOllama(t, nodetest.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	healthy := false
 	err := heal(ctx, []string{server.URL}, healer.SinkFunc(func(e healer.Event) {

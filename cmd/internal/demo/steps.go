@@ -170,11 +170,6 @@ func (c *cluster) play(ctx context.Context) (summary, error) {
 	fmt.Fprintln(c.out, "Four servers on this machine: M1, M2, M3 speak LM Studio's protocol, OL1 speaks Ollama's.")
 	fmt.Fprintln(c.out, "Times are a hundredth of the defaults: a probe every 0.6 s instead of every 60 s.")
 	fmt.Fprintln(c.out)
-	for _, name := range nodeNames {
-		if _, err := c.await(ctx, want{node: name, event: healer.EventHealthy}); err != nil {
-			return summary{}, fmt.Errorf("demo: %w", err)
-		}
-	}
 	if err := c.settled(ctx); err != nil {
 		return summary{}, fmt.Errorf("demo: %w", err)
 	}
