@@ -121,8 +121,9 @@ func compositeError(tests []Test, w Composite, sample Sample, score Score) (devi
 	return clusterError(sums.all(), total), tasks
 }
 
-// MeanInterval returns the mean composite of several runs with its 95 %
-// confidence interval, by Student's t distribution. For one run, or none with the
+// MeanInterval returns the mean composite of several runs, oldest first, with its
+// 95 % confidence interval, by Student's t distribution. Of eight runs or more the
+// correlation of successive ones widens it; of fewer that is not known. For one run, or none with the
 // mean 0, the interval is 0 to 10; the interval of a single run is [Interval].
 // NaN and infinite figures are left out.
 func MeanInterval(composites []float64) (middle, low, high float64) {
@@ -140,7 +141,8 @@ func MeanInterval(composites []float64) (middle, low, high float64) {
 	if n == 1 {
 		return middle, 0, 10
 	}
-	width := student(1-(1-sure)/2, n-1) * max(standardDeviation(list), leastError) / math.Sqrt(n)
+	kept := autocorrelation(list)
+	width := student(1-(1-sure)/2, n-1) * max(standardDeviation(list), leastError) / math.Sqrt(n*(1-kept)/(1+kept))
 	return middle, max(middle-width, 0), min(middle+width, 10)
 }
 
