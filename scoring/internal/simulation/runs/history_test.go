@@ -8,6 +8,9 @@ import (
 	"github.com/turbone/jarvis/scoring/internal/simulation/runs"
 )
 
+// beforeBad is the number of runs of a history before those that are worse.
+const beforeBad = 40
+
 // recorded returns a run as a program records it, the counts alone without single.
 func recorded(o scoring.Observation, single bool) history.Run {
 	sample := scoring.Measure(o.Tests)
@@ -30,9 +33,9 @@ func judged(w runs.World, series, bad int, single bool, change func(b *runs.Benc
 		other.Right, other.Name = 0.6, "another"
 		benches := []*runs.Bench{runs.New(w, seed), runs.New(other, seed+1e6)}
 		var rows []history.Run
-		for i := range 80 + bad {
+		for i := range beforeBad + bad {
 			b, c := benches[0], runs.Change{}
-			if i >= 80 {
+			if i >= beforeBad {
 				c = change(b)
 			}
 			r := recorded(b.Run(c), single)
@@ -65,9 +68,9 @@ func judged(w runs.World, series, bad int, single bool, change func(b *runs.Benc
 // judgedRuns is the number of runs with a baseline in a history, before the bad ones.
 func judgedRuns(two bool) int {
 	if two {
-		return 2 * 76
+		return 2 * (beforeBad - 4)
 	}
-	return 76
+	return beforeBad - 4
 }
 
 // What history.Judge makes of rows: of counts alone, of suites and nodes that only

@@ -120,6 +120,7 @@ func TestFalseAlarms(t *testing.T) {
 		{with(typical, "80 tests", func(w *runs.World) { w.Cycles = 2 }), 3, false, warm},
 		{first, 3, false, warm},
 		{with(first, "80 tests", func(w *runs.World) { w.Cycles = 2 }), 3, false, warm},
+		{with(typical, "another version after each 10 runs", func(w *runs.World) { w.Upgrade = 10 }), 3, false, warm},
 		{with(typical, "weekdays +25 %", func(w *runs.World) { w.Weekday = 0.25 }), 10, false, warm},
 		{with(typical, "weekdays +60 %", func(w *runs.World) { w.Weekday = 0.6 }), 10, false, warm},
 		{with(typical, "weekdays +60 %, 4 a day", func(w *runs.World) { w.Weekday, w.PerDay = 0.6, 4 }), 10, false, warm},

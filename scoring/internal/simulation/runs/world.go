@@ -51,6 +51,9 @@ type World struct {
 	// Drawn says that the tasks are drawn from others like them, whose share of right
 	// answers and latency are those of the world; else those of the tasks are.
 	Drawn bool
+	// Upgrade is the number of runs after which the engine gets another version, which
+	// changes nothing; 0 for never.
+	Upgrade int
 	// BadDays is the share of days on which BadErrors of the tests get no answer.
 	BadDays, BadErrors float64
 }
@@ -234,7 +237,11 @@ func (b *Bench) Run(c Change) scoring.Observation {
 			tests = append(tests, t)
 		}
 	}
-	return scoring.Observation{ID: strconv.Itoa(b.n), Time: at, Model: "m", Version: "1", Tests: tests}
+	version := 1
+	if w.Upgrade > 0 {
+		version += b.n / w.Upgrade
+	}
+	return scoring.Observation{ID: strconv.Itoa(b.n), Time: at, Model: "m", Version: strconv.Itoa(version), Tests: tests}
 }
 
 // luck is what the latencies of a run are multiplied with.
