@@ -1,6 +1,9 @@
 package scoring
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // BurstLength is the least number of tests in a row without an answer that are a
 // burst: one event on the server, and not as many failures of the model.
@@ -140,27 +143,55 @@ func sortedByTask(tests []Test, tasks int) bool {
 	return changes == tasks && len(tests) > tasks
 }
 
-// burstCycles returns the errors of each cycle that has more of them than the others
-// explain.
+// burstCycles returns the bursts of tests that are sorted by task. The order is known
+// of the first cycle alone: in the others the errors of a cycle are a burst that are
+// too many for the share of errors in the rest of the run.
 func burstCycles(tests []Test, failing func(int) bool) (found [][]int) {
-	errors, sizes := map[int][]int{}, map[int]int{}
-	all, last := 0, 0
+	cycles := map[int][]int{}
+	rest, asked := 0, len(tests) // the errors, and the tests, that are in no burst
 	for i := range tests {
-		sizes[tests[i].Cycle]++
-		last = max(last, tests[i].Cycle)
+		cycles[tests[i].Cycle] = append(cycles[tests[i].Cycle], i)
 		if tests[i].Error() && !failing(i) {
-			errors[tests[i].Cycle] = append(errors[tests[i].Cycle], i)
-			all++
+			rest++
 		}
 	}
-	for cycle := range last + 1 {
-		list, size := errors[cycle], sizes[cycle]
-		if len(list) < BurstLength || size == len(tests) {
+	order := slices.Sorted(maps.Keys(cycles))
+	first := make([]Test, 0, len(cycles[order[0]]))
+	for _, i := range cycles[order[0]] {
+		first = append(first, tests[i])
+	}
+	taken := map[int]bool{}
+	add := func(list []int) {
+		found = append(found, list)
+		for _, i := range list {
+			taken[i] = true
+		}
+		rest, asked = rest-len(list), asked-len(list)
+	}
+	for _, row := range errorsInARow(first, func(i int) bool { return failing(cycles[order[0]][i]) }) {
+		for k, i := range row {
+			row[k] = cycles[order[0]][i]
+		}
+		add(row)
+	}
+	errors := map[int][]int{}
+	for cycle, list := range cycles {
+		for _, i := range list {
+			if tests[i].Error() && !failing(i) && !taken[i] {
+				errors[cycle] = append(errors[cycle], i)
+			}
+		}
+	}
+	// The cycle with the most errors first: a burst in two cycles must not hide itself.
+	slices.SortStableFunc(order, func(a, b int) int { return len(errors[b]) - len(errors[a]) })
+	for _, cycle := range order {
+		list, size := errors[cycle], len(cycles[cycle])
+		if len(list) < BurstLength || asked-size < size {
 			continue
 		}
-		rate := (float64(all-len(list)) + 0.5) / (float64(len(tests)-size) + 1)
-		if AtLeast(len(list), size, min(rate, 1)) < burstChance {
-			found = append(found, list)
+		share := (float64(rest-len(list)) + 0.5) / float64(asked-size+1)
+		if AtLeast(len(list), size, share) < burstChance {
+			add(list)
 		}
 	}
 	return found

@@ -78,6 +78,55 @@ func TestBursts(t *testing.T) {
 	}
 }
 
+func TestWithoutBursts(t *testing.T) {
+	// run is 40 tasks in five cycles, grouped by task as a record is; lost are the
+	// tests without an answer, by their place in the run.
+	run := func(cycles int, lost func(task, cycle int) bool) []Test {
+		var tests []Test
+		for task := range 40 {
+			for cycle := range cycles {
+				test := Test{Task: string(rune('A' + task)), Cycle: cycle, Outcome: Answered}
+				if lost(task, cycle) {
+					test.Outcome = Failed
+				}
+				tests = append(tests, test)
+			}
+		}
+		return tests
+	}
+	tests := []struct {
+		name   string
+		cycles int
+		lost   func(task, cycle int) bool
+		left   int // errors that stay
+	}{
+		{"none", 5, func(int, int) bool { return false }, 0},
+		{"single ones", 5, func(task, cycle int) bool { return task%20 == cycle }, 10},
+		{"a task that never gets an answer", 5, func(task, _ int) bool { return task == 7 }, 5},
+		{"three tasks that never do", 5, func(task, _ int) bool { return task%13 == 7 }, 15},
+		{"two in a row in the first cycle", 5, func(task, cycle int) bool { return cycle == 0 && task/2 == 3 }, 2},
+		{"three in a row in the first cycle", 5, func(task, cycle int) bool { return cycle == 0 && task/3 == 3 }, 0},
+		{"ten in a later cycle, in any order", 5, func(task, cycle int) bool { return cycle == 3 && task%4 == 1 }, 0},
+		{"thirty over two cycles", 5, func(task, cycle int) bool { return cycle == 3 && task%2 == 1 || cycle == 4 && task%4 == 1 }, 0},
+		{"ten, and a single one", 5, func(task, cycle int) bool { return cycle == 3 && task%4 == 1 || cycle == 1 && task == 5 }, 1},
+		{"a run of one cycle", 1, func(task, _ int) bool { return task/10 == 1 }, 0},
+		{"no answer at all", 1, func(int, int) bool { return true }, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			given := run(test.cycles, test.lost)
+			left := WithoutBursts(given)
+			if got := Measure(left); got.Errors != test.left {
+				t.Errorf("%d errors are left, want %d", got.Errors, test.left)
+			}
+			before := Measure(given)
+			if answered := before.Tests - before.Errors; len(left)-test.left != answered {
+				t.Errorf("%d answers are left of %d", len(left)-test.left, answered)
+			}
+		})
+	}
+}
+
 // A burst is one event: it makes no run suspicious. As many single errors do.
 func TestABurstIsNoRegression(t *testing.T) {
 	lose := func(number int, which func(place int) bool) Observation {
