@@ -37,7 +37,8 @@ type Alarm struct {
 
 // Judge folds the rows (see [Fold]), groups the runs into series of comparable
 // runs and looks for regressions and outages in each. Runs with single results
-// are judged by these, other runs by their counts. The zero value of weights means
+// are judged by these, other runs by their counts. The first runs with other settings
+// are compared with those before, too. The zero value of weights means
 // [scoring.Default].
 func Judge(rows []Run, weights scoring.Composite) []Series {
 	list := group(Runs(Fold(rows)))

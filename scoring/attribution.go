@@ -62,8 +62,9 @@ type Alarm struct {
 	Time time.Time
 	// Since is the time of the first run that showed the change.
 	Since time.Time
-	// Ended is the time of the second good run after the change, or of the run
-	// that began a new baseline; zero while the change lasts.
+	// Ended is the time of the second good run after the change, of the run that
+	// began a new baseline, or of the tenth since Change; zero while the change
+	// lasts.
 	Ended time.Time
 	// Runs is the number of runs that showed the change so far.
 	Runs int

@@ -136,6 +136,11 @@ type Point struct {
 // A fall of the quality by more than a twentieth that is far beyond chance needs no
 // second run.
 //
+// The variance between runs is estimated from up to 30 unsuspicious runs: within the
+// tasks, of what the tasks of a run have in common, and of the speed with its
+// autocorrelation. A burst of errors (see [MarkBursts]) counts as one error, and its
+// tests in nothing else.
+//
 // A run in which a fifth or more of the tests got no answer is an outage and
 // has an alarm of its own. Of such a run only the quality is judged, by the
 // answers that came, if these are at least 20.

@@ -19,12 +19,20 @@ type since struct {
 
 // former returns the comparison with the runs so far, nil if they are too few.
 // Where the last change is so young that its runs are no baseline yet, it stays
-// with the one before.
+// with the one before. A regression that lasts goes on: the change is not its
+// cause.
 func (w *watch) former(what string) *since {
-	if base := tail(w.clean, baselineRuns); len(base) >= enoughRuns {
-		return &since{what: what, base: base, states: normal()}
+	base := tail(w.clean, baselineRuns)
+	if len(base) < enoughRuns {
+		return w.since
 	}
-	return w.since
+	s := &since{what: what, base: base, states: normal()}
+	for i := range w.states {
+		if w.states[i].state == Regressed {
+			s.what, s.states[i] = "", w.states[i]
+		}
+	}
+	return s
 }
 
 // compare judges a run by the runs before the last change, and returns its mark:
@@ -71,6 +79,8 @@ func (w *watch) compare(run *measured, broken bool, mark RunMark) RunMark {
 func (w *watch) follow(what string) {
 	before := w.former(what)
 	w.restart()
-	w.since = before
+	if w.since = before; before != nil {
+		before.states = normal()
+	}
 	w.points, w.alarms, w.improvements, w.outage = nil, nil, nil, -1
 }
