@@ -96,7 +96,20 @@ func (p *progress) smallest() float64 {
 			return look.Smallest
 		}
 	}
-	return typicalGap * math.Sqrt(typicalTests/float64(p.Cap))
+	tasks := float64(p.Tasks)
+	return math.Sqrt((betweenTasks + withinTasks*tasks/float64(p.Cap)) / tasks)
+}
+
+// falsePromotions returns the greatest number of equal candidates of 100 that are
+// promoted.
+func (p *progress) falsePromotions() int {
+	switch p.Method {
+	case MethodMeasured:
+		return 0
+	case MethodPlain:
+		return 50
+	}
+	return 7
 }
 
 // outcome returns the verdict of a session that has ended, and the reason.
@@ -120,7 +133,7 @@ func (p *progress) outcome() outcome {
 	case p.Method == MethodPlain:
 		return outcome{VerdictRetained, fmt.Sprintf("the score of %s is not above the champion's (%+.2f, plain rule)", p.Candidate.Name, look.Estimate)}
 	case promoted:
-		return outcome{VerdictPromoted, "better by " + gap}
+		return outcome{VerdictPromoted, fmt.Sprintf("better by %s, which is about %.2f too high because it won", gap, round(look.Excess()))}
 	case len(look.Guards) > 0 && look.Z >= look.Upper:
 		return outcome{VerdictRetained, fmt.Sprintf("the score of %s is higher (%s), but %s", p.Candidate.Name, gap, strings.Join(look.Guards, " and "))}
 	case look.Verdict == scoring.Inconclusive:

@@ -43,7 +43,8 @@ type batch struct {
 //   - the champion's tests come before the candidate's, which end at the first
 //     look that decides, or at the cap;
 //   - a promotion is confirmed with more tests of the champion, where the
-//     session has any; if it is not, the candidate's tests go on.
+//     session has any; if it is not, the candidate's tests go on; what is not
+//     decided at the cap is shown at the speed of both blocks.
 func (p *progress) next() step {
 	switch {
 	case p.failure != "":
@@ -81,7 +82,7 @@ func (p *progress) next() step {
 // decided returns what follows the look that decides.
 func (p *progress) decided(verdict scoring.Verdict) step {
 	switch {
-	case verdict != scoring.Promote || p.After == 0 || p.confirmed != nil:
+	case verdict == scoring.Retain || p.After == 0 || p.confirmed != nil:
 		return p.ended()
 	case len(p.after) < p.After:
 		return p.asks(blockAfter, 0, len(p.after), p.After)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -229,10 +230,29 @@ const (
 	extendBy = 2
 )
 
-// drawn returns the tasks of all tournaments (0) or of all fields (1). They
-// have none in common as long as the suite has enough.
-func (a *Organizer) drawn(number int) *suite.Suite {
-	return a.config.Suite.Draw(a.figures.Tasks, number)
+// drawn returns the tasks of all tournaments (0) or of all fields (1). With halves
+// each is drawn from its own half of the suite.
+func (a *Organizer) drawn(number int, halves bool) *suite.Suite {
+	if !halves {
+		return a.config.Suite.Draw(a.figures.Tasks, number)
+	}
+	first, second := a.config.Suite.Halves()
+	if number == 1 {
+		first = second
+	}
+	return first.Draw(a.figures.Tasks, 0)
+}
+
+// halved reports whether the suite is too small for a field with tasks of its own,
+// so that it has to be halved: the tasks that chose a candidate are no evidence for
+// it.
+func (a *Organizer) halved() bool {
+	final := map[string]bool{}
+	for _, t := range a.drawn(0, false).Tasks() {
+		final[t.ID] = true
+	}
+	field := a.drawn(1, false).Tasks()
+	return len(a.config.Suite.Tasks()) > 1 && slices.ContainsFunc(field, func(t suite.Task) bool { return final[t.ID] })
 }
 
 // begin starts the session of a request.
@@ -272,7 +292,8 @@ func (a *Organizer) draft(ctx context.Context, n *leasedNode, s nodes.Snapshot, 
 	if err != nil {
 		return nil, fmt.Errorf("arena: name the session: %w", err)
 	}
-	drawn := a.drawn(0)
+	halves := len(field) > 0 && a.halved()
+	drawn := a.drawn(0, halves)
 	tasks := len(drawn.Tasks())
 	cycles := a.figures.Cycles
 	switch r.Budget {
@@ -286,7 +307,7 @@ func (a *Organizer) draft(ctx context.Context, n *leasedNode, s nodes.Snapshot, 
 		ID: id.String(), Node: n.Name, Started: time.Now(), Champion: n.saved, Candidate: candidate,
 		Suite: a.config.Suite.Name(), Hash: drawn.Hash(), Tasks: tasks, Seed: rand.Uint64() >> 1, Method: method,
 		Cap: cycles * tasks, Type: runType, Strict: r.Rule == Strict, SelfTest: selfTest, Parallel: max(r.Parallel, 1),
-		Field: field, FieldTasks: len(a.drawn(1).Tasks()), EngineVersion: s.Version,
+		Field: field, FieldTasks: len(a.drawn(1, halves).Tasks()), Halves: halves, EngineVersion: s.Version,
 	})
 	p.weights = a.weights
 	if err := a.evidence(ctx, n.Node, p, nil); err != nil {

@@ -147,12 +147,27 @@ func (a *Organizer) evidence(ctx context.Context, node *nodes.Node, p *progress,
 	if crowned {
 		since = champion.Since
 	}
+	if p.Halves {
+		runs = ofHalf(runs, a.drawn(0, false).Hash(), p.Hash)
+	}
 	if names != nil {
 		p.use(slices.DeleteFunc(slices.Clone(runs), func(r history.Run) bool { return !slices.Contains(names, r.ID) }))
 		return nil
 	}
 	p.choose(runs, like, since)
 	return nil
+}
+
+// ofHalf returns the runs with those on the whole suite as runs on a half of it:
+// they have its tasks, too.
+func ofHalf(runs []history.Run, whole, half string) []history.Run {
+	runs = slices.Clone(runs)
+	for i := range runs {
+		if runs[i].Suite == whole {
+			runs[i].Suite = half
+		}
+	}
+	return runs
 }
 
 // choose sets the champion's own earlier runs that count, and says which don't.

@@ -166,7 +166,7 @@ func (a *Organizer) resume(ctx context.Context, n *leasedNode, session string) (
 // comparable returns an error if the session's tests are not comparable with
 // new ones: the tasks, the champion or the candidate changed.
 func (a *Organizer) comparable(ctx context.Context, n *leasedNode, p *progress) error {
-	if p.Hash != a.drawn(0).Hash() {
+	if p.Hash != a.drawn(0, p.Halves).Hash() {
 		return fmt.Errorf("%s: the tasks %w", p.Node, ErrChanged)
 	}
 	if !p.Champion.Equal(n.saved) {

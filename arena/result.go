@@ -89,6 +89,9 @@ type Gap struct {
 	// OtherLow and OtherHigh are the interval on other tasks like these.
 	OtherLow  float64 `json:"other_tasks_low"`
 	OtherHigh float64 `json:"other_tasks_high"`
+	// Excess is by about how much the estimate is too high because the candidate
+	// was promoted, see [scoring.Look.Excess].
+	Excess float64 `json:"winner_excess,omitempty"`
 }
 
 // side returns what a model's tests measured.
@@ -123,6 +126,7 @@ func (t *tournament) result(v Verdict, reason string) Result {
 		r.Gap = &Gap{
 			Estimate: scoring.Round(look.Estimate), Low: scoring.Round(look.Low), High: scoring.Round(look.High),
 			OtherLow: scoring.Round(look.OtherLow), OtherHigh: scoring.Round(look.OtherHigh),
+			Excess: scoring.Round(look.Excess()),
 		}
 		r.More, r.Smallest = look.More, scoring.Round(look.Smallest)
 	}

@@ -72,6 +72,8 @@ type session struct {
 	// number of tasks that a round asks each of them.
 	Field      []nodes.Model `json:"field,omitempty"`
 	FieldTasks int           `json:"field_tasks,omitempty"`
+	// Halves says that the field and the final have each a half of the suite.
+	Halves bool `json:"halves,omitempty"`
 }
 
 // runID returns the ID of a model's run of the session. It is the same each

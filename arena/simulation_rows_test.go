@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func equals() []claim {
 			add(w.Name == "life" && other < 0, simulated{world: w, runs: 5, other: other})
 		}
 	}
-	for _, tasks := range []int{20, 80} {
+	for _, tasks := range []int{5, 10, 20, 80} {
 		for _, w := range []simulation.World{simulation.Typical(), simulation.Calm(), simulation.Life(), simulation.Ceiling(), alike(95)} {
 			for _, runs := range []int{0, 5} {
 				add(w.Name == "life" && runs == 5 && tasks == 20, simulated{world: w, runs: runs, tasks: tasks})
@@ -89,6 +90,15 @@ func powers() []claim {
 	add(true, 70, 0, simulated{world: simulation.Calm(), gap: 0.5})
 	add(true, 97, 70, simulated{world: simulation.Typical(), gap: 1, runs: 5})
 	add(false, 88, 80, simulated{world: simulation.Typical(), gap: 1})
+	for _, w := range []simulation.World{simulation.Typical(), simulation.Calm(), simulation.Life()} {
+		for _, r := range []int{0, 5} {
+			for _, g := range []float64{-0.5, 0.25, 0.5, 0.75, 1} {
+				if w.Name == "typical" || g < 0.6 {
+					add(false, 0, 0, simulated{world: w, gap: g, runs: r, runCycles: 5})
+				}
+			}
+		}
+	}
 	return list
 }
 
@@ -104,6 +114,9 @@ func TestWhatTournamentsAchieve(t *testing.T) {
 	number, only := 150, os.Getenv("JARVIS_ROWS")
 	if full() {
 		number = 1000
+		if n, err := strconv.Atoi(os.Getenv("N")); err == nil {
+			number = n
+		}
 	}
 	for _, c := range append(equals(), powers()...) {
 		if !full() && !c.worst || !strings.Contains(c.simulated.String(), only) {

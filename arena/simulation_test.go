@@ -220,8 +220,7 @@ type simulatedFigures struct {
 	candidate, champion, loads float64
 	// covered is the share of intervals with the true gap in them, elsewhere the
 	// same for other tasks, shown and truth the mean gap of the promoted.
-	covered, below, elsewhere, shown, truth float64
-	seen                                    map[string]float64
+	covered, below, elsewhere, shown, truth, corrected, verdicts float64
 }
 
 func sumUp(list []ending) simulatedFigures {
@@ -233,6 +232,7 @@ func sumUp(list []ending) simulatedFigures {
 			f.promoted++
 			f.shown += e.look.Estimate
 			f.truth += e.gap
+			f.corrected += e.look.Estimate - e.look.Excess()
 		case VerdictRetained:
 			f.retained++
 		case VerdictFailed:
@@ -251,6 +251,9 @@ func sumUp(list []ending) simulatedFigures {
 		if e.gap < e.look.Low {
 			f.below++
 		}
+		if e.look.Low <= e.elsewhere && e.elsewhere <= e.look.High {
+			f.verdicts++
+		}
 		if e.look.OtherLow <= e.elsewhere && e.elsewhere <= e.look.OtherHigh {
 			f.elsewhere++
 		}
@@ -259,6 +262,7 @@ func sumUp(list []ending) simulatedFigures {
 	if f.promoted > 0 {
 		f.shown /= f.promoted
 		f.truth /= f.promoted
+		f.corrected /= f.promoted
 	}
 	for _, sum := range []*float64{&f.promoted, &f.retained, &f.failed} {
 		*sum *= 100 / n
@@ -266,13 +270,13 @@ func sumUp(list []ending) simulatedFigures {
 	for _, sum := range []*float64{&f.candidate, &f.champion, &f.loads} {
 		*sum /= n
 	}
-	for _, sum := range []*float64{&f.covered, &f.below, &f.elsewhere} {
+	for _, sum := range []*float64{&f.covered, &f.below, &f.elsewhere, &f.verdicts} {
 		*sum *= 100 / max(judged, 1)
 	}
 	return f
 }
 
 func (f simulatedFigures) String() string {
-	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, covered %5.1f (%.1f above), elsewhere %5.1f, shown %.2f",
-		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.covered, f.below, f.elsewhere, f.shown)
+	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, covered %5.1f (%.1f above), else %5.1f, other %5.1f, shown %.2f, corrected %.2f",
+		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.covered, f.below, f.verdicts, f.elsewhere, f.shown, f.corrected)
 }

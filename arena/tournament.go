@@ -28,7 +28,7 @@ type tournament struct {
 }
 
 func (a *Organizer) tournament(n *leasedNode, p *progress, j *journal) *tournament {
-	return &tournament{progress: p, arena: a, node: n, tasks: a.drawn(0), fieldTasks: a.drawn(1), journal: j}
+	return &tournament{progress: p, arena: a, node: n, tasks: a.drawn(0, p.Halves), fieldTasks: a.drawn(1, p.Halves), journal: j}
 }
 
 // emit sends an event with the node and the number of tests filled in.

@@ -68,8 +68,8 @@ type Look struct {
 	// composite; Error is its standard error. Low and High are its confidence
 	// interval, which holds at all looks together.
 	Estimate, Error, Low, High float64
-	// OtherLow and OtherHigh are the 95 % confidence interval of the gap on
-	// other tasks like these, at this look alone.
+	// OtherLow and OtherHigh are its confidence interval on other tasks like
+	// these, at all looks together.
 	OtherLow, OtherHigh float64
 	// Z is the normal deviate of a gap above 0; from Upper on it is a
 	// promotion. Futility is the normal deviate of a gap below Worth; from
@@ -91,11 +91,22 @@ type Look struct {
 const (
 	// usualWorth is the default of [Plan.Worth].
 	usualWorth = 0.5
-	// detectable is the smallest detectable gap in standard errors at the cap:
-	// the sum of the normal quantiles of 0.95 (an equal model is promoted in 5
-	// of 100 tournaments) and 0.90 (the gap is found in 90 of 100).
-	detectable = 1.645 + 1.281
+	// detected is the normal quantile of 0.90: the smallest detectable gap, which is
+	// found in 90 of 100 tournaments, lies by so many standard errors at the cap
+	// above the cap's bound.
+	detected = 1.281
 )
+
+// Excess estimates by how much the estimate of a promotion is too high because it
+// was chosen for being high: the mean excess of a normal variable above the bound,
+// with the estimate in the place of the true gap. It is 0 for other verdicts.
+func (l Look) Excess() float64 {
+	if l.Verdict != Promote || l.Error <= 0 {
+		return 0
+	}
+	above := max(l.Z-l.Upper, 0)
+	return l.Error * math.Exp(-above*above/2) / math.Sqrt(2*math.Pi) / normalCDF(above)
+}
 
 // Judge analyses the evidence. It is a pure function; the order of the tests and
 // of the runs does not matter. Tasks that only one of the models was asked are
@@ -145,12 +156,12 @@ func (p Plan) Judge(e Evidence) Look {
 	if look.Tasks >= 2 {
 		look.Z = wallace(look.Estimate/look.Error, freedom)
 		look.Futility = wallace((p.worth()-look.Estimate)/look.Error, freedom)
-		look.Smallest = detectable * c.atCap(p, w)
+		look.Smallest = (b.upper[len(b.upper)-1] + detected) * c.atCap(p, w)
 	}
 	scale := wholeScale(w)
 	width := unwallace(look.Upper, freedom) * look.Error
 	look.Low, look.High = max(look.Estimate-width, -scale), min(look.Estimate+width, scale)
-	width = student(0.975, tasks) * between
+	width = unwallace(max(look.Upper, 1.96), tasks) * max(between, c.least(w, 0))
 	look.OtherLow, look.OtherHigh = max(look.Estimate-width, -scale), min(look.Estimate+width, scale)
 
 	settled := false

@@ -326,7 +326,7 @@ func TestErrorBetweenTasks(t *testing.T) {
 	width := look.Error * unwallace(look.Upper, 3)
 	want := Look{
 		Verdict: Inconclusive, Tests: 4, Tasks: 4, Estimate: 1.5, Error: most, Low: 1.5 - width, High: 1.5 + width,
-		OtherLow: 1.5 - 1.5*3.182446, OtherHigh: 1.5 + 1.5*3.182446, Z: wallace(1.5/most, 3), Upper: 1.645, Futility: wallace(-1/most, 3),
+		OtherLow: 1.5 - most*unwallace(1.96, 3), OtherHigh: 1.5 + most*unwallace(1.96, 3), Z: wallace(1.5/most, 3), Upper: 1.645, Futility: wallace(-1/most, 3),
 		Lower: 1.2816, Smallest: 2.926 * most, More: 20,
 	}
 	if diff := cmp.Diff(want, look, cmpopts.EquateApprox(0, 2e-3)); diff != "" {

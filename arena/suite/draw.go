@@ -66,6 +66,34 @@ func (s *Suite) Draw(n, number int) *Suite {
 	return &Suite{name: s.name, version: s.version, tasks: tasks, hash: hashOf(tasks)}
 }
 
+// Halves divides the suite into two without a task in common: half of each domain,
+// in a random order that depends on the tasks alone.
+func (s *Suite) Halves() (first, second *Suite) {
+	random := s.random("halves", 0)
+	byDomain := map[string][]Task{}
+	var domains []string
+	for _, t := range s.tasks {
+		if byDomain[t.Domain] == nil {
+			domains = append(domains, t.Domain)
+		}
+		byDomain[t.Domain] = append(byDomain[t.Domain], t)
+	}
+	var halves [2][]Task
+	place := 0
+	for _, domain := range domains {
+		list := byDomain[domain]
+		random.Shuffle(len(list), func(a, b int) { list[a], list[b] = list[b], list[a] })
+		for _, t := range list {
+			halves[place%2] = append(halves[place%2], t)
+			place++
+		}
+	}
+	half := func(tasks []Task) *Suite {
+		return &Suite{name: s.name, version: s.version, tasks: tasks, hash: hashOf(tasks)}
+	}
+	return half(halves[0]), half(halves[1])
+}
+
 // shares divides n among the domains by the method of largest remainders.
 func (s *Suite) shares(n int, domains []string, byDomain map[string][]Task) []int {
 	counts := make([]int, len(domains))
