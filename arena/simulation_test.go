@@ -27,7 +27,8 @@ type simulated struct {
 	runs, runCycles int
 	other           float64
 	// tasks and cycles are 40 and 5 if 0; field is the number of candidates, if
-	// there are several.
+	// there are several. They are equal on the tasks of the final or, without
+	// earlier runs, on endless tasks.
 	tasks, cycles, field int
 	// strict asks for the error between tasks.
 	strict bool
@@ -130,8 +131,26 @@ func (s simulated) withDefaults() simulated {
 // play holds one tournament.
 func (s simulated) play(random *rand.Rand) ending {
 	s = s.withDefaults()
+	var models []*simulation.Model
+	var field []nodes.Model
+	if s.field == 0 {
+		champion, candidate := s.world.Opponents(random, s.tasks, s.gap)
+		models = []*simulation.Model{champion, candidate}
+	} else {
+		// The field and the final have tasks of their own, as many each: of a
+		// small suite a half.
+		s.tasks = min(s.tasks/2, 40)
+		first := s.tasks
+		if s.runs == 0 {
+			first = 0
+		}
+		models = s.world.Equals(random, 2*s.tasks, first, 1+s.field)
+		for i := range s.field {
+			field = append(field, nodes.Model{Name: strconv.Itoa(i)})
+		}
+	}
 	tasks := simulatedSuites[s.tasks]
-	champion, candidate := s.world.Opponents(random, s.tasks, s.gap)
+	champion := models[0]
 	names := make([]string, s.tasks)
 	for i := range names {
 		names[i] = strconv.Itoa(i)
@@ -139,21 +158,29 @@ func (s simulated) play(random *rand.Rand) ending {
 	p := newProgress(session{
 		ID: "s", Node: "M1", Champion: nodes.Model{Name: "old"}, Candidate: nodes.Model{Name: "new"},
 		Tasks: s.tasks, Seed: random.Uint64() >> 1, Method: MethodPaired, Cap: s.cycles * s.tasks, Strict: s.strict, Parallel: 1,
+		Field: field, FieldTasks: s.tasks,
 	})
+	if s.field > 0 {
+		p.Candidate = nodes.Model{}
+	}
 	p.weights = scoring.Default()
 	s.earlierRuns(random, p, champion, names)
 	p.size(s.cycles)
 
 	machine := s.world.Tournament(random, p.Before)
-	orders := simulatedOrders{suite: tasks, seed: p.Seed}
+	orders, fieldOrders := simulatedOrders{suite: tasks, seed: p.Seed}, simulatedOrders{suite: tasks, seed: p.Seed + 1}
+	chosen := 1
 	loaded, loads := "old", 0
 	for range 5000 {
 		step := p.next()
 		switch {
 		case step.ask != nil:
 			model := champion
-			if step.ask.block.role() == Candidate {
-				model = candidate
+			switch step.ask.block {
+			case blockCandidate:
+				model = models[chosen]
+			case blockField:
+				model = models[1+step.ask.index]
 			}
 			if step.ask.model.Name != loaded {
 				loaded = step.ask.model.Name
@@ -165,19 +192,27 @@ func (s simulated) play(random *rand.Rand) ending {
 					at += p.Before
 				}
 				task := orders.task(at)
-				test := machine.Ask(model, task)
+				asked := task
+				if step.ask.block == blockField {
+					task = fieldOrders.task(at)
+					asked = s.tasks + task
+				}
+				test := machine.Ask(model, asked)
 				test.Task, test.Cycle = names[task], at/s.tasks
-				p.apply(entry{Test: &testEntry{step.ask.block, 0, test}})
+				p.apply(entry{Test: &testEntry{step.ask.block, step.ask.index, test}})
 			}
 		case step.check != nil:
 			machine.Wait()
 			p.apply(entry{Checked: &checkEntry{}})
 		case step.note != nil:
+			if step.note.Chosen != nil {
+				chosen = 1 + *step.note.Chosen
+			}
 			p.apply(*step.note)
 		case step.end != nil:
 			look := p.decisive()
 			return ending{
-				step.end.verdict, look, s.gap, candidate.Elsewhere() - champion.Elsewhere(),
+				step.end.verdict, look, s.gap, models[chosen].Elsewhere() - champion.Elsewhere(),
 				len(p.candidate), len(p.champions()), loads,
 			}
 		default:

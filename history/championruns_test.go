@@ -15,6 +15,46 @@ import (
 	"github.com/turbone/jarvis/scoring"
 )
 
+// TestUnusedRuns tells which runs are no evidence about a model any more.
+func TestUnusedRuns(t *testing.T) {
+	now := time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC)
+	run := func(change func(*history.Run)) history.Run {
+		r := history.Run{
+			Time: now, Type: "arena", Model: "m", Node: "M1", Suite: "s", Digest: "d", Engine: "ollama", EngineVersion: "0.33.0",
+			Config: map[string]any{"context_length": 8192}, Results: historytest.Results(0, 20),
+		}
+		change(&r)
+		return r
+	}
+	as := func(*history.Run) {}
+	older := func(r *history.Run) { r.EngineVersion = "0.17.4" }
+	runs := []history.Run{
+		run(older), run(older), run(older), run(as),
+		run(func(r *history.Run) { r.Digest = "e" }),
+		run(func(r *history.Run) { r.Config = map[string]any{"context_length": 4096} }),
+		run(func(r *history.Run) { r.EngineVersion = "" }),
+		run(func(r *history.Run) { r.Model = "n" }),
+		run(func(r *history.Run) { r.Time = now.Add(-time.Hour) }),
+		run(func(r *history.Run) { r.Crowned = true }),
+	}
+	var got []string
+	for _, u := range history.UnusedRuns(runs, run(as), now) {
+		got = append(got, u.String())
+	}
+	want := []string{
+		"1 earlier run not used: ollama of an unknown version, now 0.33.0",
+		"1 earlier run not used: other settings",
+		"1 earlier run not used: another file of the model",
+		"3 earlier runs not used: ollama 0.17.4, now 0.33.0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("unused runs (-want +got):\n%s", diff)
+	}
+	if used := history.Evidence(runs, run(as), now); len(used) != 1 {
+		t.Errorf("%d runs are evidence, want 1", len(used))
+	}
+}
+
 func TestChampionRuns(t *testing.T) {
 	crowned := time.Date(2026, 3, 7, 0, 0, 0, 0, time.UTC)
 	champion := history.Champion{Model: "m", Score: 9.2, Since: crowned, Node: "M1", RunID: "crowning", Config: map[string]any{"context_length": json.Number("8192")}}

@@ -33,6 +33,31 @@ func ids(tasks []Task) (list []string) {
 	return list
 }
 
+// TestHalves divides each domain, and loses no task.
+func TestHalves(t *testing.T) {
+	s := numbered(t, map[string]int{"a": 5, "b": 1, "c": 14})
+	first, second := s.Halves()
+	again, _ := s.Halves()
+	if diff := cmp.Diff(ids(first.Tasks()), ids(again.Tasks())); diff != "" {
+		t.Errorf("another time (-first +then):\n%s", diff)
+	}
+	seen := map[string]bool{}
+	counts := map[string]int{}
+	for _, task := range first.Tasks() {
+		seen[task.ID] = true
+		counts[task.Domain]++
+	}
+	for _, task := range second.Tasks() {
+		if seen[task.ID] {
+			t.Errorf("%s is in both halves", task.ID)
+		}
+		seen[task.ID] = true
+	}
+	if len(seen) != 20 || len(first.Tasks()) != 10 || counts["c"] != 7 || first.Hash() == second.Hash() || first.Hash() == s.Hash() {
+		t.Errorf("%d tasks, %d in the first half: %v", len(seen), len(first.Tasks()), counts)
+	}
+}
+
 // TestDraw draws in proportion, the same each time, and the second draw shares
 // no task with the first.
 func TestDraw(t *testing.T) {

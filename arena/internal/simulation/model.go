@@ -34,6 +34,8 @@ type Model struct {
 	// model's own.
 	affinity []float64
 	ability  float64
+	// first is the number of tasks that its composite is about, 0 for all.
+	first int
 	// pass is the probability of a right answer, threshold its normal quantile
 	// where repeats are correlated; latency is the median in seconds.
 	pass, threshold, latency []float64
@@ -63,6 +65,31 @@ func (w World) Opponents(random *rand.Rand, tasks int, gap float64) (champion, c
 	}
 }
 
+// Equals draws tasks and a number of models that are equally good on the first of
+// these tasks or, for 0 of them, on endless tasks of the world. The first model is
+// right in the world's share of them.
+func (w World) Equals(random *rand.Rand, tasks, first, models int) []*Model {
+	s := w.Suite(random, tasks)
+	list := make([]*Model, 0, models)
+	for len(list) < models {
+		m := s.Model(random)
+		m.first = first
+		switch {
+		case len(list) == 0:
+			m.solve(func() float64 { return m.right() - w.Right })
+		case first > 0:
+			if !m.Reach(list[0].Composite()) {
+				continue
+			}
+		default:
+			m.set(list[0].ability)
+			m.limit()
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
 // Clone returns a copy, whose ability can be changed.
 func (m *Model) Clone() *Model {
 	copied := *m
@@ -88,6 +115,11 @@ func (m *Model) solve(excess func() float64) {
 			high = m.ability
 		}
 	}
+	m.limit()
+}
+
+// limit sets the thresholds of a model whose repeats are correlated.
+func (m *Model) limit() {
 	if m.suite.world.Shared > 0 {
 		m.threshold = make([]float64, len(m.pass))
 		for i, p := range m.pass {
@@ -106,10 +138,19 @@ func (m *Model) set(ability float64) {
 // right returns the true share of right answers.
 func (m *Model) right() float64 {
 	var sum float64
-	for _, p := range m.pass {
+	pass := scope(m.pass, m.first)
+	for _, p := range pass {
 		sum += p
 	}
-	return sum / float64(len(m.pass))
+	return sum / float64(len(pass))
+}
+
+// scope returns the first figures, all for 0.
+func scope(list []float64, first int) []float64 {
+	if first == 0 {
+		return list
+	}
+	return list[:first]
 }
 
 const (
@@ -122,10 +163,11 @@ const (
 func (m *Model) Composite() float64 {
 	w := m.suite.world
 	var latency float64
-	for _, l := range m.latency {
+	list := scope(m.latency, m.first)
+	for _, l := range list {
 		latency += l
 	}
-	latency *= w.slower() / float64(len(m.latency))
+	latency *= w.slower() / float64(len(list))
 	c := scoring.Default()
 	return 10 * ((1-w.Errors)*(c.Quality*m.right()+c.Reliability) + c.Speed*max(0, 1-latency/10))
 }
