@@ -66,6 +66,9 @@ type ending struct {
 	gap, elsewhere      float64
 	candidate, champion int // tests
 	loads               int
+	// score and latency say that the intervals of the champion's composite and
+	// mean latency hold the true ones.
+	score, latency bool
 }
 
 // simulatedSuites are suites of as many tasks as their index says.
@@ -211,10 +214,15 @@ func (s simulated) play(random *rand.Rand) ending {
 			p.apply(*step.note)
 		case step.end != nil:
 			look := p.decisive()
-			return ending{
+			e := ending{
 				step.end.verdict, look, s.gap, models[chosen].Elsewhere() - champion.Elsewhere(),
-				len(p.candidate), len(p.champions()), loads,
+				len(p.candidate), len(p.champions()), loads, false, false,
 			}
+			low, high := scoring.Interval(p.champions(), scoring.Default())
+			e.score = low <= champion.Elsewhere() && champion.Elsewhere() <= high
+			fast, slow, _ := scoring.LatencyInterval(p.champions())
+			e.latency = fast.Seconds() <= champion.LatencyElsewhere() && champion.LatencyElsewhere() <= slow.Seconds()
+			return e
 		default:
 			return ending{verdict: VerdictFailed}
 		}
@@ -255,7 +263,7 @@ type simulatedFigures struct {
 	candidate, champion, loads float64
 	// covered is the share of intervals with the true gap in them, elsewhere the
 	// same for other tasks, shown and truth the mean gap of the promoted.
-	covered, below, elsewhere, shown, truth, corrected, verdicts float64
+	covered, below, elsewhere, shown, truth, corrected, verdicts, scores, latencies float64
 }
 
 func sumUp(list []ending) simulatedFigures {
@@ -272,6 +280,12 @@ func sumUp(list []ending) simulatedFigures {
 			f.retained++
 		case VerdictFailed:
 			f.failed++
+		}
+		if e.score {
+			f.scores++
+		}
+		if e.latency {
+			f.latencies++
 		}
 		f.candidate += float64(e.candidate)
 		f.champion += float64(e.champion)
@@ -299,7 +313,7 @@ func sumUp(list []ending) simulatedFigures {
 		f.truth /= f.promoted
 		f.corrected /= f.promoted
 	}
-	for _, sum := range []*float64{&f.promoted, &f.retained, &f.failed} {
+	for _, sum := range []*float64{&f.promoted, &f.retained, &f.failed, &f.scores, &f.latencies} {
 		*sum *= 100 / n
 	}
 	for _, sum := range []*float64{&f.candidate, &f.champion, &f.loads} {
@@ -312,6 +326,6 @@ func sumUp(list []ending) simulatedFigures {
 }
 
 func (f simulatedFigures) String() string {
-	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, covered %5.1f (%.1f above), else %5.1f, other %5.1f, shown %.2f, corrected %.2f",
-		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.covered, f.below, f.verdicts, f.elsewhere, f.shown, f.corrected)
+	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, covered %5.1f (%.1f above), else %5.1f, other %5.1f, shown %.2f, corrected %.2f, score %.1f, latency %.1f",
+		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.covered, f.below, f.verdicts, f.elsewhere, f.shown, f.corrected, f.scores, f.latencies)
 }

@@ -179,6 +179,13 @@ func (w World) slower() float64 {
 	return math.Exp((w.Call*w.Call+w.Run*w.Run+w.Wander*w.Wander)/2) * (1 + w.Tail*(mean-1))
 }
 
+// LatencyElsewhere is the model's true mean latency on endless tasks of the world, in
+// seconds.
+func (m *Model) LatencyElsewhere() float64 {
+	w := m.suite.world
+	return w.Latency * math.Exp((w.Lengths*w.Lengths+w.Wordiness*w.Wordiness)/2) * w.slower()
+}
+
 // Elsewhere is the model's true composite on endless tasks of the world.
 func (m *Model) Elsewhere() float64 {
 	w := m.suite.world
@@ -191,7 +198,7 @@ func (m *Model) Elsewhere() float64 {
 		weights += weight
 	}
 	right /= weights
-	latency := w.Latency * math.Exp((w.Lengths*w.Lengths+w.Wordiness*w.Wordiness)/2) * w.slower()
+	latency := m.LatencyElsewhere()
 	c := scoring.Default()
 	return 10 * ((1-w.Errors)*(c.Quality*right+c.Reliability) + c.Speed*max(0, 1-latency/10))
 }
