@@ -321,10 +321,12 @@ func (d *decision) pendingCheck(idle bool) (check kind, ok bool) {
 func (d *decision) dueCheck(idle bool) (check kind, ok bool) {
 	n, at := &d.n, d.in.at
 	switch {
-	case at.Sub(n.last.answered) >= d.p.CanaryEvery, n.check && !idle:
-		return opCanary, true
+	// First, since they are a canary, too: one that is due at every probe must not
+	// keep them from being asked.
 	case !idle && d.p.QuestionsEvery > 0 && at.Sub(n.last.questioned) >= d.p.QuestionsEvery:
 		return opQuestions, true
+	case at.Sub(n.last.answered) >= d.p.CanaryEvery, n.check && !idle:
+		return opCanary, true
 	}
 	return "", false
 }

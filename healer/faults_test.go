@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/turbone/jarvis/healer"
@@ -28,25 +29,31 @@ func engines() []engine {
 	return []engine{
 		{"lmstudio", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewLMStudio(t, o)
-			return s.Server, must[*lmstudio.Backend](t)(lmstudio.New(nodes.Connection{Node: "M1", URL: s.URL}))
+			return s.Server, must[*lmstudio.Backend](t)(lmstudio.New(nodes.Connection{Node: "M1", URL: s.URL, Transport: o.Network.Transport()}))
 		}},
 		{"ollama", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewOllama(t, o)
-			return s.Server, must[*ollama.Backend](t)(ollama.New(nodes.Connection{Node: "M1", URL: s.URL}))
+			return s.Server, must[*ollama.Backend](t)(ollama.New(nodes.Connection{Node: "M1", URL: s.URL, Transport: o.Network.Transport()}))
 		}},
 		{"llamacpp router", true, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewLlamaCPPRouter(t, o)
-			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(nodes.Connection{Node: "M1", URL: s.URL}))
+			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(nodes.Connection{Node: "M1", URL: s.URL, Transport: o.Network.Transport()}))
 		}},
 		{"llamacpp", false, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewLlamaCPP(t, o)
-			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(nodes.Connection{Node: "M1", URL: s.URL}))
+			return s.Server, must[*llamacpp.Backend](t)(llamacpp.New(nodes.Connection{Node: "M1", URL: s.URL, Transport: o.Network.Transport()}))
 		}},
 		{"openai", false, func(t *testing.T, o nodetest.Options) (*nodetest.Server, nodes.Backend) {
 			s := nodetest.NewOpenAI(t, o)
-			return s.Server, must[*openai.Backend](t)(openai.New(nodes.Connection{Node: "M1", URL: s.URL}))
+			return s.Server, must[*openai.Backend](t)(openai.New(nodes.Connection{Node: "M1", URL: s.URL, Transport: o.Network.Transport()}))
 		}},
 	}
+}
+
+// virtually plays a test beside others, in virtual time.
+func virtually(t *testing.T, play func(*testing.T)) {
+	t.Parallel()
+	synctest.Test(t, play)
 }
 
 // faultPolicy is fast, since a hundred faults are played.
@@ -83,6 +90,8 @@ type broken struct {
 
 func newBroken(t *testing.T, e engine, o nodetest.Options, canRestart bool) *broken {
 	t.Helper()
+	o.Network = &nodetest.Network{}
+	t.Cleanup(o.Network.Close)
 	server, backend := e.start(t, o)
 	m1 := nodes.Node{
 		Name: "M1", Engine: e.name, Backend: backend, Wanted: nodes.Model{Name: "good"},
@@ -91,10 +100,10 @@ func newBroken(t *testing.T, e engine, o nodetest.Options, canRestart bool) *bro
 	if canRestart {
 		m1.Restarter = restartServer{server}
 	}
-	well := nodetest.NewOpenAI(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}})
+	well := nodetest.NewOpenAI(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}, Network: o.Network})
 	m2 := nodes.Node{
 		Name: "M2", Engine: "openai", Wanted: nodes.Model{Name: "good"}, ProbeTimeout: 5 * time.Second,
-		Backend: must[*openai.Backend](t)(openai.New(nodes.Connection{Node: "M2", URL: well.URL})),
+		Backend: must[*openai.Backend](t)(openai.New(nodes.Connection{Node: "M2", URL: well.URL, Transport: o.Network.Transport()})),
 	}
 	b := &broken{newCluster(t, must[*nodes.Node](t)(nodes.New(m1)), must[*nodes.Node](t)(nodes.New(m2))), server}
 	b.policy = faultPolicy()
@@ -205,11 +214,12 @@ func TestEveryFaultOnEveryEngine(t *testing.T) {
 					continue
 				}
 				t.Run(s.name, func(t *testing.T) {
-					t.Parallel()
-					b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}, {Name: "other"}}}, true)
-					b.start()
-					b.mark()
-					b.tell(s)
+					virtually(t, func(t *testing.T) {
+						b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}, {Name: "other"}}}, true)
+						b.start()
+						b.mark()
+						b.tell(s)
+					})
 				})
 			}
 		})
@@ -259,16 +269,17 @@ func (b *broken) tell(s story) {
 func TestSecondInstanceOnEveryEngine(t *testing.T) {
 	for _, e := range engines()[:2] {
 		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}}, false)
-			b.start()
-			b.mark()
-			b.server.AddInstance("good")
-			b.told(healer.EventRepair, "2 instances")
-			b.until("one instance is left", generous, func() bool { return len(b.server.Loaded()) == 1 })
-			if left := b.texts("M1", healer.EventDraining); len(left) > 0 {
-				b.t.Errorf("it left the route: %q", left)
-			}
+			virtually(t, func(t *testing.T) {
+				b := newBroken(t, e, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}}, false)
+				b.start()
+				b.mark()
+				b.server.AddInstance("good")
+				b.told(healer.EventRepair, "2 instances")
+				b.until("one instance is left", generous, func() bool { return len(b.server.Loaded()) == 1 })
+				if left := b.texts("M1", healer.EventDraining); len(left) > 0 {
+					b.t.Errorf("it left the route: %q", left)
+				}
+			})
 		})
 	}
 }

@@ -21,7 +21,7 @@ import (
 // anew, and read the change as a diff.
 //
 //	cluster             one line for each node: NAME [model=NAME] [restart] [fixed] [ondemand] [settings=k:v]
-//	                    and: policy [adopt] [repairs=N] [attempts=N] [noquestions] [regression=confirm|tournament] [norerun] [once]
+//	                    and: policy [adopt] [repairs=N] [attempts=N] [canary=TIME] [noquestions] [regression=confirm|tournament] [norerun] [once]
 //	quiet, step         lines of inputs; quiet prints no answer
 //
 // After the sentence of an event stand the facts that the sentence does not tell.
@@ -80,6 +80,9 @@ func newScript(t *testing.T, lines []string) *script {
 			p.AdoptDrift = flags["adopt"]
 			p.MaxRepairs, _ = strconv.Atoi(cmp.Or(args["repairs"], "0"))
 			p.MaxAttempts, _ = strconv.Atoi(cmp.Or(args["attempts"], strconv.Itoa(p.MaxAttempts)))
+			if d, err := time.ParseDuration(args["canary"]); err == nil {
+				p.CanaryEvery = d
+			}
 			if flags["noquestions"] {
 				p.QuestionsEvery = 0
 			}

@@ -258,7 +258,8 @@ func TestPatience(t *testing.T) {
 			d.stop()
 		}
 	}
-	if !errors.Is(last, healer.ErrNotRunning) {
+	// The patience may be over before the stream's end is seen.
+	if !errors.Is(last, healer.ErrNotRunning) && !errors.Is(last, io.ErrUnexpectedEOF) {
 		t.Errorf("ended with %v", last)
 	}
 }

@@ -66,10 +66,14 @@ func (s *Server) bringUp(names []string) (missing string) {
 }
 
 func (s *Server) listen() error {
+	listen := func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+	if s.options.Network != nil {
+		listen = s.options.Network.Listen
+	}
 	var ln net.Listener
 	var err error
 	for range 50 { // the port may take a moment to be free again
-		if ln, err = net.Listen("tcp", s.addr); err == nil {
+		if ln, err = listen(s.addr); err == nil {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)

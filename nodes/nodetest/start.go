@@ -31,6 +31,8 @@ type Options struct {
 	Key string
 	// Addr is the address to listen on. "" means a free port on loopback.
 	Addr string
+	// Network is the network to listen on. Nil means the system's.
+	Network *Network
 	// Version is the version that the server tells. "" means a current one.
 	Version string
 	// Forget records no calls, for tests with very many.

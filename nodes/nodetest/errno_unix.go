@@ -1,0 +1,7 @@
+//go:build !windows
+
+package nodetest
+
+import "syscall"
+
+const connectionRefused = syscall.ECONNREFUSED
