@@ -63,6 +63,7 @@ type cluster struct {
 	ol1        *nodetest.Ollama
 	servers    []*nodetest.Server // as nodeNames
 	noRestart  atomic.Bool        // M1's restart command fails
+	network    *nodetest.Network  // nil is the system's
 	healer     *healer.Watchdog
 	leases     *nodes.MemoryLeases
 	out        io.Writer
@@ -76,13 +77,16 @@ type cluster struct {
 // Run plays the demo and writes its time line to out. It returns an error
 // where a fault was not healed, rolled back or routed around as announced, and
 // ctx's own if that ended it. It takes about half a minute.
-func Run(ctx context.Context, out io.Writer) (err error) {
+func Run(ctx context.Context, out io.Writer) error { return run(ctx, out, nil) }
+
+// run plays the demo on a network; nil is the system's.
+func run(ctx context.Context, out io.Writer, network *nodetest.Network) (err error) {
 	dir, err := os.MkdirTemp("", "jarvis-demo-*")
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	c := &cluster{out: &lines{out: out}, leases: &nodes.MemoryLeases{}, more: make(chan struct{}), began: time.Now()}
+	c := &cluster{network: network, out: &lines{out: out}, leases: &nodes.MemoryLeases{}, more: make(chan struct{}), began: time.Now()}
 	defer c.close()
 	set, err := c.open()
 	if err != nil {
@@ -95,17 +99,17 @@ func Run(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	run, cancel := context.WithCancel(ctx)
+	running, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var running conc.WaitGroup
+	var healing conc.WaitGroup
 	var runErr error
-	running.Go(func() { runErr = c.healer.Run(run) })
+	healing.Go(func() { runErr = c.healer.Run(running) })
 	all, err := c.play(ctx)
 	// The healer ends before the summary: the repairs under way at the end of
 	// the last step would print their events after it.
 	cancel()
 	c.mend()
-	running.Wait()
+	healing.Wait()
 	if err := errors.Join(err, runErr); err != nil {
 		return err
 	}
@@ -115,6 +119,7 @@ func Run(ctx context.Context, out io.Writer) (err error) {
 // open starts the four servers.
 func (c *cluster) open() (*nodes.Set, error) {
 	studio := nodetest.Options{
+		Network: c.network,
 		Models: []nodetest.Model{
 			{Name: qwen, Size: 18 << 30, LoadTime: 400 * time.Millisecond, Thinking: "Let me think."},
 			{Name: other, Size: 14 << 30, LoadTime: 300 * time.Millisecond},
@@ -130,7 +135,7 @@ func (c *cluster) open() (*nodes.Set, error) {
 		(*server).Configure(func(s *nodetest.LMStudioSettings) { s.NoJIT = true })
 		c.servers = append(c.servers, (*server).Server)
 	}
-	c.ol1, err = nodetest.StartOllama(nodetest.Options{Models: []nodetest.Model{
+	c.ol1, err = nodetest.StartOllama(nodetest.Options{Network: c.network, Models: []nodetest.Model{
 		{Name: llama, Size: 5 << 30, Digest: digest("1"), LoadTime: 300 * time.Millisecond},
 		{Name: llamaV1, Size: 5 << 30, Digest: digest("1"), LoadTime: 300 * time.Millisecond},
 	}})
@@ -165,12 +170,16 @@ func (c *cluster) close() {
 
 func (c *cluster) node(name string, server *nodetest.Server) (*nodes.Node, error) {
 	n := nodes.Node{Name: name, Engine: "lmstudio", Wanted: nodes.Model{Name: qwen}, ProbeTimeout: probeTimeout, Memory: 24 << 30}
+	at := nodes.Connection{Node: name, URL: server.URL}
+	if c.network != nil {
+		at.Transport = c.network.Transport()
+	}
 	var err error
 	if server == c.ol1.Server {
 		n.Engine, n.Wanted.Name = "ollama", llama
-		n.Backend, err = ollama.New(nodes.Connection{Node: name, URL: server.URL})
+		n.Backend, err = ollama.New(at)
 	} else {
-		n.Backend, err = lmstudio.New(nodes.Connection{Node: name, URL: server.URL})
+		n.Backend, err = lmstudio.New(at)
 	}
 	if err != nil {
 		return nil, err
