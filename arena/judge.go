@@ -127,7 +127,9 @@ func (p *progress) outcome() outcome {
 	case promoted && p.SelfTest:
 		return outcome{VerdictInconclusive, fmt.Sprintf("the model seems better than itself (%s): this node is too unsteady for a verdict", gap)}
 	case p.SelfTest:
-		return outcome{VerdictRetained, fmt.Sprintf("the model against itself: %s; on this node a gap of %.2f can be found", gap, look.Smallest)}
+		return outcome{VerdictRetained, fmt.Sprintf(
+			"the model against itself: %s; on this node a gap of %.2f can be found, and at most %d of 100 equal candidates are promoted",
+			gap, look.Smallest, p.falsePromotions())}
 	case promoted && p.Method == MethodPlain:
 		return outcome{VerdictPromoted, fmt.Sprintf("its score is above the champion's by %.2f (plain rule)", look.Estimate)}
 	case p.Method == MethodPlain:

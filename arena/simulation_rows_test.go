@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,39 +40,51 @@ func alike(percent int) simulation.World {
 	return simulation.Alike(fmt.Sprintf("all tasks alike, %d %% right", percent), float64(percent)/100)
 }
 
-// equals are the claims about equal candidates.
+// equal is the claim that few of the candidates are promoted that are equal.
+func equal(worst bool, s simulated) claim { return claim{s, 0, falsePromotions, 0, worst} }
+
+// equals are the claims about equal candidates on 40 tasks.
 func equals() []claim {
 	var list []claim
-	add := func(worst bool, s simulated) { list = append(list, claim{s, 0, falsePromotions, 0, worst}) }
 	for _, percent := range []int{50, 65, 75, 85, 90, 95, 97, 99} {
 		for _, runs := range []int{0, 4, 5, 10} {
-			add(percent == 50 && runs == 5 || percent == 95 && runs == 4, simulated{world: alike(percent), runs: runs})
-			add(percent == 50 && runs == 5, simulated{world: alike(percent), runs: runs, cycles: 2})
+			list = append(list,
+				equal(percent == 50 && runs == 5 || percent == 95 && runs == 4, simulated{world: alike(percent), runs: runs}),
+				equal(percent == 50 && runs == 5, simulated{world: alike(percent), runs: runs, cycles: 2}))
 		}
 	}
 	for _, w := range worlds() {
 		for _, runs := range []int{0, 5} {
-			add(w.Name == "typical" && runs == 5, simulated{world: w, runs: runs})
-			add(false, simulated{world: w, runs: runs, cycles: 2})
+			list = append(list,
+				equal(w.Name == "typical" && runs == 5, simulated{world: w, runs: runs}),
+				equal(false, simulated{world: w, runs: runs, cycles: 2}))
 		}
 	}
 	for _, other := range []float64{-0.5, 0.5} {
 		for _, w := range []simulation.World{simulation.Typical(), simulation.Calm(), simulation.Life()} {
-			add(w.Name == "life" && other < 0, simulated{world: w, runs: 5, other: other})
+			list = append(list, equal(w.Name == "life" && other < 0, simulated{world: w, runs: 5, other: other}))
 		}
 	}
+	return list
+}
+
+// sizes are the claims about equal candidates on other numbers of tasks, and about
+// fields of them.
+func sizes() []claim {
+	var list []claim
 	for _, tasks := range []int{5, 10, 20, 80} {
 		for _, w := range []simulation.World{simulation.Typical(), simulation.Calm(), simulation.Life(), simulation.Ceiling(), alike(95)} {
 			for _, runs := range []int{0, 5} {
-				add(w.Name == "life" && runs == 5 && tasks == 20, simulated{world: w, runs: runs, tasks: tasks})
-				add(false, simulated{world: w, runs: runs, tasks: tasks, cycles: 2})
+				list = append(list,
+					equal(w.Name == "life" && runs == 5 && tasks == 20, simulated{world: w, runs: runs, tasks: tasks}),
+					equal(false, simulated{world: w, runs: runs, tasks: tasks, cycles: 2}))
 			}
 		}
 	}
 	for _, tasks := range []int{20, 40, 80} {
 		for _, field := range []int{3, 8, 16} {
 			for _, runs := range []int{0, 5} {
-				add(tasks == 40 && field == 16 && runs == 0, simulated{world: simulation.Calm(), field: field, runs: runs, tasks: tasks})
+				list = append(list, equal(tasks == 40 && field == 16 && runs == 0, simulated{world: simulation.Calm(), field: field, runs: runs, tasks: tasks}))
 			}
 		}
 	}
@@ -120,7 +133,7 @@ func TestWhatTournamentsAchieve(t *testing.T) {
 	if full() {
 		number = 1000
 	}
-	for _, c := range append(equals(), powers()...) {
+	for _, c := range slices.Concat(equals(), sizes(), powers()) {
 		if !full() && !c.worst || !strings.Contains(c.simulated.String(), only) {
 			continue
 		}

@@ -122,13 +122,13 @@ func (l Look) Excess() float64 {
 //
 // The error is that of a rerun on these tasks if the candidate was asked each
 // task at least twice, the history has at least four runs, and the plan is not
-// strict. Otherwise it is the error between tasks. The
-// error is never below that which the variation of the champion's own answers
-// and latencies, or that of both models, causes in as many tests: a candidate
-// that passed all tests so far has no known variation of its own. The estimate divided by the
-// error, transformed to a normal deviate (Wallace 1959), must reach the upper
-// bound of its look for a promotion. The bounds are those of a group-sequential
-// test: over all looks an equal candidate is promoted in 5 of 100 tournaments.
+// strict. Otherwise it is the error between tasks. It is never below that which the
+// variation of the champion's own answers and latencies, or that of both models,
+// causes in as many tests: a candidate that passed all tests so far has no known
+// variation of its own. The estimate divided by the error, transformed to a normal
+// deviate (Wallace 1959), must reach the upper bound of its look for a promotion.
+// The bounds are those of a group-sequential test: over all looks an equal candidate
+// is promoted in 5 of 100 tournaments.
 //
 // If the number of tests is not that of a look, the bounds are those of the look
 // before it and the verdict is [Continue]. From the cap on they are those of the

@@ -126,51 +126,6 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestGuardRails(t *testing.T) {
-	champion := some(1, always(0, 9.5))
-	slowTenth := func(task int) (bool, float64) {
-		if task%10 == 0 {
-			return true, 20
-		}
-		return true, 0.5
-	}
-	errorsAt := func(n int) func(int) (bool, float64) {
-		return func(task int) (bool, float64) {
-			if task%n == 0 {
-				return false, -1
-			}
-			return true, 0.5
-		}
-	}
-	tests := []struct {
-		name      string
-		plan      Plan
-		candidate []Test
-		verdict   Verdict
-		guards    []string
-	}{
-		{"faster, and nothing lost", Plan{}, block(0, 0, 40, always(0, 0.5)), Promote, nil},
-		{"5 points lost are allowed", Plan{}, block(0, 0, 40, always(20, 0.5)), Promote, nil},
-		{"more are not; a few tests may be chance", Plan{}, block(0, 0, 40, always(10, 0.5)), Continue, []string{"its pass rate is 10.0 points below the champion's"}},
-		{"at the cap they decide", Plan{Cap: 80}, some(2, always(10, 0.5)), Retain, []string{"its pass rate is 10.0 points below the champion's"}},
-		{"so many are no chance", Plan{Cap: 80}, some(2, always(4, 0.5)), Retain, []string{"its pass rate is 25.0 points below the champion's"}},
-		{"errors", Plan{Cap: 80}, some(2, errorsAt(20)), Retain, []string{"its error rate is 5.0 points above the champion's"}},
-		{"some answers much slower", Plan{Cap: 80}, some(2, slowTenth), Retain, []string{"its slowest answers (95th percentile) take 2.1 times as long as the champion's"}},
-		{"slower where speed is not judged", Plan{Cap: 80, Weights: Composite{Quality: 0.6, Reliability: 0.1}}, some(2, slowTenth), Retain, nil},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			look := test.plan.Judge(Evidence{Champion: champion, Candidate: test.candidate})
-			if look.Verdict != test.verdict {
-				t.Errorf("%s, want %s: %+v", look.Verdict, test.verdict, look)
-			}
-			if diff := cmp.Diff(test.guards, look.Guards); diff != "" {
-				t.Errorf("guards (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 // drawn are cycles of tests of a model that passes with a chance of its own
 // per task, and takes 1 to 5 s.
 func drawn(random *rand.Rand, tasks, cycles int, chance func(task int) float64) []Test {
@@ -415,70 +370,6 @@ func TestJudgeProperties(t *testing.T) {
 		if diff := cmp.Diff(confirmed, p.Confirm(look, mixed), near); diff != "" {
 			t.Fatalf("case %d: confirmed in another order (-before +after):\n%s", i, diff)
 		}
-	}
-}
-
-func TestConfirm(t *testing.T) {
-	varied := func(base float64) func(int) (bool, float64) {
-		return func(task int) (bool, float64) { return task%4 != 0, base * (1 + 0.1*float64(task%3)) }
-	}
-	before := block(0, 0, 40, varied(6))
-	faster := block(0, 0, 40, varied(3))
-	tests := []struct {
-		name   string
-		before Verdict
-		second []Test
-		cand   []Test
-		want   Verdict
-		plan   Plan
-	}{
-		{"as before", Promote, block(1, 0, 20, varied(6)), faster, Promote, Plan{}},
-		{"no second block", Promote, nil, faster, Promote, Plan{}},
-		{"the machine became faster, not the model", Promote, block(1, 0, 20, varied(3)), faster, Retain, Plan{}},
-		{"it became slower: all the better", Promote, block(1, 0, 20, varied(9)), faster, Promote, Plan{}},
-		{"four tasks tell nothing about the machine", Promote, block(1, 0, 4, varied(3)), faster, Promote, Plan{Weights: Composite{Quality: 0.3, Speed: 0.6, Reliability: 0.1}}},
-		{"what was retained stays retained", Retain, block(1, 0, 20, varied(6)), faster, Retain, Plan{}},
-		{"a breach beyond doubt", Promote, block(1, 0, 20, varied(6)), block(0, 0, 40, always(1, 0.1)), Retain, Plan{Weights: Composite{Quality: 0.1, Speed: 0.8, Reliability: 0.1}}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			e := Evidence{Champion: slices.Concat(before, test.second), Candidate: test.cand}
-			given := slices.Clone(e.Champion)
-			look := test.plan.Confirm(Look{Verdict: test.before, Tests: 40}, e)
-			if look.Verdict != test.want {
-				t.Errorf("%s, want %s: %+v", look.Verdict, test.want, look)
-			}
-			if diff := cmp.Diff(given, e.Champion); diff != "" {
-				t.Errorf("the evidence was changed:\n%s", diff)
-			}
-		})
-	}
-}
-
-// A promotion that just reached its bound isn't lost to a second block that is
-// no different.
-func TestConfirmAsksForALittleLessThanTheBound(t *testing.T) {
-	gaps := func(failing int) Look {
-		champion := block(0, 0, 40, func(task int) (bool, float64) { return task >= failing, 2 })
-		candidate := block(0, 0, 40, func(task int) (bool, float64) { return task != 39, 2 })
-		e := Evidence{Champion: champion, Candidate: candidate}
-		look := Plan{}.Judge(e)
-		look.Verdict = Promote
-		return Plan{}.Confirm(look, e)
-	}
-	var seen []Verdict
-	for failing := 1; failing <= 20; failing++ {
-		look := gaps(failing)
-		seen = append(seen, look.Verdict)
-		if want := look.Z >= look.Upper-0.2; (look.Verdict == Promote) != want {
-			t.Errorf("z %.2f of %.2f: %s", look.Z, look.Upper, look.Verdict)
-		}
-		if look.Verdict == Continue && look.More == 0 {
-			t.Error("undecided, and nothing said of how many tests would settle it")
-		}
-	}
-	if !slices.Contains(seen, Promote) || !slices.Contains(seen, Continue) {
-		t.Errorf("the verdicts were %v", seen)
 	}
 }
 
