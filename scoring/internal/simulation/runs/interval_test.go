@@ -50,8 +50,8 @@ func covered(list []aim) float64 {
 }
 
 // Each interval of a run that is shown holds the figure of endless tasks like its own
-// in 94 to 98 of 100 runs. That of the answered share holds it more often: with one
-// error in 200 tests there is no interval between.
+// in 94 to 98 of 100 runs. That of the answered share holds it more often, since with
+// one error in 200 tests there is no interval between, and so do those of ten tasks.
 func TestIntervalsCover(t *testing.T) {
 	typical := with(runs.Typical(), "other tasks", func(w *runs.World) { w.Drawn, w.Lost = true, 0 })
 	type row struct {
@@ -90,7 +90,7 @@ func TestIntervalsCover(t *testing.T) {
 			share := covered(lists[k])
 			line += fmt.Sprintf("  %s %.1f", name, share)
 			most := 98.0
-			if name == "answered" {
+			if name == "answered" || r.world.Tasks == 10 {
 				most = 100
 			}
 			// Of so many runs a share may miss its claim by three standard errors.
