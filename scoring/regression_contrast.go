@@ -267,7 +267,7 @@ func latency(now, base, known []*measured, straight bool) (c contrast, drift flo
 		deviation = max(deviation, standardDeviation(ratios))
 	}
 	alike := kept
-	if atOnce(now, known) {
+	if len(ratios) >= manyRuns && atOnce(now, known) {
 		alike = max(alike, atOnceKept)
 	}
 	// The effective numbers of independent runs.
