@@ -98,7 +98,7 @@ func powers() []claim {
 		list = append(list, claim{s, least, 100, tests, worst})
 	}
 	add(false, 85, 0, simulated{world: simulation.Calm(), gap: 0.5, runs: 5})
-	add(true, 82, 0, simulated{world: simulation.Life(), gap: 0.5, runs: 5})
+	add(true, 84, 0, simulated{world: simulation.Life(), gap: 0.5, runs: 5})
 	add(false, 85, 0, simulated{world: simulation.Bursting("bursts of 10", 10), gap: 0.5, runs: 5})
 	add(false, 85, 0, simulated{world: simulation.Bursting("bursts of 30", 30), gap: 0.5, runs: 5})
 	add(false, 85, 0, simulated{world: faster(), gap: 0.5, runs: 5})
