@@ -25,6 +25,10 @@ type claim struct {
 // falsePromotions is the greatest share of equal candidates that are promoted.
 const falsePromotions = 7
 
+// covered is the least share of the intervals of the gap, on these tasks and on other
+// ones, that hold the true one.
+const covered = 94
+
 // worlds are those of unequal tasks.
 func worlds() []simulation.World {
 	return []simulation.World{
@@ -58,6 +62,11 @@ func equals() []claim {
 			list = append(list,
 				equal(w.Name == "typical" && runs == 5, simulated{world: w, runs: runs}),
 				equal(false, simulated{world: w, runs: runs, cycles: 2}))
+		}
+	}
+	for _, w := range []simulation.World{alike(95), alike(65), simulation.Calm()} {
+		for _, runs := range []int{0, 5} {
+			list = append(list, equal(false, simulated{world: w, runs: runs, selfTest: true}))
 		}
 	}
 	for _, other := range []float64{-0.5, 0.5} {
@@ -147,6 +156,9 @@ func TestWhatTournamentsAchieve(t *testing.T) {
 		}
 		if f.promoted < c.least-slack(c.least) || f.promoted > c.most+slack(c.most) {
 			t.Errorf("%s: %.1f %% promoted, not %v to %v", c.simulated, f.promoted, c.least, c.most)
+		}
+		if low := min(f.covered, f.elsewhere); c.field == 0 && low < covered-slack(covered) {
+			t.Errorf("%s: an interval of the gap holds the true one in %.1f %%, want %d", c.simulated, low, covered)
 		}
 		if c.tests > 0 && full() && f.candidate > c.tests {
 			t.Errorf("%s: %.1f tests on average, more than %v", c.simulated, f.candidate, c.tests)

@@ -32,6 +32,8 @@ type simulated struct {
 	tasks, cycles, field int
 	// strict asks for the error between tasks.
 	strict bool
+	// selfTest holds the champion against itself.
+	selfTest bool
 }
 
 func (s simulated) String() string {
@@ -53,6 +55,9 @@ func (s simulated) String() string {
 	}
 	if s.strict {
 		text += ", strict"
+	}
+	if s.selfTest {
+		text += ", against itself"
 	}
 	return text
 }
@@ -131,27 +136,33 @@ func (s simulated) withDefaults() simulated {
 	return s
 }
 
+// opponents draws the champion and the candidates. Of a field it sets the number of
+// tasks to that of the final.
+func (s *simulated) opponents(random *rand.Rand) (models []*simulation.Model, field []nodes.Model) {
+	if s.field == 0 {
+		champion, candidate := s.world.Opponents(random, s.tasks, s.gap)
+		if s.selfTest {
+			candidate = champion
+		}
+		return []*simulation.Model{champion, candidate}, nil
+	}
+	// The field and the final have tasks of their own, as many each: of a small
+	// suite a half.
+	s.tasks = min(s.tasks/2, 40)
+	first := s.tasks
+	if s.runs == 0 {
+		first = 0
+	}
+	for i := range s.field {
+		field = append(field, nodes.Model{Name: strconv.Itoa(i)})
+	}
+	return s.world.Equals(random, 2*s.tasks, first, 1+s.field), field
+}
+
 // play holds one tournament.
 func (s simulated) play(random *rand.Rand) ending {
 	s = s.withDefaults()
-	var models []*simulation.Model
-	var field []nodes.Model
-	if s.field == 0 {
-		champion, candidate := s.world.Opponents(random, s.tasks, s.gap)
-		models = []*simulation.Model{champion, candidate}
-	} else {
-		// The field and the final have tasks of their own, as many each: of a
-		// small suite a half.
-		s.tasks = min(s.tasks/2, 40)
-		first := s.tasks
-		if s.runs == 0 {
-			first = 0
-		}
-		models = s.world.Equals(random, 2*s.tasks, first, 1+s.field)
-		for i := range s.field {
-			field = append(field, nodes.Model{Name: strconv.Itoa(i)})
-		}
-	}
+	models, field := s.opponents(random)
 	tasks := simulatedSuites[s.tasks]
 	champion := models[0]
 	names := make([]string, s.tasks)
@@ -160,7 +171,7 @@ func (s simulated) play(random *rand.Rand) ending {
 	}
 	p := newProgress(session{
 		ID: "s", Node: "M1", Champion: nodes.Model{Name: "old"}, Candidate: nodes.Model{Name: "new"},
-		Tasks: s.tasks, Seed: random.Uint64() >> 1, Method: MethodPaired, Cap: s.cycles * s.tasks, Strict: s.strict, Parallel: 1,
+		Tasks: s.tasks, Seed: random.Uint64() >> 1, Method: MethodPaired, Cap: s.cycles * s.tasks, Strict: s.strict, SelfTest: s.selfTest, Parallel: 1,
 		Field: field, FieldTasks: s.tasks,
 	})
 	if s.field > 0 {
@@ -213,21 +224,30 @@ func (s simulated) play(random *rand.Rand) ending {
 			}
 			p.apply(*step.note)
 		case step.end != nil:
-			look := p.decisive()
-			e := ending{
-				step.end.verdict, look, s.gap, models[chosen].Elsewhere() - champion.Elsewhere(),
-				len(p.candidate), len(p.champions()), loads, false, false,
-			}
-			low, high := scoring.Interval(p.champions(), scoring.Default())
-			e.score = low <= champion.Elsewhere() && champion.Elsewhere() <= high
-			fast, slow, _ := scoring.LatencyInterval(p.champions())
-			e.latency = fast.Seconds() <= champion.LatencyElsewhere() && champion.LatencyElsewhere() <= slow.Seconds()
+			e := s.ended(p, *step.end, champion, models[chosen])
+			e.loads = loads
 			return e
 		default:
 			return ending{verdict: VerdictFailed}
 		}
 	}
 	panic("a tournament does not end")
+}
+
+// ended returns how a tournament ended.
+func (s simulated) ended(p *progress, end outcome, champion, candidate *simulation.Model) ending {
+	e := ending{
+		verdict: end.verdict, look: p.decisive(), gap: s.gap, elsewhere: candidate.Elsewhere() - champion.Elsewhere(),
+		candidate: len(p.candidate), champion: len(p.champions()),
+	}
+	if s.selfTest && e.look.Verdict == scoring.Promote {
+		e.verdict = VerdictPromoted // the champion seems better than itself
+	}
+	low, high := scoring.Interval(p.champions(), scoring.Default())
+	e.score = low <= champion.Elsewhere() && champion.Elsewhere() <= high
+	fast, slow, _ := scoring.LatencyInterval(p.champions())
+	e.latency = fast.Seconds() <= champion.LatencyElsewhere() && champion.LatencyElsewhere() <= slow.Seconds()
+	return e
 }
 
 // earlierRuns gives the champion its own earlier runs.
