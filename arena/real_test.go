@@ -40,7 +40,7 @@ func onRealOllama(t *testing.T, champion string, shares map[string]float64) (*st
 	s.tasks = tasks
 	s.figures.Timeout, s.weights = time.Minute, scoring.Default()
 	if !full() {
-		s.figures.Tasks = 20
+		s.figures.Tasks, s.figures.Cycles = 20, 2
 	}
 	server.LoadBehindBack(champion, nil, -1)
 	return s, server
