@@ -32,7 +32,7 @@ func TestUnusedRuns(t *testing.T) {
 		run(older), run(older), run(older), run(as),
 		run(func(r *history.Run) { r.Digest = "e" }),
 		run(func(r *history.Run) { r.Config = map[string]any{"context_length": 4096} }),
-		run(func(r *history.Run) { r.EngineVersion = "" }),
+		run(func(r *history.Run) { r.EngineVersion = "" }), run(func(r *history.Run) { r.EngineVersion = "" }),
 		run(func(r *history.Run) { r.Model = "n" }),
 		run(func(r *history.Run) { r.Time = now.Add(-time.Hour) }),
 		run(func(r *history.Run) { r.Crowned = true }),
@@ -42,7 +42,7 @@ func TestUnusedRuns(t *testing.T) {
 		got = append(got, u.String())
 	}
 	want := []string{
-		"1 earlier run not used: ollama of an unknown version, now 0.33.0",
+		"2 earlier runs not used: ollama of an unknown version, now 0.33.0",
 		"1 earlier run not used: other settings",
 		"1 earlier run not used: another file of the model",
 		"3 earlier runs not used: ollama 0.17.4, now 0.33.0",
@@ -52,6 +52,17 @@ func TestUnusedRuns(t *testing.T) {
 	}
 	if used := history.Evidence(runs, run(as), now); len(used) != 1 {
 		t.Errorf("%d runs are evidence, want 1", len(used))
+	}
+	for name, row := range map[string]struct {
+		now  history.Run
+		want string
+	}{
+		"another engine":     {run(func(r *history.Run) { r.Engine, r.EngineVersion = "llamacpp", "b1" }), "1 earlier run not used: ollama 0.33.0, now llamacpp b1"},
+		"an unknown version": {run(func(r *history.Run) { r.EngineVersion = "" }), "1 earlier run not used: ollama 0.33.0, now ollama of an unknown version"},
+	} {
+		if unused := history.UnusedRuns([]history.Run{run(as)}, row.now, now); len(unused) != 1 || unused[0].String() != row.want {
+			t.Errorf("%s: %v, want %q", name, unused, row.want)
+		}
 	}
 }
 
@@ -95,6 +106,12 @@ func TestChampionRuns(t *testing.T) {
 	}{
 		{"all", runs, []string{"one", "two"}},
 		{"the crowning run is archived", runs[2:], []string{"one", "two"}},
+		{"after an update of the engine", append(slices.Clone(runs),
+			run("new", func(r *history.Run) { r.EngineVersion = "2" }),
+			run("new, other file", func(r *history.Run) { r.EngineVersion, r.Digest = "3", "e" }),
+			run("new, other settings", func(r *history.Run) { r.EngineVersion, r.Config = "4", nil }),
+			run("new, other model", func(r *history.Run) { r.EngineVersion, r.Model = "5", "n" }),
+		), []string{"new"}},
 		{"none since", runs[:2], nil},
 		{"no runs", nil, nil},
 	} {

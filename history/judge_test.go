@@ -204,3 +204,19 @@ func TestJudgeNothing(t *testing.T) {
 		t.Errorf("series of no runs: %v", series)
 	}
 }
+
+// The alarms of all series are in the order of their times.
+func TestAlarmsAreInTheirOrder(t *testing.T) {
+	at := func(day int) time.Time { return time.Date(2026, 3, day, 0, 0, 0, 0, time.UTC) }
+	found := func(id string, day int) history.Series {
+		return history.Series{Node: id, Report: scoring.Report{Alarms: []scoring.Alarm{{ID: id, Time: at(day)}}}}
+	}
+	alarms := history.Alarms([]history.Series{found("later", 9), found("first", 1), found("last", 20)})
+	var got []string
+	for _, a := range alarms {
+		got = append(got, a.RunID)
+	}
+	if want := "first later last"; strings.Join(got, " ") != want {
+		t.Errorf("alarms %q, want %q", got, want)
+	}
+}
