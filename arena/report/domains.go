@@ -125,9 +125,7 @@ func (d *domain) draw(c *chart, f frame, y float64, sides []side, s int) string 
 	v := d.shares[s]
 	text := fmt.Sprintf("%s (%d of %d)", ranged(v, percent), d.passed[s], d.made[s])
 	tip := cleanDomain(d.name) + ", " + sides[s].Model + ": " + text
-	if v.known() {
-		c.line("whisker "+sides[s].Class, f.x.at(v.Low), y, f.x.at(v.High), y, tip)
-	}
+	c.whisker(sides[s].Class, f.x.at(v.Low), y, f.x.at(v.High), y, tip)
 	c.circle("dot "+sides[s].Class, f.x.at(v.Value), y, 5, tip)
 	return text
 }

@@ -79,12 +79,8 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 	for _, s := range shown {
 		x, y := f.x.kept(s.Latency.Value), f.y.kept(s.Quality.Value)
 		tip := fmt.Sprintf("%s: quality %s, mean latency %s", s.Model, ranged(s.Quality, figure), ranged(s.Latency, seconds))
-		if s.Latency.known() {
-			c.line("whisker "+s.Class, f.x.kept(s.Latency.Low), y, f.x.kept(s.Latency.High), y, tip)
-		}
-		if s.Quality.known() {
-			c.line("whisker "+s.Class, x, f.y.kept(s.Quality.Low), x, f.y.kept(s.Quality.High), tip)
-		}
+		c.whisker(s.Class, f.x.kept(s.Latency.Low), y, f.x.kept(s.Latency.High), y, tip)
+		c.whisker(s.Class, x, f.y.kept(s.Quality.Low), x, f.y.kept(s.Quality.High), tip)
 		c.circle("dot big "+s.Class, x, y, 7, tip)
 	}
 	placeLabels(c, f, shown)

@@ -47,6 +47,13 @@ func (c *chart) line(class string, x, y, x2, y2 float64, tip string) {
 	c.add(mark{Kind: "line", Class: class, X: px(x), Y: px(y), X2: px(x2), Y2: px(y2), Tip: tip})
 }
 
+// whisker draws an interval. One that is not known has no length and is left out.
+func (c *chart) whisker(class string, x, y, x2, y2 float64, tip string) {
+	if x != x2 || y != y2 {
+		c.line("whisker "+class, x, y, x2, y2, tip)
+	}
+}
+
 func (c *chart) circle(class string, x, y, r float64, tip string) {
 	c.add(mark{Kind: "circle", Class: class, X: px(x), Y: px(y), R: px(r), Tip: tip})
 }

@@ -119,11 +119,8 @@ func remarks(runs []history.Run, i int) string {
 // suite. It returns the legend.
 func runMarks(c *chart, f frame, runs []history.Run, scores []interval, colours map[string]string) []key {
 	for i, r := range runs {
-		if !scores[i].known() {
-			continue
-		}
 		x := f.x.at(float64(i))
-		c.line("whisker thin "+colours[clean(r.Model)], x, f.y.at(scores[i].Low), x, f.y.at(scores[i].High), "")
+		c.whisker("thin "+colours[clean(r.Model)], x, f.y.at(scores[i].Low), x, f.y.at(scores[i].High), "")
 	}
 	for from := 0; from < len(runs); {
 		to := from
