@@ -136,7 +136,7 @@ func (p *progress) outcome() outcome {
 		return outcome{VerdictRetained, fmt.Sprintf("the score of %s is not above the champion's (%+.2f, plain rule)", p.Candidate.Name, look.Estimate)}
 	case promoted:
 		return outcome{VerdictPromoted, fmt.Sprintf("better by %s, which is about %.2f too high because it won", gap, round(look.Excess()))}
-	case len(look.Guards) > 0 && look.Z >= look.Upper:
+	case len(look.Guards) > 0 && look.Estimate > 0:
 		return outcome{VerdictRetained, fmt.Sprintf("the score of %s is higher (%s), but %s", p.Candidate.Name, gap, strings.Join(look.Guards, " and "))}
 	case look.Verdict == scoring.Inconclusive:
 		text := fmt.Sprintf("nothing is shown after %d tests: %s; the champion stays", look.Tests, gap)
@@ -147,7 +147,7 @@ func (p *progress) outcome() outcome {
 	case look.High < 0:
 		return outcome{VerdictRetained, fmt.Sprintf("%s is worse by %.2f [%.2f … %.2f]", p.Candidate.Name, round(-look.Estimate), round(-look.High), round(-look.Low))}
 	}
-	return outcome{VerdictRetained, fmt.Sprintf("%s is not better by as much as is worth a change: %s", p.Candidate.Name, gap)}
+	return outcome{VerdictRetained, fmt.Sprintf("%s is probably not better by the %.1f points that are worth a change: %s", p.Candidate.Name, scoring.Worth, gap)}
 }
 
 // gapText returns a gap with its interval.

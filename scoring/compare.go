@@ -84,13 +84,15 @@ type Look struct {
 	// one is made or the number is unknown.
 	More int
 	// Smallest is the smallest gap that can be detected with all tests of the
-	// plan: a true gap of that size is found in 90 of 100 tournaments.
+	// plan: a true gap of that size is found in 90 of 100 tournaments. It is at
+	// least Worth: the champion is retained early where the gap is smaller.
 	Smallest float64
 }
 
+// Worth is the default of [Plan].Worth, in points of the composite.
+const Worth = 0.5
+
 const (
-	// usualWorth is the default of [Plan.Worth].
-	usualWorth = 0.5
 	// detected is the normal quantile of 0.90: the smallest detectable gap, which is
 	// found in 90 of 100 tournaments, lies by so many standard errors at the cap
 	// above the cap's bound.
@@ -156,7 +158,7 @@ func (p Plan) Judge(e Evidence) Look {
 	if look.Tasks >= 2 {
 		look.Z = wallace(look.Estimate/look.Error, freedom)
 		look.Futility = wallace((p.worth()-look.Estimate)/look.Error, freedom)
-		look.Smallest = (b.upper[len(b.upper)-1] + detected) * c.atCap(p, w)
+		look.Smallest = max(p.worth(), (b.upper[len(b.upper)-1]+detected)*c.atCap(p, w))
 	}
 	scale := wholeScale(w)
 	width := unwallace(look.Upper, freedom) * look.Error
@@ -220,7 +222,7 @@ func (p Plan) worth() float64 {
 	if p.Worth > 0 {
 		return p.Worth
 	}
-	return usualWorth
+	return Worth
 }
 
 // weights returns Weights or their default.

@@ -304,12 +304,22 @@ func (c comparison) estimate() float64 {
 // betweenTasks returns the standard error of the gap on tasks like these, with its
 // degrees of freedom. It is valid for any correlation of the repeats of one task.
 // For fewer than two tasks it is unknown, and the length of the scale.
+//
+// As long as not every task was asked twice, it is at least that with two tasks more,
+// half a task of which each model alone gets right: the same answers to twenty tasks
+// are no proof that the answers to the others are the same (half a pair added to
+// each cell of matched pairs, Agresti and Min 2005).
 func (c comparison) betweenTasks(w Composite) (deviation, freedom float64) {
 	n := float64(len(c.deltas))
 	if n < 2 {
 		return wholeScale(w), 1
 	}
-	return max(leastError, standardDeviation(c.deltas)/math.Sqrt(n)), n - 1
+	deviation = max(leastError, standardDeviation(c.deltas)/math.Sqrt(n))
+	if !c.full() {
+		miss := 10 * w.Quality
+		deviation = max(deviation, math.Sqrt((n-1)*variance(c.deltas)+miss*miss)/(n+2))
+	}
+	return deviation, n - 1
 }
 
 // wholeScale returns the length of the composite's scale.
