@@ -90,7 +90,11 @@ func (e *engine) Probe(ctx context.Context) (nodes.Snapshot, error) {
 
 func (e *engine) Chat(ctx context.Context, r nodes.ChatRequest) (nodes.ChatReply, error) {
 	e.mu.Lock()
-	m := e.model(r.Model)
+	var m engineModel // as it is now: others may change it meanwhile
+	known := e.model(r.Model)
+	if known != nil {
+		m = *known
+	}
 	loaded := slices.Contains(e.loaded, r.Model)
 	e.asked++
 	if e.forgets > 0 {
@@ -108,7 +112,7 @@ func (e *engine) Chat(ctx context.Context, r nodes.ChatRequest) (nodes.ChatReply
 		return nodes.ChatReply{}, e.fail("chat", nodes.Refused)
 	case busy:
 		return nodes.ChatReply{}, e.fail("chat", nodes.Busy)
-	case m == nil || !loaded:
+	case known == nil || !loaded:
 		return nodes.ChatReply{}, e.fail("chat", nodes.NotLoaded)
 	}
 	pace := m.pace
