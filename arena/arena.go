@@ -40,7 +40,8 @@ type Arena interface {
 	// Hold holds a tournament of one candidate, or a [SelfTest].
 	//
 	// The error wraps [ErrInvalidRequest] for a request that fails
-	// [Request.Validate] or has a [Field], and [ErrInterrupted] if ctx ended. A
+	// [Request.Validate] or has a [Field], [ErrHistory] if the outcome could not
+	// be recorded, and [ErrInterrupted] if ctx ended. A
 	// candidate that does not load and a node that dies on the way are no
 	// errors: the verdict is [VerdictFailed].
 	Hold(ctx context.Context, r Request) (Result, error)
@@ -73,6 +74,10 @@ type Arena interface {
 // ErrInterrupted is wrapped by the error of a tournament whose context ended.
 // The node serves what it served before, and the session can be resumed.
 var ErrInterrupted = errors.New("interrupted")
+
+// ErrHistory is wrapped by the error of a tournament whose outcome could not be
+// recorded. It is returned before anything is done.
+var ErrHistory = errors.New("the history can't be written")
 
 // ErrNothingToResume is wrapped by the error of [Arena].Resume if no tournament on
 // the node was interrupted.

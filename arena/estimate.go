@@ -2,6 +2,7 @@ package arena
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -12,13 +13,22 @@ const (
 	// typicalLatency and typicalLoad are used until something was measured.
 	typicalLatency = 5 * time.Second
 	typicalLoad    = 30 * time.Second
-	// The square of the smallest gap that a tournament detects on a typical node
-	// is betweenTasks, for how differently tasks suit models, and withinTasks
+	// The square of the smallest gap that a tournament with the default weights
+	// detects on a typical node is betweenTasks, for how differently tasks suit models, and withinTasks
 	// divided by the cycles, all divided by the tasks. By simulation a candidate
 	// that is better by this gap is promoted in 83 to 94 of 100 tournaments of
 	// 20 to 80 tasks.
 	betweenTasks, withinTasks = 10.0, 95.0
 )
+
+// typicalGap returns the smallest gap that a tournament detects on a typical
+// node, where nearly all of it is of the quality. Without weight on the quality it
+// returns 0: how much the speed varies is not known before it is measured.
+func typicalGap(tasks, cap int, w scoring.Composite) float64 {
+	n := float64(tasks)
+	gap := math.Sqrt((betweenTasks + withinTasks*n/float64(cap)) / n)
+	return gap * w.Quality / scoring.Default().Quality
+}
 
 // Estimate is the cost of a tournament and the gap that it can detect.
 type Estimate struct {
@@ -37,8 +47,13 @@ type Estimate struct {
 	MostMinutes  float64 `json:"minutes"`
 	LeastMinutes float64 `json:"minutes_if_clear"`
 	// Smallest is the smallest gap that can be detected, in points of the
-	// composite.
+	// composite, 0 if it is not known beforehand.
 	Smallest float64 `json:"smallest_gap"`
+	// Method is the method that decides. [MethodMeasured] compares nothing: the
+	// candidate is the champion.
+	Method Method `json:"rule"`
+	// Out says which candidates of a [Field] can't be loaded, and why.
+	Out []string `json:"out,omitempty"`
 	// Evidence is the number of the champion's own runs that count. Measured
 	// says that the figures come from them; else they are typical ones.
 	Evidence int  `json:"champion_runs"`
@@ -73,11 +88,16 @@ func (a *Organizer) Estimate(ctx context.Context, r Request) (Estimate, error) {
 		first = p.moments()[0]
 	}
 	e := Estimate{
-		Node: r.Node.Name, Champion: n.saved.Name, Candidate: p.Candidate.Name, Tests: p.most(),
+		Method: p.Method, Node: r.Node.Name, Champion: n.saved.Name, Candidate: p.Candidate.Name, Tests: p.most(),
 		Early: p.Before + first + p.fieldMost(), Evidence: len(p.history), Unused: p.Unused, False: p.falsePromotions(), Measured: len(p.history) > 0,
 	}
 	if c, ok := r.Contest.(Challenge); ok {
 		e.Candidate = c.Name
+	}
+	for _, m := range p.Field {
+		if why := n.canLoad(s, m); why != nil {
+			e.Out = append(e.Out, fmt.Sprintf("%s: %v", m.Name, why))
+		}
 	}
 	latency := typicalLatency
 	if len(p.history) > 0 {

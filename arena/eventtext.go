@@ -59,28 +59,34 @@ func (e Event) Text() string {
 func (e Event) sessionText() string {
 	switch {
 	case e.Type == EventResumed:
-		return fmt.Sprintf("%s against %s, going on after %d tests", challengers(e.Model, e.Candidates), e.Opponent, e.Done)
+		return fmt.Sprintf("%s against %s, going on after %d tests of all", challengers(e.Model, e.Candidates), e.Opponent, e.Done)
 	case e.Type == EventRecovering:
 		return fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", challengers(e.Model, e.Candidates), e.Done)
 	case e.SelfTest:
 		return fmt.Sprintf("%s against itself, %d tests", e.Opponent, e.Most)
 	case e.Method == MethodMeasured:
 		return fmt.Sprintf("measuring %s, %d tests", e.Opponent, e.Most)
-	case e.Candidates > 0:
-		return fmt.Sprintf("%d candidates, the best of them against %s, at most %d tests", e.Candidates, e.Opponent, e.Most)
+	case e.Candidates > 1:
+		return fmt.Sprintf("%d candidates, the best of them against %s, at most %d tests of all", e.Candidates, e.Opponent, e.Most)
 	}
-	return fmt.Sprintf("%s against %s, at most %d tests", e.Model, e.Opponent, e.Most)
+	return fmt.Sprintf("%s against %s, at most %d tests of both", challengers(e.Model, e.Candidates), e.Opponent, e.Most)
 }
 
 // lookText says how the tests so far were judged.
 func (e Event) lookText() string {
 	l := e.Look
-	text := fmt.Sprintf("after %d tests: %s, z %.2f of %.2f", l.Tests, gapText(*l), l.Z, l.Upper)
+	text := fmt.Sprintf("after %d tests of the candidate: %s", l.Tests, gapText(*l))
+	if l.Upper != 0 { // the plain rule has no bound
+		text += fmt.Sprintf(", z %.2f of %.2f", l.Z, l.Upper)
+	}
 	if l.Verdict == scoring.Continue && l.More > 0 {
 		text += fmt.Sprintf(", about %d more", l.More)
 	}
-	if e.Type == EventConfirmed {
-		text = "confirmed: " + text
+	switch {
+	case e.Type != EventConfirmed:
+		return text
+	case l.Verdict == scoring.Promote:
+		return "confirmed: " + text
 	}
-	return text
+	return "not confirmed: " + text
 }

@@ -84,7 +84,8 @@ func (p *progress) plainLook() scoring.Look {
 }
 
 // smallest returns the smallest gap that the session can detect: by the
-// champion's own runs if there are enough, else by a typical node.
+// champion's own runs if there are enough, else by a typical node. 0 means that
+// it is unknown.
 func (p *progress) smallest() float64 {
 	if p.Cap == 0 {
 		return 0
@@ -96,8 +97,7 @@ func (p *progress) smallest() float64 {
 			return look.Smallest
 		}
 	}
-	tasks := float64(p.Tasks)
-	return math.Sqrt((betweenTasks + withinTasks*tasks/float64(p.Cap)) / tasks)
+	return typicalGap(p.Tasks, p.Cap, p.weights)
 }
 
 // falsePromotions returns the greatest number of equal candidates of 100 that are
@@ -135,13 +135,17 @@ func (p *progress) outcome() outcome {
 	case p.Method == MethodPlain:
 		return outcome{VerdictRetained, fmt.Sprintf("the score of %s is not above the champion's (%+.2f, plain rule)", p.Candidate.Name, look.Estimate)}
 	case promoted:
-		return outcome{VerdictPromoted, fmt.Sprintf("better by %s, which is about %.2f too high because it won", gap, round(look.Excess()))}
+		text := "better by " + gap
+		if excess := round(look.Excess()); excess > 0 {
+			text += fmt.Sprintf(", which is about %.2f too high because it won", excess)
+		}
+		return outcome{VerdictPromoted, text}
 	case len(look.Guards) > 0 && look.Estimate > 0:
 		return outcome{VerdictRetained, fmt.Sprintf("the score of %s is higher (%s), but %s", p.Candidate.Name, gap, strings.Join(look.Guards, " and "))}
 	case look.Verdict == scoring.Inconclusive:
-		text := fmt.Sprintf("nothing is shown after %d tests: %s; the champion stays", look.Tests, gap)
+		text := fmt.Sprintf("nothing is shown after %d tests of the candidate: %s; the champion stays", look.Tests, gap)
 		if look.More > 0 {
-			text += fmt.Sprintf("; about %d more tests would settle it", look.More)
+			text += fmt.Sprintf("; about %d more of them would settle it", look.More)
 		}
 		return outcome{VerdictInconclusive, text}
 	case look.High < 0:
@@ -150,8 +154,11 @@ func (p *progress) outcome() outcome {
 	return outcome{VerdictRetained, fmt.Sprintf("%s is probably not better by the %.1f points that are worth a change: %s", p.Candidate.Name, scoring.Worth, gap)}
 }
 
-// gapText returns a gap with its interval.
+// gapText returns a gap with its interval, if it has one.
 func gapText(l scoring.Look) string {
+	if l.Low == l.High {
+		return fmt.Sprintf("%+.2f", round(l.Estimate))
+	}
 	return fmt.Sprintf("%+.2f [%+.2f … %+.2f]", round(l.Estimate), round(l.Low), round(l.High))
 }
 

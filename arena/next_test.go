@@ -349,3 +349,13 @@ func TestNextRound(t *testing.T) {
 		}
 	}
 }
+
+// TestNoExcessIsNotTold: an excess that would be shown as 0.00 is left out.
+func TestNoExcessIsNotTold(t *testing.T) {
+	for z, told := range map[float64]bool{2: true, 9: false} {
+		p := progress{judged: &scoring.Look{Verdict: scoring.Promote, Estimate: 1, Low: 0.5, High: 1.5, Error: 0.2, Z: z, Upper: 2}}
+		if got := p.outcome().reason; strings.Contains(got, "too high") != told {
+			t.Errorf("z %.0f: %s", z, got)
+		}
+	}
+}

@@ -205,6 +205,9 @@ func (a *Organizer) Resume(ctx context.Context, node *nodes.Node, session string
 // hold leases the node, runs the tournament that open returns, and releases
 // the lease.
 func (a *Organizer) hold(ctx context.Context, node *nodes.Node, why string, open func(*leasedNode) (*tournament, error)) (Ranking, error) {
+	if err := a.checkHistory(ctx); err != nil {
+		return Ranking{}, err
+	}
 	n, err := a.acquire(ctx, node, why)
 	if err != nil {
 		return Ranking{}, err
@@ -215,6 +218,23 @@ func (a *Organizer) hold(ctx context.Context, node *nodes.Node, why string, open
 	}
 	result, err := t.run(ctx)
 	return t.ranking(result), errors.Join(err, n.release(ctx, t.intact))
+}
+
+// historyPatience is how long another process may lock the history.
+const historyPatience = 30 * time.Second
+
+// checkHistory returns an error if the outcome could not be recorded.
+func (a *Organizer) checkHistory(ctx context.Context) error {
+	store, ok := a.config.History.(history.WriteChecker)
+	if !ok {
+		return nil
+	}
+	checked, cancel := context.WithTimeout(ctx, historyPatience)
+	defer cancel()
+	if err := store.CheckWrite(checked); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrHistory, err)
+	}
+	return nil
 }
 
 const (
@@ -272,7 +292,7 @@ func (a *Organizer) begin(ctx context.Context, n *leasedNode, r Request) (*tourn
 	t := a.tournament(n, p, j)
 	t.emitSession(EventStarted)
 	for i, m := range p.Field {
-		if why := n.Loadable(s, m); why != nil {
+		if why := n.canLoad(s, m); why != nil {
 			if err := t.decide(entry{Out: &outEntry{i, why.Error()}}); err != nil {
 				return nil, errors.Join(err, j.close())
 			}
@@ -342,5 +362,16 @@ func (n *leasedNode) contestants(s nodes.Snapshot, r Request) (candidate nodes.M
 	if candidate.Equal(n.saved) {
 		return candidate, nil, MethodMeasured, nil
 	}
-	return candidate, nil, method, n.Loadable(s, asked) // its errors name the model as the request does
+	return candidate, nil, method, n.canLoad(s, asked) // its errors name the model as the request does
+}
+
+// canLoad returns an error if a load of m must fail, as far as that is known
+// without one.
+func (n *leasedNode) canLoad(s nodes.Snapshot, m nodes.Model) error {
+	if checker, ok := n.Backend.(nodes.SettingsChecker); ok {
+		if err := checker.CheckSettings(m.Settings); err != nil {
+			return err
+		}
+	}
+	return n.Loadable(s, m)
 }

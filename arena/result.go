@@ -140,12 +140,12 @@ func (t *tournament) result(v Verdict, reason string) Result {
 func (r Result) Sentence() string {
 	switch r.Verdict {
 	case VerdictPromoted:
-		return fmt.Sprintf("PROMOTED %s over %s after %d tests: %s", r.Candidate.Model, r.Champion.Model, r.TestsUsed, r.Reason)
+		return fmt.Sprintf("PROMOTED %s over %s after %d tests of the candidate: %s", r.Candidate.Model, r.Champion.Model, r.TestsUsed, r.Reason)
 	case VerdictRetained:
 		if r.Method == MethodMeasured {
 			return fmt.Sprintf("MEASURED %s with %d tests: score %.2f", r.Champion.Model, r.TestsUsed, r.Champion.Score)
 		}
-		return fmt.Sprintf("RETAINED %s after %d tests: %s", r.Champion.Model, r.TestsUsed, r.Reason)
+		return fmt.Sprintf("RETAINED %s after %d tests of the candidate: %s", r.Champion.Model, r.TestsUsed, r.Reason)
 	case VerdictInconclusive:
 		return fmt.Sprintf("INCONCLUSIVE, %s stays: %s", r.Champion.Model, r.Reason)
 	}

@@ -93,10 +93,13 @@ func (s session) model(r Role) nodes.Model {
 func (s session) challengers() string { return challengers(s.Candidate.Name, len(s.Field)) }
 
 func challengers(candidate string, field int) string {
-	if candidate == "" {
-		return fmt.Sprintf("%d candidates", field)
+	switch {
+	case candidate != "":
+		return candidate
+	case field == 1:
+		return "1 candidate"
 	}
-	return candidate
+	return fmt.Sprintf("%d candidates", field)
 }
 
 // block is a sequence of tests of one model between two loads.

@@ -21,6 +21,14 @@ type HistoryStore interface {
 	SetChampion(ctx context.Context, champion Champion) error
 }
 
+// WriteChecker is a [HistoryStore] that can check whether it can be changed.
+type WriteChecker interface {
+	HistoryStore
+	// CheckWrite returns an error if a change can't be made now. It changes no
+	// content, and makes what a change needs, such as the folder.
+	CheckWrite(ctx context.Context) error
+}
+
 // Appended is the outcome of [HistoryStore.Append].
 type Appended struct {
 	// ID is the ID of the run.

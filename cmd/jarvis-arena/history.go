@@ -44,12 +44,35 @@ func showHistory(cmd *cobra.Command, g global, node, report string) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	if err := h.known(cmd.Context(), node); err != nil {
+		return err
+	}
 	if report != "" {
 		if err := h.report(cmd, report, nil); err != nil {
 			return err
 		}
 	}
 	return h.show(cmd, g, node)
+}
+
+// known refuses a node that is neither in the config nor in the history. Without
+// a config nobody can tell.
+func (h *openedHistory) known(ctx context.Context, node string) error {
+	var names []string
+	for _, n := range h.config.Nodes {
+		names = append(names, n.Name)
+	}
+	if node == "" || len(names) == 0 || slices.Contains(names, node) {
+		return nil
+	}
+	rows, err := h.store.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(rows, func(r history.Run) bool { return r.Node == node }) {
+		return nil
+	}
+	return unknownNode(node, names)
 }
 
 // past is the output of history.

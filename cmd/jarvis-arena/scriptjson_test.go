@@ -22,7 +22,7 @@ const (
 		"gap?": {"estimate": 0, "low": 0, "high": 0, "other_tasks_low": 0, "other_tasks_high": 0, "?winner_excess": 0}, "tests_used": 0, "loaded": "",
 		"?session": "", "?more_tests": 0, "?smallest_gap": 0, "?rule": "", "?runs_not_used": [""]}`
 	allShape      = `{"winner": "", "verdict": "", "table": [` + sideShape + `], "tests_used": 0, "final": ` + tournamentShape + `}`
-	estimateShape = `{"node": "", "champion": "", "?candidate": "", "tests": 0, "tests_if_clear": 0, "minutes": 0, "minutes_if_clear": 0,
+	estimateShape = `{"node": "", "champion": "", "?candidate": "", "rule": "", "?out": [""], "tests": 0, "tests_if_clear": 0, "minutes": 0, "minutes_if_clear": 0,
 		"smallest_gap": 0, "champion_runs": 0, "measured": true, "false_promotions_of_100": 0, "?runs_not_used": [""]}`
 	historyShape = `{"champion?": {}, "runs": [{}], "trend": 0, "trend_low": 0, "trend_high": 0, "trend_model": "", "trend_runs": 0,
 		"alarms": [{"time": "", "node": "", "kind": "", "model": "", "from": 0, "to": 0, "text": "", "?run_id": "", "?ended": "", "?major": true, "?sureness": ""}],

@@ -193,7 +193,11 @@ func nodeOf(c *config.Config, set *nodes.Set, named string) (*nodes.Node, error)
 	for _, n := range set.All() {
 		names = append(names, n.Name)
 	}
-	return nil, usage("no node is named %q; the config has %s", name, strings.Join(names, ", "))
+	return nil, unknownNode(name, names)
+}
+
+func unknownNode(name string, names []string) error {
+	return usage("no node is named %q; the config has %s", name, strings.Join(names, ", "))
 }
 
 // candidate returns the model with the given load settings, else with the

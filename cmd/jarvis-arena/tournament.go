@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -221,7 +222,7 @@ func (t *tournament) ended(r arena.Ranking, several bool, failed error) error {
 		if several {
 			printRanking(out, r)
 		}
-		printResult(out, r.Final)
+		printResult(out, r.Final, failed)
 	}
 	if err := errors.Join(failed, err); err != nil {
 		return err
@@ -261,6 +262,8 @@ func withRemedy(err error, r arena.Request) error {
 		return fmt.Errorf("%w with jarvis-arena pull %s --node %s", err, name, r.Node.Name)
 	case errors.Is(err, arena.ErrNoCandidate):
 		return fmt.Errorf("%w; list others as arena.candidates", err)
+	case errors.Is(err, arena.ErrHistory):
+		return fmt.Errorf("%w; set history.path to a file in a folder that can be written", err)
 	case errors.Is(err, arena.ErrChanged):
 		return fmt.Errorf("%w; start a new tournament, without --resume", err)
 	}
@@ -282,10 +285,14 @@ func (t *tournament) warn(ctx context.Context) error {
 		return err
 	}
 	if e.Smallest > fewTasks {
-		t.out.Note("so few tests find only a gap of %.1f points or larger: %s; more tasks or cycles find smaller ones", e.Smallest, promise(e))
+		t.out.Note("so few tests find only a gap of %.1f points or larger; %s; more tasks or cycles find smaller ones", e.Smallest, t.promise(e))
 	}
 	if _, self := r.Contest.(arena.SelfTest); e.Most > longTournament && !self {
-		t.out.Note("%s is out of service for about %s, up to %s; --quick takes less, --dry-run tells more", r.Node.Name, brief(e.Least), brief(e.Most))
+		shorter := "--quick takes less, "
+		if r.Budget == arena.Quick {
+			shorter = ""
+		}
+		t.out.Note("%s is out of service for about %s; %s--dry-run tells more", r.Node.Name, within(e), shorter)
 	}
 	if t.set.Len() == 1 {
 		t.out.Note("%s is the only node: nobody answers %s's requests meanwhile", r.Node.Name, e.Champion)
@@ -294,8 +301,20 @@ func (t *tournament) warn(ctx context.Context) error {
 }
 
 // promise says how many equal candidates are promoted.
-func promise(e arena.Estimate) string {
-	return fmt.Sprintf("at most %d of 100 equal candidates", e.False)
+func (t *tournament) promise(e arena.Estimate) string {
+	if _, self := t.request.Contest.(arena.SelfTest); self {
+		return fmt.Sprintf("the model seems better than itself in at most %d of 100 self-tests", e.False)
+	}
+	return fmt.Sprintf("at most %d of 100 equal candidates are promoted", e.False)
+}
+
+// within says how long a tournament takes: one figure if both are the same.
+func within(e arena.Estimate) string {
+	least, most := brief(e.Least), brief(e.Most)
+	if least == most {
+		return most
+	}
+	return least + ", up to " + most
 }
 
 // dryRun prints what the tournament would take and could find.
@@ -308,20 +327,54 @@ func (t *tournament) dryRun(ctx context.Context) error {
 	if t.json {
 		return printJSON(out, e)
 	}
-	fmt.Fprintf(out, "on %s, against %s\n", e.Node, e.Champion)
-	fmt.Fprintf(out, "  tests     %d at most, %d where the case is clear\n", e.Tests, e.Early)
-	fmt.Fprintf(out, "  time      %s at most, %s where the case is clear\n", brief(e.Most), brief(e.Least))
-	fmt.Fprintf(out, "  can find  a gap of %.2f points of the composite, or larger: it is found in 90 of 100 tournaments\n", e.Smallest)
-	fmt.Fprintf(out, "  promotes  %s\n", promise(e))
+	t.printEstimate(out, e)
+	return nil
+}
+
+// printEstimate prints what a tournament would take and could find.
+func (t *tournament) printEstimate(out io.Writer, e arena.Estimate) {
+	of := "of both models"
+	switch t.request.Contest.(type) {
+	case arena.Field:
+		of = "of all models"
+	case arena.SelfTest:
+		of = "of the champion"
+	}
+	if e.Method == arena.MethodMeasured {
+		fmt.Fprintf(out, "on %s, %s alone: it is what the node serves, and would only be measured\n", e.Node, e.Champion)
+		fmt.Fprintf(out, "  tests     %d\n", e.Tests)
+		fmt.Fprintf(out, "  time      %s\n", brief(e.Most))
+	} else {
+		fmt.Fprintf(out, "on %s, against %s\n", e.Node, e.Champion)
+		fmt.Fprintf(out, "  tests     %s, %s\n", upTo(fmt.Sprint(e.Tests), fmt.Sprint(e.Early)), of)
+		fmt.Fprintf(out, "  time      %s\n", upTo(brief(e.Most), brief(e.Least)))
+		if e.Smallest > 0 {
+			fmt.Fprintf(out, "  can find  a gap of %.2f points of the composite, or larger: it is found in 90 of 100 tournaments\n", e.Smallest)
+		} else {
+			fmt.Fprintln(out, "  can find  a gap that is not known beforehand: the quality has no weight, and how much the rest varies the tests tell")
+		}
+		fmt.Fprintf(out, "  promises  %s\n", t.promise(e))
+	}
 	if e.Measured {
-		fmt.Fprintf(out, "  from      %d runs of the champion under the same conditions\n", e.Evidence)
+		fmt.Fprintf(out, "  from      %s of the champion under the same conditions\n", runsText(e.Evidence))
 	} else {
 		fmt.Fprintln(out, "  from      typical figures: no run of the champion's own counts")
 	}
 	for _, why := range e.Unused {
 		fmt.Fprintf(out, "            %s\n", why)
 	}
-	return nil
+	for _, why := range e.Out {
+		fmt.Fprintf(out, "  note      it would be out: %s\n", clean(why))
+	}
+}
+
+// upTo says what a tournament takes at most, and what where the case is clear: one
+// figure if both are the same.
+func upTo(most, least string) string {
+	if most == least {
+		return most + " at most"
+	}
+	return fmt.Sprintf("%s at most, %s where the case is clear", most, least)
 }
 
 func printRanking(out io.Writer, r arena.Ranking) {
@@ -333,7 +386,9 @@ func printRanking(out io.Writer, r arena.Ranking) {
 	fmt.Fprintln(out)
 }
 
-func printResult(out io.Writer, r arena.Result) {
+// printResult prints a result. The error of a tournament that could not go on
+// says why: it is printed after it, and the result does not say it, too.
+func printResult(out io.Writer, r arena.Result, failed error) {
 	if r.Champion.Tests > 0 {
 		rows := [][]string{{"", "MODEL", "SCORE", "QUALITY", "SPEED", "RELIABILITY", "PASSED", "ERRORS", "LATENCY", "P95"}}
 		for _, s := range []struct {
@@ -352,11 +407,13 @@ func printResult(out io.Writer, r arena.Result) {
 		printTable(out, rows)
 		fmt.Fprintln(out)
 	}
-	fmt.Fprintln(out, r.Sentence())
+	if failed == nil || !strings.Contains(failed.Error(), r.Reason) {
+		fmt.Fprintln(out, r.Sentence())
+	}
 	for _, why := range r.Unused {
 		fmt.Fprintf(out, "%s: %s.\n", r.Champion.Model, why)
 	}
-	if g := r.Gap; g != nil && g.OtherHigh != g.OtherLow {
+	if g := r.Gap; g != nil && r.Verdict != arena.VerdictFailed && g.OtherHigh != g.OtherLow && (g.OtherLow != g.Low || g.OtherHigh != g.High) {
 		fmt.Fprintf(out, "On other tasks like these: %+.2f … %+.2f.\n", g.OtherLow, g.OtherHigh)
 	}
 	if r.Loaded != "" {
@@ -369,6 +426,8 @@ func brief(d time.Duration) string {
 	switch {
 	case d < 90*time.Second:
 		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
+	case d < 10*time.Minute:
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Minutes()), ".0") + " min"
 	case d < 90*time.Minute:
 		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
 	}

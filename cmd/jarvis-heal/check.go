@@ -34,7 +34,11 @@ Exit code 0: all is well; 1: something is wrong.`,
 				return err
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "%s: read, %d nodes\n", c.Path, len(c.Nodes))
+			count := "1 node"
+			if n := len(c.Nodes); n != 1 {
+				count = fmt.Sprintf("%d nodes", n)
+			}
+			fmt.Fprintf(out, "%s: read, %s\n", c.Path, count)
 			wrong := 0
 			alerts, err := notify.Open(c.Alerts, nil)
 			if err != nil {

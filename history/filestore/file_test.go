@@ -366,3 +366,23 @@ func contents(t *testing.T, path string) string {
 	}
 	return string(text)
 }
+
+// TestCheckWrite tells a history that can't be written, and changes none.
+func TestCheckWrite(t *testing.T) {
+	folder := t.TempDir()
+	store := filestore.Open(filepath.Join(folder, "new", "history.json"))
+	if err := store.CheckWrite(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(folder, "new", "*"))
+	if err != nil || len(left) != 1 || !strings.HasSuffix(left[0], ".lock") {
+		t.Errorf("it left %q, %v; want the lock alone", left, err)
+	}
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := filestore.Open(filepath.Join(file, "history.json")).CheckWrite(t.Context()); err == nil {
+		t.Error("a history in a file can be written")
+	}
+}

@@ -42,3 +42,19 @@ func (s *Store) lock(ctx context.Context) (unlock func() error, err error) {
 		return nil
 	}, nil
 }
+
+// CheckWrite implements [history.WriteChecker]: the folder can be made, the lock can
+// be acquired, and a file can be written beside the history.
+func (s *Store) CheckWrite(ctx context.Context) (err error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	file, err := os.CreateTemp(filepath.Dir(s.target()), temporaryName(s.target()))
+	if err != nil {
+		return fmt.Errorf("write beside the history: %w", err)
+	}
+	_, err = file.WriteString("{}")
+	return errors.Join(err, file.Close(), os.Remove(file.Name()))
+}

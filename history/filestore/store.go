@@ -37,7 +37,10 @@ type Store struct {
 	turn chan struct{}
 }
 
-var _ history.Movable = (*Store)(nil)
+var (
+	_ history.Movable      = (*Store)(nil)
+	_ history.WriteChecker = (*Store)(nil)
+)
 
 // Option configures a [Store].
 type Option func(*Store)

@@ -30,6 +30,8 @@ type Printer struct {
 	model   string
 	tests   []scoring.Test
 	verdict string
+	// several says that the best of several candidates is still looked for.
+	several bool
 	began   time.Time
 	first   int // tests made before began
 }
@@ -54,11 +56,22 @@ func (p *Printer) Emit(e arena.Event) {
 	switch e.Type {
 	case arena.EventWarming:
 		return
+	case arena.EventStarted, arena.EventResumed:
+		p.several = e.Candidates > 0
+	case arena.EventChosen:
+		p.several = false
+	case arena.EventDropped:
+		if !p.several {
+			return // the tournament ends with it, and the command tells it
+		}
 	case arena.EventTest:
 		p.test(e)
 		return
 	case arena.EventLook, arena.EventConfirmed:
-		p.verdict = fmt.Sprintf("gap %+.2f [%+.2f … %+.2f] z %.1f/%.1f", e.Look.Estimate, e.Look.Low, e.Look.High, e.Look.Z, e.Look.Upper)
+		p.verdict = fmt.Sprintf("gap %+.2f", e.Look.Estimate)
+		if e.Look.Upper != 0 { // the plain rule has neither interval nor bound
+			p.verdict += fmt.Sprintf(" [%+.2f … %+.2f] z %.1f/%.1f", e.Look.Low, e.Look.High, e.Look.Z, e.Look.Upper)
+		}
 	case arena.EventPromoted, arena.EventRetained:
 		p.line.Clear()
 		return // the command tells it
