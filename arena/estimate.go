@@ -22,12 +22,16 @@ const (
 )
 
 // typicalGap returns the smallest gap that a tournament detects on a typical
-// node, where nearly all of it is of the quality. Without weight on the quality it
-// returns 0: how much the speed varies is not known before it is measured.
+// node, where nearly all of it is of the quality, and at least the gap that is worth
+// a change. Without weight on the quality it returns 0: how much the speed varies is
+// not known before it is measured.
 func typicalGap(tasks, cap int, w scoring.Composite) float64 {
+	if w.Quality == 0 {
+		return 0
+	}
 	n := float64(tasks)
 	gap := math.Sqrt((betweenTasks + withinTasks*n/float64(cap)) / n)
-	return gap * w.Quality / scoring.Default().Quality
+	return max(gap*w.Quality/scoring.Default().Quality, scoring.Worth)
 }
 
 // Estimate is the cost of a tournament and the gap that it can detect.
