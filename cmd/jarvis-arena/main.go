@@ -27,10 +27,11 @@ a node, both answer the same questions in one session, and the better one serves
 afterwards. An equal one is seldom crowned, a clear case ends early.
 
 The node is out of service meanwhile; jarvis-heal shows it as in maintenance and
-moves the traffic. Whatever happens, also when this command is killed, the node
-has its model back afterwards.
-
-A tournament that was cut short goes on with --resume.`
+moves the traffic. Afterwards the node serves what it served before, or the
+winner. If this command is killed, a running jarvis-heal gives the node its model
+back, and so does the next tournament, or --resume, which also goes on with the
+one that was cut short. What only looks does not: history, --dry-run, jarvis-heal
+status.`
 
 const rootExample = `  jarvis-arena qwen3:14b                is it better than what the node serves?
   jarvis-arena qwen3:14b --dry-run      how long would that take, what could it find?
