@@ -25,6 +25,36 @@ type Unfinished struct {
 	Err error
 }
 
+// ReadUnfinished returns the sessions whose journals are in a folder, the latest
+// first, without changing anything: those that were interrupted, and those under
+// way, whose nodes are leased. Err is why a journal can't be read.
+func ReadUnfinished(folder string) ([]Unfinished, error) {
+	paths, err := journals(folder)
+	if err != nil {
+		return nil, err
+	}
+	var list []Unfinished
+	for _, path := range paths {
+		p, _, err := readJournal(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist), errors.Is(err, errEmptyJournal): // there is nothing to go on with
+		case err != nil:
+			list = append(list, Unfinished{Err: err})
+		default:
+			list = append(list, *p.unfinished())
+		}
+	}
+	return list, nil
+}
+
+// unfinished describes the session.
+func (p *progress) unfinished() *Unfinished {
+	return &Unfinished{
+		Session: p.ID, Node: p.Node, Several: len(p.Field) > 0, Champion: p.Champion, Candidate: p.Candidate,
+		Started: p.Started, Tests: p.tests(),
+	}
+}
+
 // Recover implements [Arena].
 func (a *Organizer) Recover(ctx context.Context, set *nodes.Set) ([]Unfinished, error) {
 	paths, err := journals(a.config.Journal)
@@ -57,10 +87,7 @@ func (a *Organizer) recover(ctx context.Context, path string, set *nodes.Set) (*
 	case err != nil:
 		return nil, err
 	}
-	u := &Unfinished{
-		Session: p.ID, Node: p.Node, Several: len(p.Field) > 0, Champion: p.Champion, Candidate: p.Candidate,
-		Started: p.Started, Tests: p.tests(),
-	}
+	u := p.unfinished()
 	node := set.Get(p.Node)
 	if node == nil {
 		return u, fmt.Errorf("a tournament on %s was cut short, and no such node is known; to give that session up, remove %s", p.Node, path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,6 +86,14 @@ func TestRecover(t *testing.T) {
 		s := onEngine(t, knows("old", 0.7), knows("new", 0.2))
 		killedAt(t, s, testOf(arena.Candidate))
 		s.engine.set(func(e *engine) { e.down = true })
+		left := files(t, s.journal)
+		list, err := arena.ReadUnfinished(s.journal)
+		if err != nil || len(list) != 1 || list[0].Node != "M1" || list[0].Candidate.Name != "new" || list[0].Tests == 0 || list[0].Err != nil {
+			t.Errorf("read: %+v, %v", list, err)
+		}
+		if now := files(t, s.journal); !slices.Equal(now, left) {
+			t.Errorf("reading left %v of %v", now, left)
+		}
 		began := time.Now()
 		if u := oneRecovered(t, s); !errors.Is(u.Err, nodes.Refused) || !strings.Contains(u.Err.Error(), "old") || u.Node != "M1" {
 			t.Errorf("of a node that is down: %+v", u)
@@ -141,6 +150,24 @@ func TestRecoverLeavesAlone(t *testing.T) {
 	})
 }
 
+// TestReadUnfinished: a journal that can't be read is told, and a folder that is
+// not there holds none.
+func TestReadUnfinished(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "M1-x.session.jsonl"), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, err := arena.ReadUnfinished(dir)
+	if err != nil || len(list) != 1 || list[0].Err == nil || !strings.Contains(list[0].Err.Error(), "the first line is no session") {
+		t.Errorf("of a broken one: %+v, %v", list, err)
+	}
+	for _, none := range []string{"", filepath.Join(dir, "none")} {
+		if list, err := arena.ReadUnfinished(none); len(list) > 0 || err != nil {
+			t.Errorf("of %q: %+v, %v", none, list, err)
+		}
+	}
+}
+
 // TestRecoverAnEmptyJournal removes it once it is too old to belong to a process
 // that is about to write to it.
 func TestRecoverAnEmptyJournal(t *testing.T) {
@@ -154,6 +181,9 @@ func TestRecoverAnEmptyJournal(t *testing.T) {
 		when := time.Now().Add(-age)
 		if err := os.Chtimes(path, when, when); err != nil {
 			t.Fatal(err)
+		}
+		if list, err := arena.ReadUnfinished(s.journal); len(list) > 0 || err != nil || len(files(t, s.journal)) != 1 {
+			t.Errorf("%s old, read: %+v, %v", age, list, err)
 		}
 		if list := recovered(t, s); len(list) > 0 {
 			t.Errorf("%s old: %+v", age, list)

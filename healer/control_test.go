@@ -77,7 +77,7 @@ func TestCheck(t *testing.T) {
 		}
 		c.until("M1", EventHealed, began, 5*time.Minute)
 		lease := c.lease("M1")
-		if n, err := c.healer.Check(t.Context(), "M1"); err != nil || n.State != Maintenance {
+		if n, err := c.healer.Check(t.Context(), "M1"); err != nil || n.State != Maintenance || n.LeasedBy != "jarvis-arena (tournament of other)" {
 			t.Errorf("a leased node: %+v, %v", n, err)
 		}
 		c.release(lease)

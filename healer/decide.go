@@ -166,6 +166,7 @@ func (d *decision) dropOverride() {
 // handsOff leaves the node to the holder of its lease.
 func (d *decision) handsOff() op {
 	n := &d.n
+	n.holder = d.in.holder
 	if n.state != Maintenance {
 		n.state = Maintenance
 		n.served = false
@@ -183,7 +184,7 @@ func (d *decision) lookOnce() op {
 	f := diagnose(d.p, n, in)
 	switch {
 	case in.holder != "":
-		n.state = Maintenance
+		n.state, n.holder = Maintenance, in.holder
 	case f.cause == CauseMisconfigured:
 		n.state = Misconfigured
 	case f.cause != "" && f.cause != CauseBusy:

@@ -26,6 +26,7 @@ type nodeState struct {
 	standing     standing  // the model that is in service since then
 	busySince    time.Time // zero while it is not busy
 	lastError    string
+	holder       string // of the lease, in Maintenance
 	asked        string // digest of the file whose answers were last checked
 
 	next     op       // what is under way or waits for its time

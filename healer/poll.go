@@ -3,7 +3,6 @@ package healer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -82,10 +81,10 @@ func (h *Watchdog) pollLeases(ctx context.Context) error {
 		w := &h.watchers[i]
 		if h.fleet.nodes[i].state != Maintenance && !w.holds {
 			if w.stop != nil {
-				w.stop(leasedError{describe(holder)})
+				w.stop(leasedError{holder.String()})
 			}
 			now := time.Now()
-			w.post(input{kind: opLease, node: i, began: now, at: now, holder: describe(holder)})
+			w.post(input{kind: opLease, node: i, began: now, at: now, holder: holder.String()})
 		}
 		h.mu.Unlock()
 	}
@@ -108,14 +107,6 @@ func (h *Watchdog) held(ctx context.Context) (map[string]nodes.Holder, error) {
 		}
 	}
 	return held, nil
-}
-
-// describe returns the holder of a lease and its reason.
-func describe(h nodes.Holder) string {
-	if h.Why == "" {
-		return h.Name
-	}
-	return fmt.Sprintf("%s (%s)", h.Name, h.Why)
 }
 
 // rouse wakes the watcher.
@@ -169,7 +160,7 @@ func (h *Watchdog) leaseHolder(ctx context.Context, i int) (holder string, lease
 	if err != nil || !held {
 		return "", false // a lease that can't be asked for holds no probe up
 	}
-	return describe(who), true
+	return who.String(), true
 }
 
 // requestFailed has a node looked at that failed a real request.

@@ -43,19 +43,45 @@ func OpenState(path string) *StateFile {
 // replaced; else the config's; else the one that a tournament remembered. ok is
 // false where none of them is known, and whatever is loaded is right.
 func (f *StateFile) Serving(ctx context.Context, node *nodes.Node) (m nodes.Model, ok bool, err error) {
-	var k persisted
-	if f.medium != nil {
-		list, err := f.load(ctx)
-		if err != nil {
-			return nodes.Model{}, false, err
-		}
-		k = list[node.Name]
+	k, err := f.Kept(ctx, node)
+	return k.Serving, k.Serving.Name != "", err
+}
+
+// Kept is what a healer that starts takes over of a node.
+type Kept struct {
+	// Serving is the model of [StateFile.Serving]. An empty name means that
+	// whatever is loaded is right.
+	Serving nodes.Model
+	// Why is the Override reason for which Serving is in place of the config's
+	// model, "" where it is not.
+	Why string
+	// LastKnownGood is the latest model that was verified and then stayed healthy.
+	LastKnownGood *nodes.Model
+	// Restore is the note of [StateFile.Remember].
+	Restore *Note
+	// Paused is the pause of the node's repairs, nil for none.
+	Paused *Pause
+}
+
+// Kept returns what is kept of a node. It writes nothing and waits for no lock.
+// Without a state file it is the config's model alone.
+func (f *StateFile) Kept(ctx context.Context, node *nodes.Node) (Kept, error) {
+	list, err := f.load(ctx)
+	if err != nil {
+		return Kept{}, err
 	}
+	now := time.Now()
 	n := newNodeState(node)
-	n.kept = k
-	n.dropOld(time.Time{})
-	m = n.meant()
-	return m, m.Name != "", nil
+	n.kept = list[node.Name]
+	n.dropOld(now)
+	k := Kept{Serving: n.meant(), LastKnownGood: n.kept.LastKnownGood, Restore: n.kept.Restore, Paused: n.kept.Paused}
+	if n.kept.Override != nil {
+		k.Why = n.kept.Override.Why
+	}
+	if k.Paused != nil && k.Paused.ended(now) {
+		k.Paused = nil
+	}
+	return k, nil
 }
 
 // Remember notes the model that must be on the node again when the holder of its
@@ -133,11 +159,14 @@ func (f *StateFile) change(ctx context.Context, node *nodes.Node, edit func(*per
 	return f.medium.write(content)
 }
 
-// load reads the whole state. An unreadable one is an error: a healer sets it
+// load reads the whole state; a missing one is empty. An unreadable one is an error: a healer sets it
 // aside, but a tournament must not begin without it.
 func (f *StateFile) load(ctx context.Context) (map[string]persisted, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if f.medium == nil {
+		return nil, nil
 	}
 	content, err := f.medium.read()
 	if errors.Is(err, os.ErrNotExist) {

@@ -2,6 +2,7 @@ package healer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/sourcegraph/conc"
@@ -47,6 +48,8 @@ type NodeStatus struct {
 	Undone string `json:"undone,omitempty"`
 	// Paused is the pause of the node's repairs, nil for none.
 	Paused *Pause `json:"paused,omitempty"`
+	// LeasedBy is the holder of the node's lease, and why, in Maintenance.
+	LeasedBy string `json:"leased_by,omitempty"`
 }
 
 // Champion is the model that won the latest tournament.
@@ -102,25 +105,45 @@ func statusOf(n *nodeState, engine string) NodeStatus {
 	for i, inst := range n.snapshot.Loaded {
 		loaded[i] = inst.ID
 	}
-	return NodeStatus{
+	s := NodeStatus{
 		Name: n.name, Engine: engine, State: n.state, Wanted: n.goal().Name, Loaded: loaded,
 		LastCheck: n.last.checked, LastOK: n.last.passed, LatencyMS: n.snapshot.Latency.Milliseconds(),
 		Attempts: n.kept.Attempts, LastError: n.lastError, LastKnownGood: n.kept.LastKnownGood,
 		Undone: n.kept.Undone, Paused: n.kept.Paused,
 	}
+	if n.state == Maintenance {
+		s.LeasedBy = n.holder
+	}
+	return s
 }
 
-// CheckOnce checks every node once, all at the same time, and changes nothing. A
-// node is Healthy if its model is loaded and gives a token, else Offline or
-// Misconfigured. It blocks for at most the time-outs of a probe and a canary.
-func CheckOnce(ctx context.Context, set *nodes.Set, fallback []string, p Policy) (Status, error) {
-	h, err := New(Config{Nodes: set, Fallback: fallback, Policy: p})
+// CheckOnce checks every node once, all at the same time, and changes nothing: it
+// says what a healer with this configuration would begin with. It takes over what
+// the state file keeps, as [New] does, and leaves that file as it is. One that
+// can't be read is told in an event, and the nodes are checked without it. The
+// route and the sinks of the configuration are not used.
+//
+// A node is Healthy if the model that it is meant to serve is loaded and gives a
+// token, else Offline or Misconfigured; it is in Maintenance, and not asked, if
+// somebody holds its lease. CheckOnce blocks for at most the time-outs of a probe
+// and a canary.
+func CheckOnce(ctx context.Context, c Config) (Status, error) {
+	c.Route, c.Sinks = nil, nil
+	h, err := assemble(c, nil)
 	if err != nil {
 		return Status{}, err
 	}
 	h.fleet.once = true
+	saved, err := OpenState(c.StateFile).load(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return Status{}, fmt.Errorf("healer: %w", ctx.Err())
+	case err != nil:
+		h.warn(RuleStateWarning, "", err.Error()+"; going on without it")
+	}
+	h.begin(saved)
 	var checks conc.WaitGroup
-	for i := range set.Len() {
+	for i := range c.Nodes.Len() {
 		checks.Go(func() { h.look(ctx, i) })
 	}
 	checks.Wait()

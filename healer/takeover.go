@@ -26,7 +26,9 @@ func (f *fleet) takeOver(in input, out *ready) {
 			trial.Usual = in.usual[i]
 			n.kept.Trial = &trial
 		}
-		out.events = append(out.events, events...)
+		if !f.once {
+			out.events = append(out.events, events...)
+		}
 		f.set(i, n, saved, in, out)
 	}
 }

@@ -76,6 +76,24 @@ func New(c Config) (*Watchdog, error) {
 }
 
 func newHealer(c Config, m medium) (*Watchdog, error) {
+	h, err := assemble(c, m)
+	if err != nil {
+		return nil, err
+	}
+	saved, warning, err := h.store.load(h.started)
+	if err != nil {
+		return nil, fmt.Errorf("healer: %w", err)
+	}
+	if warning != "" {
+		h.warn(RuleStateWarning, "", warning)
+	}
+	h.begin(saved)
+	return h, nil
+}
+
+// assemble checks the configuration, and makes a watchdog that has not begun. The
+// medium is not read.
+func assemble(c Config, m medium) (*Watchdog, error) {
 	if c.Nodes == nil || c.Nodes.Len() == 0 {
 		return nil, fmt.Errorf("healer: no nodes given")
 	}
@@ -103,20 +121,9 @@ func newHealer(c Config, m medium) (*Watchdog, error) {
 		}
 		h.route = route.New(list...)
 	}
-	saved, warning, err := h.store.load(h.started)
-	if err != nil {
-		return nil, fmt.Errorf("healer: %w", err)
-	}
-	if warning != "" {
-		h.warn(RuleStateWarning, "", warning)
-	}
 	states := make([]nodeState, c.Nodes.Len())
-	kept := map[int]persisted{}
 	for i, n := range c.Nodes.All() {
 		states[i] = newNodeState(n)
-		if k, ok := saved[n.Name]; ok {
-			kept[i] = k
-		}
 	}
 	h.fleet = newFleet(c.Policy, states, order)
 	h.fleet.onRegression, h.fleet.canRerun = c.OnRegression, c.Rerun != nil
@@ -124,9 +131,19 @@ func newHealer(c Config, m medium) (*Watchdog, error) {
 	for i := range h.watchers {
 		h.watchers[i].wake = make(chan struct{}, 1)
 	}
+	return h, nil
+}
+
+// begin takes over what was saved of the nodes, by name.
+func (h *Watchdog) begin(saved map[string]persisted) {
+	kept := map[int]persisted{}
+	for i, n := range h.config.Nodes.All() {
+		if k, ok := saved[n.Name]; ok {
+			kept[i] = k
+		}
+	}
 	h.step(input{kind: inStart, at: h.started, kept: kept})
 	h.route.OnFailure(h.requestFailed)
-	return h, nil
 }
 
 func newNodeState(n *nodes.Node) nodeState {

@@ -125,7 +125,7 @@ func (w *worker) leased(ctx context.Context, take bool) (holder string, leased b
 	}
 	w.healer.holds(w.index, false)
 	if h, held, _ := w.healer.leases.Holder(ctx, w.node.Name); held {
-		return describe(h), true
+		return h.String(), true
 	}
 	return err.Error(), true
 }

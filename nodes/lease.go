@@ -51,6 +51,14 @@ type Holder struct {
 	Why string `json:"why,omitempty"`
 }
 
+// String returns the name and the purpose.
+func (h Holder) String() string {
+	if h.Why == "" {
+		return h.Name
+	}
+	return fmt.Sprintf("%s (%s)", h.Name, h.Why)
+}
+
 // DirLeases are leases as locked files in a folder, one for each node. All
 // processes of a machine that use the same folder share them. The operating
 // system releases a lock with its process, so that a process that was killed

@@ -19,7 +19,9 @@ func newCheckCommand(file *string) *cobra.Command {
 		Long: `check reads the config and says what is wrong with it, each mistake with its
 line and what to write instead. Then it reaches every node once, changing
 nothing, and says what is wrong there and which key of the config that comes
-from. It sends no alert; see notify-test.
+from. What a healer would do there it says with regard to the state file
+(promotions, pauses), to who holds the node's lease, and to tournaments that
+were cut short. It sends no alert; see notify-test.
 
 Exit code 0: all is well; 1: something is wrong.`,
 		Example: `  jarvis-heal check

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/turbone/jarvis/cmd/internal/scripttest"
+	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/nodetest"
 )
 
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("JARVIS_LOOK_AT", "http://127.0.0.1:1")
 			return nil
 		},
-		Cmds: scripttest.Commands(map[string]scripttest.Command{"fake": startFake, "get": get, "telegram": playTelegram}),
+		Cmds: scripttest.Commands(map[string]scripttest.Command{"fake": startFake, "get": get, "telegram": playTelegram, "lease": takeLease}),
 	})
 }
 
@@ -85,6 +87,16 @@ func startFake(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("unknown engine %s", args[1])
 	}
 	scripttest.Add(ts, args[0], s)
+}
+
+// takeLease FOLDER NODE WHY takes the lease of a node as a tournament does, until
+// the script ends.
+func takeLease(ts *testscript.TestScript, _ bool, args []string) {
+	leases, err := nodes.NewDirLeases(ts.MkAbs(args[0]))
+	ts.Check(err)
+	lease, err := leases.Acquire(context.Background(), args[1], nodes.Holder{Name: "jarvis-arena", Why: args[2]})
+	ts.Check(err)
+	ts.Defer(func() { _ = lease.Release() })
 }
 
 // get [-token=TOKEN] URL FILE asks, and writes status and body into a file.

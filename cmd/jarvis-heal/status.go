@@ -24,8 +24,10 @@ func newStatusCommand(file *string) *cobra.Command {
 		Use:   "status",
 		Short: "Tell which node serves and how all of them are",
 		Long: `status asks the healer that runs. If none runs, it looks at every node once by
-itself: a probe and a question of one token, changing nothing. If one runs and
-does not answer, or refuses the token, it can't tell.
+itself: a probe and a question of one token, changing nothing. Like a healer
+that starts, it takes promotions, last known good models and pauses from the
+state file (healer.state), and leaves a node alone whose lease is held. If a
+healer runs and does not answer, or refuses the token, status can't tell.
 
 Exit code 0: all nodes serve; 1: some don't; 2: can't tell.`,
 		Example: `  jarvis-heal status
@@ -87,6 +89,9 @@ func currentStatus(cmd *cobra.Command, file string) (s healer.Status, source str
 	if err != nil {
 		return s, "", err
 	}
+	for _, e := range s.Events {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", e.Text())
+	}
 	if s.Champion, err = daemon.Champion(ctx, c.History.Path); err != nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the champion is not known: %v\n", err)
 	}
@@ -106,16 +111,20 @@ func askHealer(ctx context.Context, c config.Healer) (healer.Status, error) {
 	return s, err
 }
 
+// lookOnce looks at every node once, with what a healer would start with.
 func lookOnce(ctx context.Context, c *config.Config) (healer.Status, error) {
-	set, err := c.Build()
+	settings, err := c.Daemon()
 	if err != nil {
 		return healer.Status{}, err
 	}
-	s, err := healer.CheckOnce(ctx, set, c.Fallback, c.Healer.Policy)
+	settings.Healer.Version = version.String()
+	if settings.Healer.Leases, err = daemon.Leases(c.Healer.State); err != nil {
+		return healer.Status{}, err
+	}
+	s, err := healer.CheckOnce(ctx, settings.Healer)
 	if err != nil {
 		return s, err
 	}
-	s.Version = version.String()
 	if s.Events == nil {
 		s.Events = []healer.Event{} // a list in the JSON, not null
 	}

@@ -2,6 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -105,6 +108,22 @@ type History struct {
 // a program that works on the nodes beside the daemon takes its leases there.
 // It is "" for an empty path.
 func LeaseDir(stateFile string) string { return beside(stateFile, ".leases") }
+
+// Leases returns the node leases that belong to a state file, to ask who holds
+// them. It creates no folder: where there is none, nobody holds a lease.
+func Leases(stateFile string) (nodes.Leases, error) {
+	dir := LeaseDir(stateFile)
+	if dir == "" {
+		return &nodes.MemoryLeases{}, nil
+	}
+	switch _, err := os.Stat(dir); {
+	case errors.Is(err, os.ErrNotExist):
+		return &nodes.MemoryLeases{}, nil
+	case err != nil:
+		return nil, fmt.Errorf("leases: %w", err)
+	}
+	return nodes.NewDirLeases(dir)
+}
 
 // lockFile returns the path of the lock that the one daemon of a state file
 // holds, "" for an empty path.

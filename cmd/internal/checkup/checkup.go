@@ -16,8 +16,9 @@ import (
 	"github.com/turbone/jarvis/nodes/engines"
 )
 
-// Finding is a result of the check of one node.
+// Finding is a result of the check of one node, or of what all nodes share.
 type Finding struct {
+	// Node is the node's name, "" for what all share.
 	Node string
 	// Wrong is false for a mere remark.
 	Wrong bool
@@ -32,7 +33,9 @@ func (f Finding) String() string {
 	if f.Wrong && f.Where != "" {
 		b.WriteString(f.Where + ": ")
 	}
-	b.WriteString(f.Node + ": ")
+	if f.Node != "" {
+		b.WriteString(f.Node + ": ")
+	}
 	if f.Wrong && f.Key != "" {
 		b.WriteString(f.Key + ": ")
 	}
@@ -40,13 +43,15 @@ func (f Finding) String() string {
 	return b.String()
 }
 
-// Run checks all nodes concurrently and changes nothing. It returns at least one
-// finding for each node, in the order of the config.
+// Run checks all nodes concurrently and changes nothing. It returns what all share,
+// and then at least one finding for each node, in the order of the config.
 func Run(ctx context.Context, c *config.Config, set *nodes.Set) []Finding {
-	all := make([][]Finding, len(c.Nodes))
+	all := make([][]Finding, 1+len(c.Nodes))
+	outlooks, shared := outlooksOf(ctx, c, set)
+	all[0] = shared
 	var looks conc.WaitGroup
 	for i, n := range c.Nodes {
-		looks.Go(func() { all[i] = look(ctx, n, set.Get(n.Name)) })
+		looks.Go(func() { all[1+i] = look(ctx, n, set.Get(n.Name), outlooks[i]) })
 	}
 	looks.Wait()
 	return slices.Concat(all...)
@@ -59,7 +64,7 @@ var keyOf = map[nodes.Fault]string{
 	nodes.ModelNotFound: "model", nodes.TooLarge: "model",
 }
 
-func look(ctx context.Context, n config.Node, node *nodes.Node) []Finding {
+func look(ctx context.Context, n config.Node, node *nodes.Node, o outlook) []Finding {
 	wrong := func(key, format string, args ...any) Finding {
 		return Finding{Node: n.Name, Wrong: true, Key: key, Where: n.Where(key), Text: fmt.Sprintf(format, args...)}
 	}
@@ -69,11 +74,10 @@ func look(ctx context.Context, n config.Node, node *nodes.Node) []Finding {
 		if key == "" {
 			key = "url"
 		}
-		return []Finding{wrong(key, "%s", text(ctx, n, err))}
+		return append([]Finding{wrong(key, "%s", text(ctx, n, err))}, o.remarks(n)...)
 	}
-	list := []Finding{{Node: n.Name, Text: summary(n, s)}}
-	list = append(list, about(n, node, s, wrong)...)
-	return list
+	list := append([]Finding{{Node: n.Name, Text: summary(n, s)}}, o.remarks(n)...)
+	return append(list, about(n, node, s, o, wrong)...)
 }
 
 // text returns an error without the node's name, which is printed before it, and
@@ -114,36 +118,44 @@ func summary(n config.Node, s nodes.Snapshot) string {
 	return fmt.Sprintf("%s answers in %d ms, %s", what, s.Latency.Milliseconds(), serving)
 }
 
-// about compares a node's snapshot with its config.
-func about(n config.Node, node *nodes.Node, s nodes.Snapshot, wrong func(key, format string, args ...any) Finding) []Finding {
-	if n.Model.Name == "" {
+// about compares a node's snapshot with the model that it is meant to serve.
+func about(n config.Node, node *nodes.Node, s nodes.Snapshot, o outlook, wrong func(key, format string, args ...any) Finding) []Finding {
+	m := o.goal(s)
+	if m.Name == "" {
 		return nil
 	}
+	name := m.Name
+	if o.Why == "" && n.Model.Name != "" {
+		name = n.Model.Name // as the user wrote it
+	}
 	var list []Finding
-	name := node.Canonical(n.Model.Name)
 	if s.OnDisk != nil {
-		i := slices.IndexFunc(s.OnDisk, func(f nodes.File) bool { return f.Name == name })
+		i := slices.IndexFunc(s.OnDisk, func(f nodes.File) bool { return node.Same(f.Name, m.Name) })
 		switch {
 		case i < 0:
-			return append(list, wrong("model", "%q is not on the node's disk; %s", n.Model.Name, has(s)))
+			return append(list, wrong("model", "%q is not on the node's disk; %s", name, has(s)))
 		case n.Memory > 0 && s.OnDisk[i].Size > n.Memory:
 			list = append(list, wrong("memory", "%s takes %.1f GiB, more than the node's memory; choose a smaller model or quantization, or correct memory",
-				n.Model.Name, float64(s.OnDisk[i].Size)/(1<<30)))
+				name, float64(s.OnDisk[i].Size)/(1<<30)))
 		}
 	}
-	loaded := slices.IndexFunc(s.Loaded, func(i nodes.Instance) bool { return i.Model == name })
+	if o.holder != "" {
+		return list // what is loaded is the holder's work
+	}
+	loaded := slices.IndexFunc(s.Loaded, func(i nodes.Instance) bool { return node.Same(i.Model, m.Name) })
+	can := node.CanLoad() && !s.ReadOnly
 	switch {
 	case s.LoadedUnknown && loaded < 0 && len(s.Loaded) > 0:
-		list = append(list, wrong("model", "%q is not among what the server offers; %s", n.Model.Name, offers(s)))
+		list = append(list, wrong("model", "%q is not among what the server offers; %s", name, offers(s)))
 	case loaded >= 0:
-		if unmet := n.Model.Settings.Unmet(s.Loaded[loaded].Settings); len(unmet) > 0 {
-			list = append(list, Finding{Node: n.Name, Text: "loaded with other settings: " + strings.Join(unmet, ", ") + "; the healer loads it again"})
+		if unmet := m.Settings.Unmet(s.Loaded[loaded].Settings); len(unmet) > 0 {
+			list = append(list, Finding{Node: n.Name, Text: "loaded with other settings: " + strings.Join(unmet, ", ") + "; " + o.ofSettings(can)})
 		}
 	case s.LoadedUnknown || n.OnDemand:
-	case s.ReadOnly || !node.CanLoad():
-		list = append(list, wrong("model", "%q is not loaded, and this server has no load; load it there", n.Model.Name))
+	case !can:
+		list = append(list, wrong("model", "%q is not loaded, and this server has no load; load it there", name))
 	default:
-		list = append(list, Finding{Node: n.Name, Text: n.Model.Name + " is on disk and not loaded; the healer loads it"})
+		list = append(list, Finding{Node: n.Name, Text: name + " is on disk and not loaded; " + o.ofMissing(s)})
 	}
 	return list
 }

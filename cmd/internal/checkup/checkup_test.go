@@ -1,6 +1,7 @@
 package checkup
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -59,6 +60,50 @@ func TestRun(t *testing.T) {
 			}
 			if calls := c.server.CallsTo(nodetest.Loads | nodetest.Unloads | nodetest.Chats); len(calls) > 0 {
 				t.Errorf("it was asked for more than lists: %+v", calls)
+			}
+		})
+	}
+}
+
+// TestOutlook: what a healer would do is told with regard to what the state file
+// keeps. (The command's own scripts show promotions, leases and sessions.)
+func TestOutlook(t *testing.T) {
+	wanted := nodes.Model{Name: "good", Settings: nodes.Settings{"num_ctx": 1}}
+	for _, c := range []struct {
+		name   string
+		loaded []string
+		model  nodes.Model
+		adopt  bool
+		state  string // of M1
+		want   string
+	}{
+		{"not loaded", []string{}, wanted, false, `{}`, "good is on disk and not loaded; the healer loads it"},
+		{"paused", []string{}, wanted, false, `{"paused": {}}`, "good is on disk and not loaded; the healer loads it when repairs are resumed"},
+		{"another one, which is adopted", []string{"other"}, wanted, true, `{}`, "good is on disk and not loaded; the healer adopts other"},
+		{"known good where none is configured", []string{}, nodes.Model{}, false, `{"last_known_good": {"model": "other"}}`, "other is on disk and not loaded; the healer loads it"},
+		{"other settings", []string{"good"}, wanted, false, `{}`, "loaded with other settings: num_ctx; the healer says so, and does not load it again"},
+		{"other settings, left by a tournament", []string{"good"}, wanted, false, `{"restore": {"model": "good"}}`, "loaded with other settings: num_ctx; the healer loads it again"},
+		{
+			"other settings, left by a tournament, and paused", []string{"good"}, wanted, false, `{"restore": {"model": "good"}, "paused": {}}`,
+			"loaded with other settings: num_ctx; the healer loads it again when repairs are resumed",
+		},
+		{"adopted where none is configured", []string{"good"}, nodes.Model{}, false, `{"override": {"model": "good", "why": "adopted", "replaces": {"model": ""}}}`, "good is wanted: adopted"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := nodetest.NewOllama(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}, {Name: "other"}}, Loaded: c.loaded})
+			cfg := config.Default(t.TempDir())
+			cfg.Healer.Policy.AdoptDrift = c.adopt
+			cfg.Nodes = []config.Node{{Name: "M1", Engine: "ollama", URL: server.URL, Model: c.model}}
+			set, err := cfg.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(cfg.Healer.State, []byte(`{"version": 1, "nodes": {"M1": `+c.state+`}}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			list := Run(t.Context(), cfg, set)
+			if last := list[len(list)-1]; last.Wrong || !strings.HasPrefix(strings.ReplaceAll(last.Text, ":latest", ""), c.want) {
+				t.Errorf("found %+v, want %s", list, c.want)
 			}
 		})
 	}

@@ -103,16 +103,19 @@ func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 			if n := s.Nodes[r-1]; n.LastError != "" && n.State != healer.Healthy {
 				fmt.Fprintf(&b, "  %s\n", healer.OneLine(n.LastError))
 			}
+			if by := s.Nodes[r-1].LeasedBy; by != "" {
+				fmt.Fprintf(&b, "  leased by %s\n", healer.OneLine(by))
+			}
 			if p := s.Nodes[r-1].Paused; p != nil {
-				b.WriteString("  " + pausedText(p) + "\n")
+				b.WriteString("  " + Paused(p) + "\n")
 			}
 		}
 	}
 	_, _ = io.WriteString(p.w, b.String())
 }
 
-// pausedText is a pause in words.
-func pausedText(p *healer.Pause) string {
+// Paused returns a pause in words.
+func Paused(p *healer.Pause) string {
 	text := "repairs are paused"
 	if !p.Until.IsZero() {
 		text += " until " + p.Until.Local().Format("2006-01-02 15:04:05")
@@ -130,6 +133,8 @@ func modelOf(n healer.NodeStatus) string {
 		return "-"
 	case n.Wanted == "":
 		return loaded
+	case loaded == "" && n.State == healer.Maintenance: // it may not have been asked
+		return n.Wanted
 	case loaded == "":
 		return n.Wanted + " (not loaded)"
 	case loaded != n.Wanted:

@@ -22,6 +22,7 @@ func sample() healer.Status {
 			{Name: "M2", Engine: "ollama", State: healer.Healthy, Wanted: "llama3:8b", Loaded: []string{"llama3:8b"}, LatencyMS: 12, LastOK: now},
 			{Name: "M3", Engine: "openai", State: healer.Repairing, Wanted: "a", Loaded: []string{"b", "c"}, LastOK: now.Add(-50 * time.Second), LatencyMS: 3},
 			{Name: "M4", Engine: "llamacpp", State: healer.Unknown},
+			{Name: "M5", Engine: "ollama", State: healer.Maintenance, Wanted: "a", LeasedBy: "jarvis-arena (tournament\x1b of b)"},
 		},
 	}
 }
@@ -33,13 +34,15 @@ func TestStatus(t *testing.T) {
 	want := `serving: M2 (looked once)
 champion: qwen, score 9.2, since 2026-02-24
 
-NODE  ENGINE    STATE      MODEL                    LATENCY  LAST OK
-M1    lmstudio  offline    qwen/qwen3 (not loaded)  0 ms     3 h ago
+NODE  ENGINE    STATE        MODEL                    LATENCY  LAST OK
+M1    lmstudio  offline      qwen/qwen3 (not loaded)  0 ms     3 h ago
   connection refused [2J
   repairs are paused: new disk
-M2    ollama    healthy    llama3:8b                12 ms    now
-M3    openai    repairing  a (loaded: b, c)         3 ms     50 s ago
-M4    llamacpp  unknown    -                        -        never
+M2    ollama    healthy      llama3:8b                12 ms    now
+M3    openai    repairing    a (loaded: b, c)         3 ms     50 s ago
+M4    llamacpp  unknown      -                        -        never
+M5    ollama    maintenance  a                        -        never
+  leased by jarvis-arena (tournament of b)
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("want(-) got(+):\n%s", diff)
