@@ -142,22 +142,28 @@ func about(n config.Node, node *nodes.Node, s nodes.Snapshot, o outlook, wrong f
 	if o.holder != "" {
 		return list // what is loaded is the holder's work
 	}
+	return append(list, inMemory(n, node, s, o, m, name, wrong)...)
+}
+
+// inMemory compares what is loaded with the model, which the user knows by name.
+func inMemory(n config.Node, node *nodes.Node, s nodes.Snapshot, o outlook, m nodes.Model, name string, wrong func(key, format string, args ...any) Finding) []Finding {
 	loaded := slices.IndexFunc(s.Loaded, func(i nodes.Instance) bool { return node.Same(i.Model, m.Name) })
 	can := node.CanLoad() && !s.ReadOnly
 	switch {
 	case s.LoadedUnknown && loaded < 0 && len(s.Loaded) > 0:
-		list = append(list, wrong("model", "%q is not among what the server offers; %s", name, offers(s)))
+		return []Finding{wrong("model", "%q is not among what the server offers; %s", name, offers(s))}
 	case loaded >= 0:
-		if unmet := m.Settings.Unmet(s.Loaded[loaded].Settings); len(unmet) > 0 {
-			list = append(list, Finding{Node: n.Name, Text: "loaded with other settings: " + strings.Join(unmet, ", ") + "; " + o.ofSettings(can)})
+		unmet := m.Settings.Unmet(s.Loaded[loaded].Settings)
+		if len(unmet) == 0 {
+			return nil
 		}
+		return []Finding{{Node: n.Name, Text: "loaded with other settings: " + strings.Join(unmet, ", ") + "; " + o.ofSettings(can)}}
 	case s.LoadedUnknown || n.OnDemand:
+		return nil
 	case !can:
-		list = append(list, wrong("model", "%q is not loaded, and this server has no load; load it there", name))
-	default:
-		list = append(list, Finding{Node: n.Name, Text: name + " is on disk and not loaded; " + o.ofMissing(s)})
+		return []Finding{wrong("model", "%q is not loaded, and this server has no load; load it there", name)}
 	}
-	return list
+	return []Finding{{Node: n.Name, Text: name + " is on disk and not loaded; " + o.ofMissing(s)}}
 }
 
 func has(s nodes.Snapshot) string {
