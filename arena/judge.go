@@ -87,7 +87,7 @@ func (p *progress) plainLook() scoring.Look {
 // champion's own runs if there are enough, else by a typical node. 0 means that
 // it is unknown.
 func (p *progress) smallest() float64 {
-	if p.Cap == 0 {
+	if p.Cap == 0 || p.Method == MethodPlain { // which has no bound
 		return 0
 	}
 	if len(p.history) >= enoughHistory {

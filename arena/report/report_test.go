@@ -91,11 +91,17 @@ func TestVerdictSentence(t *testing.T) {
 		{"the same", "retained", -0.3, 0, 0.3, "old stays; new is not shown to be better by as much as is worth a change: +0.00 points [−0.30 … +0.30]", ""},
 		{"vetoed", "retained", 0.1, 0.4, 0.7, "old stays although new scored higher", ""},
 		{"open", "inconclusive", -0.2, 0.12, 0.4, "No difference shown between old and new: +0.12 points [−0.20 … +0.40] after 80 tests of the candidate. old stays. About 240 more tests would settle it.", ""},
+		{"by the plain rule", "promoted", 0.3, 0.3, 0.3, "new takes over from old: +0.30 points after 80 tests of the candidate.", "+0.30 … +0.30"},
+		{"the same on other tasks", "retained", -1.2, -0.8, -0.3, "new is worse", "other tasks"},
+		{"failed late", "failed", 0.1, 0.4, 0.7, "was not held to its end.", "other tasks"},
 		{"failed", "failed", 0, 0, 0, "The tournament of new against old was not held to its end.", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			look := scoring.Look{Tests: 80, Estimate: test.est, Low: test.low, High: test.high, More: 240}
+			look := scoring.Look{Tests: 80, Estimate: test.est, Low: test.low, High: test.high, OtherLow: test.low, OtherHigh: test.high, More: 240}
+			if test.verdict == "failed" {
+				look.OtherLow = -1
+			}
 			page := strings.ReplaceAll(write(t, report.Data{Tournament: &report.Tournament{
 				Champion: "old", Candidate: "new", Looks: []scoring.Look{look}, Verdict: test.verdict,
 			}}), "&#43;", "+")

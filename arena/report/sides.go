@@ -152,6 +152,10 @@ func (r *comparisonRow) differ(d interval, show func(float64) string, sign int) 
 		r.Difference, r.Class, r.Interval = noClaim, "none", "no interval"
 		return
 	}
+	if !d.known() { // by the plain rule
+		r.Difference, r.Class, r.Interval = show(d.Value), "none", "no interval"
+		return
+	}
 	r.Interval = "[" + show(d.Low) + " … " + show(d.High) + "]"
 	switch d.shown() * sign {
 	case 1:

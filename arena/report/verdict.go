@@ -25,9 +25,8 @@ func verdictOf(t Tournament) *verdict {
 	end := "" // the gap, and after how many tests
 	look, judged := t.last()
 	if judged {
-		end = fmt.Sprintf(": %s points [%s … %s] after %s of the candidate", signed(look.Estimate), signed(look.Low), signed(look.High),
-			plural(look.Tests, "test", "tests"))
-		if (look.OtherLow != 0 || look.OtherHigh != 0) && finite(look.OtherLow, look.OtherHigh) {
+		end = fmt.Sprintf(": %s points%s after %s of the candidate", signed(look.Estimate), brackets(look), plural(look.Tests, "test", "tests"))
+		if hasOther(look) && !strings.EqualFold(t.Verdict, "failed") {
 			v.Other = fmt.Sprintf("On other tasks like these: %s … %s.", signed(look.OtherLow), signed(look.OtherHigh))
 		}
 		for _, g := range look.Guards {
@@ -39,6 +38,21 @@ func verdictOf(t Tournament) *verdict {
 		v.Sentence += fmt.Sprintf(" About %d more tests would settle it.", look.More)
 	}
 	return v
+}
+
+// brackets returns the interval of a look's gap, "" if it has none: the plain rule
+// knows none.
+func brackets(l scoring.Look) string {
+	if l.Low == l.High {
+		return ""
+	}
+	return fmt.Sprintf(" [%s … %s]", signed(l.Low), signed(l.High))
+}
+
+// hasOther reports whether a look has an interval on other tasks, different from the
+// one of the gap.
+func hasOther(l scoring.Look) bool {
+	return (l.OtherLow != 0 || l.OtherHigh != 0) && (l.OtherLow != l.Low || l.OtherHigh != l.High) && finite(l.OtherLow, l.OtherHigh)
 }
 
 // say sets the sentence, the class and the caution. shown is what the interval
@@ -88,10 +102,10 @@ func gapChart(t Tournament) *chart {
 	}
 	c := &chart{
 		ID: "gap", Title: "The gap between the two models", W: 960, H: 150,
-		Desc: fmt.Sprintf("Candidate less champion: %s points of the composite, interval %s to %s.", signed(look.Estimate), signed(look.Low), signed(look.High)),
+		Desc: fmt.Sprintf("Candidate less champion: %s points of the composite%s.", signed(look.Estimate), brackets(look)),
 		Note: "Points of the composite, candidate less champion. An interval across zero shows no difference.",
 	}
-	other := (look.OtherLow != 0 || look.OtherHigh != 0) && finite(look.OtherLow, look.OtherHigh)
+	other := hasOther(look) && !strings.EqualFold(t.Verdict, "failed")
 	low, high := min(look.Low, 0), max(look.High, 0, t.worth())
 	if other {
 		low, high = min(low, look.OtherLow), max(high, look.OtherHigh)
@@ -109,7 +123,7 @@ func gapChart(t Tournament) *chart {
 		c.text("small", "middle", worth, f.top-8, label)
 	}
 	bar := func(y float64, class, name string, i interval) {
-		tip := fmt.Sprintf("%s: %s [%s … %s]", name, signed(i.Value), signed(i.Low), signed(i.High))
+		tip := fmt.Sprintf("%s: %s", name, ranged(i, signed))
 		c.text("label", "end", f.left-12, y+4, name)
 		c.rect(class, f.x.at(i.Low), y-7, f.x.at(i.High)-f.x.at(i.Low), 14, tip)
 		c.circle("estimate", f.x.at(i.Value), y, 5, tip)
@@ -122,7 +136,10 @@ func gapChart(t Tournament) *chart {
 		class = "bar worse"
 	}
 	name := "on these tasks"
-	if !look.Rerun {
+	switch {
+	case look.Low == look.High:
+		name = "the difference"
+	case !look.Rerun:
 		name = "the verdict's interval"
 	}
 	bar(f.top+20, class, name, interval{look.Low, look.Estimate, look.High})
@@ -151,7 +168,7 @@ func lowerZ(l scoring.Look) float64 { return l.Z + l.Futility - l.Lower }
 // pathChart draws z at each look, between its bounds.
 func pathChart(t Tournament) *chart {
 	looks := usable(t.Looks)
-	if len(looks) == 0 {
+	if len(looks) == 0 || looks[0].Upper == 0 { // the plain rule has no bounds
 		return nil
 	}
 	last := looks[len(looks)-1]
@@ -210,7 +227,7 @@ func pathChart(t Tournament) *chart {
 // stepsChart draws the gap with its interval at each look.
 func stepsChart(t Tournament) *chart {
 	looks := usable(t.Looks)
-	if len(looks) == 0 {
+	if len(looks) == 0 || looks[0].Upper == 0 { // the plain rule has no bounds
 		return nil
 	}
 	last := looks[len(looks)-1]

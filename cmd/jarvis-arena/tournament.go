@@ -348,9 +348,10 @@ func (t *tournament) printEstimate(out io.Writer, e arena.Estimate) {
 		fmt.Fprintf(out, "on %s, against %s\n", e.Node, e.Champion)
 		fmt.Fprintf(out, "  tests     %s, %s\n", upTo(fmt.Sprint(e.Tests), fmt.Sprint(e.Early)), of)
 		fmt.Fprintf(out, "  time      %s\n", upTo(brief(e.Most), brief(e.Least)))
-		if e.Smallest > 0 {
+		switch {
+		case e.Smallest > 0:
 			fmt.Fprintf(out, "  can find  a gap of %.2f points of the composite, or larger: it is found in 90 of 100 tournaments\n", e.Smallest)
-		} else {
+		case e.Method == arena.MethodPaired:
 			fmt.Fprintln(out, "  can find  a gap that is not known beforehand: the quality has no weight, and how much the rest varies the tests tell")
 		}
 		fmt.Fprintf(out, "  promises  %s\n", t.promise(e))
