@@ -175,13 +175,11 @@ func spend(looks []int, alpha, rho float64) []float64 {
 // of v degrees of freedom (the approximation of Wallace 1959). It is odd and
 // increases with t.
 func wallace(t, v float64) float64 {
-	v = max(v, 1)
 	return math.Copysign((8*v+1)/(8*v+3)*math.Sqrt(v*math.Log1p(t*t/v)), t)
 }
 
 // unwallace is the inverse of [wallace].
 func unwallace(z, v float64) float64 {
-	v = max(v, 1)
 	x := z * (8*v + 3) / (8*v + 1)
 	return math.Copysign(math.Sqrt(v*math.Expm1(x*x/v)), z)
 }

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -161,5 +162,105 @@ func TestABurstIsNoRegression(t *testing.T) {
 		if report := Regressions(series, Composite{}); marks(report) != c.want {
 			t.Errorf("%s: marks %s, want %s: %s", name, marks(report), c.want, fmt.Sprint(inShort(report.Alarms)))
 		}
+	}
+}
+
+// Marks are those of the order in which the tests were asked, and stay when they are
+// sorted.
+func TestMarkBursts(t *testing.T) {
+	numbers := func(tests []Test) (list []int) {
+		for _, one := range tests {
+			list = append(list, one.Burst)
+		}
+		return list
+	}
+	given := asked("ABCdef", "fEDabc", "FEDcba", "abcdef", "abcdef")
+	marked := MarkBursts(given)
+	want := make([]int, 30)
+	for i := range 3 {
+		want[i], want[12+i] = 1, 2
+	}
+	if got := numbers(marked); !slices.Equal(got, want) {
+		t.Errorf("bursts %v, want %v", got, want)
+	}
+	if given[0].Burst != 0 {
+		t.Error("the given tests were changed")
+	}
+	sorted := byTasks(marked)
+	if got := MarkBursts(sorted); !slices.Equal(numbers(got), numbers(sorted)) {
+		t.Errorf("marked again: %v, want %v", numbers(got), numbers(sorted))
+	}
+	if got := Measure(WithoutBursts(sorted)); got.Tests != 24 || got.Errors != 2 {
+		t.Errorf("%d tests and %d errors are left, want 24 and 2", got.Tests, got.Errors)
+	}
+	if _, number := bursts(sorted); number != 2 {
+		t.Errorf("%d bursts, want 2", number)
+	}
+	for _, one := range [][]Test{asked("aBcdef", "abcdEF"), asked("abcdef"), asked("aBcDeFg")} {
+		if got := MarkBursts(one); &got[0] != &one[0] {
+			t.Error("without a burst the tests are copied")
+		}
+	}
+}
+
+// Tests sorted by task, of cycles of different length: the errors of each cycle, by
+// the place of the task.
+func TestBurstsOfUnknownOrder(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		cycles []int                  // the number of tasks in each
+		fails  map[int]func(int) bool // the tasks that fail, by cycle
+		left   int
+	}{
+		{"the second of two cycles", []int{40, 40}, map[int]func(int) bool{1: func(task int) bool { return task%4 == 1 }}, 0},
+		{"a small burst in the fourth, a large one in the fifth", []int{40, 40, 40, 40, 40},
+			map[int]func(int) bool{3: func(task int) bool { return task%4 == 1 }, 4: func(task int) bool { return task%2 == 1 }}, 0},
+		{"three in a row in the first, and single ones", []int{40, 40, 40, 40, 40}, map[int]func(int) bool{
+			0: func(task int) bool { return task/3 == 3 }, 1: func(task int) bool { return task == 1 || task == 20 },
+			2: func(task int) bool { return task == 5 || task == 25 }, 3: func(task int) bool { return task == 15 || task == 30 }}, 6},
+		{"three of forty, after two cycles", []int{40, 40, 40}, map[int]func(int) bool{2: func(task int) bool { return task%15 == 3 }}, 3},
+		{"three of forty, after four cycles", []int{40, 40, 40, 40}, map[int]func(int) bool{2: func(task int) bool { return task%15 == 3 }}, 0},
+		{"four of ten", []int{10, 10}, map[int]func(int) bool{1: func(task int) bool { return task%3 == 0 }}, 0},
+		{"two of the five of the last cycle", []int{40, 40, 40, 40, 5}, map[int]func(int) bool{4: func(task int) bool { return task == 1 || task == 3 }}, 2},
+		{"a first cycle too short to compare with", []int{10, 40}, map[int]func(int) bool{1: func(task int) bool { return task%3 == 1 }}, 13},
+	} {
+		var tests []Test
+		for task := range 40 {
+			for cycle, size := range c.cycles {
+				if task >= size {
+					continue
+				}
+				one := Test{Task: fmt.Sprint("task-", task), Cycle: cycle, Outcome: Answered}
+				if fails := c.fails[cycle]; fails != nil && fails(task) {
+					one.Outcome = Failed
+				}
+				tests = append(tests, one)
+			}
+		}
+		if got := Measure(WithoutBursts(tests)).Errors; got != c.left {
+			t.Errorf("%s: %d errors are left, want %d", c.name, got, c.left)
+		}
+	}
+}
+
+// Where the order is known, errors that are not in a row are no burst.
+func TestScatteredErrorsAreNoBurst(t *testing.T) {
+	letters := asked("abcdefghijklmnopqrst", "AbCdEfGhijklmnopqrst")
+	var one, once []Test
+	for i, test := range letters {
+		test.Task = "the same"
+		one = append(one, test)
+		test.Task = fmt.Sprint("task-", i)
+		once = append(once, test)
+	}
+	for name, tests := range map[string][]Test{"one task": one, "each task once": once} {
+		if _, number := bursts(tests); number != 0 {
+			t.Errorf("%s: %d bursts", name, number)
+		}
+	}
+	// Three in a row are a burst whatever the order is.
+	row := byTasks(asked("aBcd", "abcd", "abcd", "abcd", "abcd", "Abcd", "Abcd"))
+	if lost, number := bursts(row); number != 1 || lost[5] != 1 || lost[6] != 1 || lost[7] != 1 {
+		t.Errorf("%d bursts: %v", number, lost)
 	}
 }

@@ -103,7 +103,7 @@ const (
 // was chosen for being high: the mean excess of a normal variable above the bound,
 // with the estimate in the place of the true gap. It is 0 for other verdicts.
 func (l Look) Excess() float64 {
-	if l.Verdict != Promote || l.Error <= 0 {
+	if l.Verdict != Promote {
 		return 0
 	}
 	above := max(l.Z-l.Upper, 0)

@@ -56,14 +56,8 @@ func (p Plan) Confirm(before Look, e Evidence) Look {
 		look.Verdict, look.More = Promote, 0
 	case look.Futility >= look.Lower:
 		look.Verdict, look.More = Retain, 0
-	default:
-		look.Verdict = Continue
-		if look.Tests >= p.most() {
-			look.Verdict = Inconclusive
-		}
-		look.More = p.more(look, p.bounds())
 	}
-	return look
+	return look // otherwise undecided, as judged
 }
 
 // atBothSpeeds returns the champion's tests with the latencies at one speed. If

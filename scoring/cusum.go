@@ -38,9 +38,4 @@ func (c *cusum) recent() []*measured {
 }
 
 // restart lowers the sum to what is kept of it.
-func (c *cusum) restart(kept float64) {
-	c.sum = kept
-	if kept == 0 {
-		c.since = nil
-	}
-}
+func (c *cusum) restart() { c.sum = sumKept }

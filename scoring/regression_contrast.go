@@ -51,8 +51,8 @@ type contrast struct {
 	// fall is the decline as a share: of the composite, of the quality, of the
 	// speed; of all tests for errors. It is negative for an improvement.
 	fall float64
-	// deviation is the standard error of the difference, 0 for errors; z is the
-	// difference in standard errors, negative where worse.
+	// deviation is the standard error of the difference, 0 for speed and errors; z
+	// is the difference in standard errors, negative where worse.
 	deviation, z float64
 	// kept is the autocorrelation of the figure from run to run.
 	kept float64
@@ -244,7 +244,7 @@ func latency(now, base, known []*measured, straight bool) (c contrast, drift flo
 				tests += run.tests[l.task]
 			}
 		}
-		if tests >= leastTests && is > 0 && was > 0 {
+		if tests >= leastTests {
 			ratios = append(ratios, math.Log(is/was))
 			if i >= len(known)-len(base) {
 				slower.add(ratios[len(ratios)-1])
@@ -276,7 +276,6 @@ func latency(now, base, known []*measured, straight bool) (c contrast, drift flo
 	c.after = total.mean()
 	c.before = c.after / math.Exp(slower.mean())
 	c.fall = 1 - math.Exp(-slower.mean())
-	c.deviation = drift
 	// A standard deviation estimated from few runs is often too small by half,
 	// so the quotient has the wide tails of a t distribution. Below three degrees
 	// of freedom not even half the speed could be detected.
@@ -310,10 +309,10 @@ func detrended(figures []float64) []float64 {
 	if n < 3 {
 		return figures
 	}
-	middle, at := mean(figures), (n-1)/2
+	at := (n - 1) / 2
 	var slope, squares float64
 	for i, figure := range figures {
-		slope += (float64(i) - at) * (figure - middle)
+		slope += (float64(i) - at) * figure
 		squares += (float64(i) - at) * (float64(i) - at)
 	}
 	list := make([]float64, len(figures))

@@ -137,7 +137,7 @@ func (w *plainWatch) add(row PlainRow) {
 		w.model = row.Model
 	}
 	if row.Version != "" {
-		if w.version != "" && row.Version != w.version && w.alarm < 0 {
+		if w.version != "" && row.Version != w.version {
 			w.change = strings.TrimSpace(row.Engine + " " + row.Version)
 		}
 		w.version = row.Version
@@ -152,7 +152,7 @@ func (w *plainWatch) add(row PlainRow) {
 	case point.Baseline.Runs < enoughRuns:
 		point.Mark = RunLearning
 		if !broken {
-			w.before = append(w.before, row)
+			w.before, w.change = append(w.before, row), ""
 		}
 	case w.below(row, point.Baseline):
 		point.Mark = w.fell(row, point.Baseline)
@@ -179,14 +179,12 @@ func (w *plainWatch) median() Baseline {
 		scores[i] = row.Score
 	}
 	b := Baseline{Runs: len(rows), Mean: median(scores)}
-	if len(rows) > 0 {
-		// The rule has no limit above; the band is drawn as wide on both sides.
-		fall := plainFall
-		if len(rows) >= plainKnown && b.Mean > 0 {
-			fall = min(fall, max(plainLeast, plainWidth*max(spread(scores), standardDeviation(scores))/b.Mean))
-		}
-		b.Low, b.High = (1-fall)*b.Mean, (1+fall)*b.Mean
+	fall := plainFall
+	if len(rows) >= plainKnown && b.Mean > 0 {
+		fall = min(fall, max(plainLeast, plainWidth*max(spread(scores), standardDeviation(scores))/b.Mean))
 	}
+	// The rule has no limit above; the band is drawn as wide on both sides.
+	b.Low, b.High = (1-fall)*b.Mean, (1+fall)*b.Mean
 	return b
 }
 

@@ -104,7 +104,7 @@ func (w *watch) measure(o *Observation) *measured {
 		if sum.answered > 0 {
 			run.quality[place] = float64(sum.passed) / float64(sum.answered)
 		}
-		if sum.timed > 0 && sum.seconds > 0 {
+		if sum.seconds > 0 {
 			run.seconds[place] = sum.seconds / float64(sum.timed)
 		}
 		run.tests[place], run.answers[place] = sum.tests, sum.answered

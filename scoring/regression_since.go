@@ -59,7 +59,7 @@ func (w *watch) compare(run *measured, broken bool, mark RunMark) RunMark {
 	if state == Regressed && len(w.clean) >= baselineRuns {
 		w.since = nil
 		for i := range s.states {
-			if number := s.states[i].alarm; number >= 0 && !w.open(number) {
+			if number := s.states[i].alarm; number >= 0 {
 				w.alarms[number].Ended = run.from.Time
 			}
 		}

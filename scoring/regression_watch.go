@@ -318,11 +318,11 @@ func (w *watch) confirm(l *aspectState, a aspect, run *measured, base []*measure
 // again and again; but it counts in the CUSUM.
 func (w *watch) clear(l *aspectState, run *measured, slow contrast) {
 	if l.slow {
-		l.decline.restart(sumKept)
+		l.decline.restart()
 	} else if slow.known {
 		l.decline.add(run, slow.z)
 	}
-	l.state, l.first, l.quick, l.slow, l.slowBase = Normal, nil, false, false, nil
+	l.state, l.first, l.slowBase = Normal, nil, nil
 }
 
 // recovers ends a regression that the last two runs together don't show.

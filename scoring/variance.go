@@ -333,7 +333,7 @@ func (c comparison) full() bool {
 			return false
 		}
 	}
-	return len(c.pairs) == c.asked && c.asked > 0
+	return len(c.pairs) == c.asked
 }
 
 // variances returns the variances of one test of a task: of the points, and of

@@ -152,7 +152,7 @@ func try(ctx context.Context, o options, binary string, list []mutant) ([]mutant
 func once(ctx context.Context, o options, binary string, n int, limit time.Duration) (passed bool, output []byte) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("too slow"))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.run", o.run, "-test.failfast")
+	cmd := exec.CommandContext(ctx, binary, "-test.run", o.run, "-test.skip", o.skip, "-test.failfast")
 	cmd.Dir = o.dir
 	cmd.Env = append(os.Environ(), fmt.Sprintf("MUTANT=%d", n))
 	cmd.WaitDelay = time.Second

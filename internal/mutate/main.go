@@ -1,7 +1,7 @@
 // Command mutate changes one operator, boolean or statement of a package at a
 // time, and reports the changes that the package's tests do not notice.
 //
-//	mutate [-run TESTS] [-files FILES] [-known FILE] [-least PERCENT] DIR
+//	mutate [-run TESTS] [-skip TESTS] [-files FILES] [-known FILE] [-least PERCENT] DIR
 //
 // All changes are compiled into one test binary, and an environment variable
 // selects one of them: a change costs a run of the tests and no build. A change
@@ -25,6 +25,7 @@ import (
 type options struct {
 	dir     string         // the package's folder
 	run     string         // the tests, as in go test -run
+	skip    string         // those of them that are left out, as in go test -skip
 	files   *regexp.Regexp // the files that are changed, by base name
 	known   string         // a text that names the survivors with a reason
 	least   float64        // percent of changes that the tests must notice
@@ -46,6 +47,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	flags.StringVar(&o.run, "run", ".", "the `TESTS` that must notice a change, as in go test -run")
+	flags.StringVar(&o.skip, "skip", "", "the `TESTS` that are left out, as in go test -skip")
 	files := flags.String("files", `.`, "the `FILES` that are changed: a pattern of base names")
 	flags.StringVar(&o.known, "known", "", "a `FILE` that names survivors with their reasons")
 	flags.Float64Var(&o.least, "least", 90, "the `PERCENT` of the changes that must be noticed")
