@@ -196,6 +196,9 @@ func TestMarkBursts(t *testing.T) {
 	if _, number := bursts(sorted); number != 2 {
 		t.Errorf("%d bursts, want 2", number)
 	}
+	if got := WithoutBursts(marked[1:6]); len(got) != 3 {
+		t.Errorf("%d tests are left of two lost ones and three others", len(got))
+	}
 	for _, one := range [][]Test{asked("aBcdef", "abcdEF"), asked("abcdef"), asked("aBcDeFg")} {
 		if got := MarkBursts(one); &got[0] != &one[0] {
 			t.Error("without a burst the tests are copied")
@@ -245,7 +248,7 @@ func TestBurstsOfUnknownOrder(t *testing.T) {
 
 // Where the order is known, errors that are not in a row are no burst.
 func TestScatteredErrorsAreNoBurst(t *testing.T) {
-	letters := asked("abcdefghijklmnopqrst", "AbCdEfGhijklmnopqrst")
+	letters := asked("abcdefghijklmnopqrst", "AbCdEfGhIjKlmnopqrst")
 	var one, once []Test
 	for i, test := range letters {
 		test.Task = "the same"

@@ -8,7 +8,7 @@ import (
 
 func near(t *testing.T, what string, got, want float64) {
 	t.Helper()
-	if math.Abs(got-want) > 1e-9 {
+	if diff := math.Abs(got - want); math.IsNaN(diff) || diff > 1e-9 {
 		t.Errorf("%s is %.10f, want %.10f", what, got, want)
 	}
 }
@@ -47,6 +47,8 @@ func TestBunching(t *testing.T) {
 	near(t, "that of 5 and 5", bunching(runs(5, 5)), 1)
 	near(t, "that of one run", bunching(runs(10)), 1)
 	near(t, "that of none but errors", bunching(runs(100, 100)), 1)
+	near(t, "that of no errors", bunching(runs(0, 0)), 1)
+	near(t, "that of 10, 0, and no tests", bunching(append(runs(10, 0), &measured{})), 25/4.75)
 }
 
 func TestReliableNeedsTwentyTests(t *testing.T) {

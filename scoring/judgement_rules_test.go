@@ -141,6 +141,15 @@ func TestThreeRunsAreNoHistory(t *testing.T) {
 	near(t, "the gap", got.estimate(), want.estimate())
 }
 
+// Where nobody was asked a task twice, nothing is known of the variance within tasks:
+// the error at the cap is that between tasks.
+func TestErrorAtTheCapOfSingleTests(t *testing.T) {
+	odd := func(task int) (bool, float64) { return task%2 == 1, 2 }
+	even := func(task int) (bool, float64) { return task%2 == 0, 2 }
+	e := Evidence{Champion: some(1, odd), Candidate: some(1, even), History: times(4, some(1, odd))}
+	near(t, "the error", compare(e, Default()).atCap(Plan{}, Default()), math.Sqrt(36*40/39./40))
+}
+
 // The speed of runs that were all as fast drifts by a hundredth; that of a single one
 // is not known.
 func TestDriftOfTheSpeed(t *testing.T) {

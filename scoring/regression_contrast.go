@@ -287,7 +287,7 @@ func latency(now, base, known []*measured, straight bool) (c contrast, drift flo
 // usually do, as one that confirms a suspicion does: what slows a machine down for a
 // while is then in all of them.
 func atOnce(now, known []*measured) bool {
-	if len(now) < 2 || len(known) < 2 {
+	if len(now) < 2 {
 		return false
 	}
 	gaps := make([]float64, 0, len(known))

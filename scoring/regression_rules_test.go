@@ -52,12 +52,23 @@ func TestFallsAtTheirLimits(t *testing.T) {
 		{"twenty tests are judged", inOrder(repeated(5, four), repeated(2, runLike{tasks: 4, wrong: 1})), "llllnrr", 5},
 		{"twenty tests of other tasks, less a burst: too few to judge, enough for a baseline", append(inOrder(repeated(5, four)), torn), "llllnu", 6},
 		{"a second run with more tasks", inOrder(repeated(5, runLike{}), one(runLike{wrong: 2}), one(runLike{wrong: 2, tasks: 45})), "llllnrr", 5},
-		{"a suspicion that an outage confirms, and outages end", inOrder(repeated(5, runLike{}), one(runLike{wrong: 2}), one(runLike{wrong: 8, errors: 12}), repeated(2, runLike{errors: 12})),
-			"llllnrooo", 5},
+		{"a suspicion that an outage confirms, and outages end", inOrder(repeated(5, runLike{}), one(runLike{wrong: 2}), one(runLike{wrong: 8, errors: 12}), repeated(2, runLike{errors: 12}), one(runLike{})),
+			"llllnrooon", 6},
 	} {
 		r := Regressions(c.series, Composite{})
 		if got := marks(r); got != c.marks || r.Baseline.Runs != c.runs {
 			t.Errorf("%s: marks %s and a baseline of %d, want %s and %d", c.name, got, r.Baseline.Runs, c.marks, c.runs)
+		}
+	}
+}
+
+// A rise that is told is not told again while it lasts.
+func TestARiseIsToldOnce(t *testing.T) {
+	w := newWatch(Default())
+	for i, o := range inOrder(repeated(5, runLike{wrong: 8}), repeated(2, runLike{})) {
+		w.add(&o)
+		if told := i == 6; w.risen != told {
+			t.Errorf("after run %d: risen is %v", i, w.risen)
 		}
 	}
 }

@@ -101,9 +101,7 @@ func (w *watch) measure(o *Observation) *measured {
 			value += w.weights.Speed * (10 - latency)
 		}
 		run.value[place] = value
-		if sum.answered > 0 {
-			run.quality[place] = float64(sum.passed) / float64(sum.answered)
-		}
+		run.quality[place] = float64(sum.passed) / float64(sum.answered) // NaN without answers
 		if sum.seconds > 0 {
 			run.seconds[place] = sum.seconds / float64(sum.timed)
 		}

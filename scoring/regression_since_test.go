@@ -24,6 +24,7 @@ func TestRegressionsSince(t *testing.T) {
 		{"as before", inOrder(five), inOrder(five), Normal, false, "lllln", nil, "", 0},
 		{"slower than before", inOrder(five), inOrder(repeated(4, slow)), Regressed, false, "rrrr", []string{"regression speed major open 4"}, "other settings", 0},
 		{"nothing before", nil, inOrder(repeated(5, slow)), Normal, false, "lllln", nil, "", 0},
+		{"four runs before", inOrder(repeated(4, good)), inOrder(repeated(4, slow)), Regressed, false, "rrrr", []string{"regression speed major open 4"}, "other settings", 0},
 		{"too few runs before", inOrder(repeated(3, good)), inOrder(repeated(5, slow)), Normal, false, "lllln", nil, "", 0},
 		{"what was worse before stays so, and the change is not why", inOrder(five, repeated(3, worse)), inOrder(repeated(2, worse)), Regressed, false, "rr",
 			[]string{"regression quality minor open 2"}, "", 0},

@@ -420,7 +420,7 @@ func (c comparison) atCap(p Plan, w Composite) float64 {
 		return wholeScale(w)
 	}
 	variance := variance(c.deltas)
-	if measured && cycles > asked.mean() {
+	if cycles > asked.mean() {
 		// More cycles reduce only the variance within tasks.
 		variance = max(variance-inside.mean()/asked.mean()+inside.mean()/cycles, inside.mean()/cycles)
 	}
