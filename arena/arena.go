@@ -41,9 +41,9 @@ type Arena interface {
 	//
 	// The error wraps [ErrInvalidRequest] for a request that fails
 	// [Request.Validate] or has a [Field], [ErrHistory] if the outcome could not
-	// be recorded, and [ErrInterrupted] if ctx ended. A
-	// candidate that does not load and a node that dies on the way are no
-	// errors: the verdict is [VerdictFailed].
+	// be recorded, [ErrInterrupted] if ctx ended, and [ErrCutShort] if the server
+	// did not come back. A candidate that does not load is no error: the verdict
+	// is [VerdictFailed].
 	Hold(ctx context.Context, r Request) (Result, error)
 	// HoldAll holds a tournament of a [Field] of candidates: they are asked
 	// tasks in rounds, the better half of them goes on each time, and the best
@@ -63,7 +63,8 @@ type Arena interface {
 	// Recover ends what a killed process left behind on the nodes of set: a
 	// node without its champion gets it back, and a promotion that was made is
 	// recorded. It returns the sessions that can be resumed or could not be
-	// ended. Nodes that are leased are left alone.
+	// ended, and with their Ended those that it ended. Nodes that are leased are
+	// left alone.
 	//
 	// Only nodes with a session are asked, and a node that does not answer is
 	// not waited for: its session has an Err and stays. The error is that of
@@ -78,6 +79,11 @@ var ErrInterrupted = errors.New("interrupted")
 // ErrHistory is wrapped by the error of a tournament whose outcome could not be
 // recorded. It is returned before anything is done.
 var ErrHistory = errors.New("the history can't be written")
+
+// ErrCutShort is wrapped by the error of a tournament that could not go on because
+// its server did not come back, the champion stopped answering again and again, or
+// the journal could not be written. The session can be resumed.
+var ErrCutShort = errors.New("cut short")
 
 // ErrNothingToResume is wrapped by the error of [Arena].Resume if no tournament on
 // the node was interrupted.

@@ -31,6 +31,8 @@ const (
 	EventLoading EventType = "loading"
 	// EventLoaded: Model answers, after Took.
 	EventLoaded EventType = "loaded"
+	// EventAway: the server is not ready (Cause) and is waited for, up to Limit.
+	EventAway EventType = "away"
 	// EventRestarting: the server does not answer and is restarted.
 	EventRestarting EventType = "restarting"
 	// EventWarming: an answer was discarded.

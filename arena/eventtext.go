@@ -35,6 +35,8 @@ func (e Event) Text() string {
 		return "loading " + e.Model
 	case EventLoaded:
 		return fmt.Sprintf("%s is loaded (%s)", e.Model, e.Took.Round(100*time.Millisecond))
+	case EventAway:
+		return fmt.Sprintf("waiting for the server, up to %s: %s", span(e.Limit), e.Cause)
 	case EventRestarting:
 		return "the server doesn't answer: restarting it"
 	case EventUnsteady:
@@ -42,7 +44,7 @@ func (e Event) Text() string {
 	case EventReloading:
 		return fmt.Sprintf("%s: %d tests in a row without an answer: %s; loading it again", e.Model, e.Count, e.Cause)
 	case EventPaused:
-		return fmt.Sprintf("%s: %d tests in a row without an answer; waiting up to %s until it answers", e.Model, e.Count, e.Limit)
+		return fmt.Sprintf("%s: %d tests in a row without an answer; waiting up to %s until it answers", e.Model, e.Count, span(e.Limit))
 	case EventRepeating:
 		return fmt.Sprintf("%s: %d tests without an answer are asked anew", e.Model, e.Count)
 	case EventDropped:

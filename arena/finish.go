@@ -14,12 +14,22 @@ import (
 func (t *tournament) stop(ctx context.Context, cause error) (Result, error) {
 	if ctx.Err() != nil {
 		cause = fmt.Errorf("%w after %d tests", ErrInterrupted, t.tests())
+	} else {
+		cause = t.cutShort(cause)
 	}
 	err := t.restore(ctx)
 	if err == nil {
 		err = t.journal.write(entry{Restored: true}, true)
 	}
 	return t.result(VerdictFailed, cause.Error()), errors.Join(cause, err, t.journal.close())
+}
+
+// cutShort returns the error of a session that can be resumed, if it has a journal.
+func (t *tournament) cutShort(cause error) error {
+	if t.journal.file == nil {
+		return cause
+	}
+	return fmt.Errorf("%w after %d tests: %w", ErrCutShort, t.tests(), cause)
 }
 
 // restore gives the node back what it served.
@@ -47,14 +57,14 @@ func (t *tournament) end(ctx context.Context, o outcome) (Result, error) {
 		if err == nil {
 			return t.finish(ctx, o)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, errAway) {
 			return t.stop(ctx, err)
 		}
 		o = outcome{VerdictFailed, fmt.Sprintf("%s won and could not be put into service: %v", t.Candidate.Name, err)}
 	}
 	if t.node.serving != t.Champion.Name || o.verdict == VerdictFailed {
 		if err := t.restore(ctx); err != nil {
-			return t.result(VerdictFailed, o.reason), errors.Join(err, t.journal.close())
+			return t.result(VerdictFailed, o.reason), errors.Join(t.cutShort(err), t.journal.close())
 		}
 	}
 	t.intact = true
@@ -65,11 +75,12 @@ func (t *tournament) end(ctx context.Context, o outcome) (Result, error) {
 // is the champion: if this process dies, the next one does the rest.
 func (t *tournament) promote(ctx context.Context) error {
 	if t.node.serving != t.Candidate.Name {
-		if err := t.node.serve(ctx, t.Candidate, Candidate); err != nil {
-			return err
-		}
+		t.node.emit(Event{Type: EventLoading, Model: t.Candidate.Name, Role: Candidate})
 	}
-	if err := t.node.verify(ctx, t.Candidate, t.tasks, alwaysPassed(t.candidate)); err != nil {
+	// A server that stops during the last questions says nothing of the candidate,
+	// wrong answers do.
+	passes := func(err error) bool { return errors.Is(err, errMute) }
+	if err := t.node.establish(ctx, t.Candidate, Candidate, passes, t.tasks, alwaysPassed(t.candidate)); err != nil {
 		return err
 	}
 	if keeper := t.arena.config.Keeper; keeper != nil {

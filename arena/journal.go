@@ -145,7 +145,7 @@ func parseJournal(text []byte) (p *progress, restored bool, err error) {
 		return nil, false, fmt.Errorf(": %w", errEmptyJournal)
 	}
 	if p.silent >= deadAfter {
-		p.pause()
+		p.pause(anewMost)
 	}
 	p.silent = 0 // the model will be loaded anew
 	return p, restored, nil

@@ -21,9 +21,9 @@ const (
 	// leaseWait is how long the lease of another holder is waited for: a repair
 	// that is nearly done, for example.
 	leaseWait = 30 * time.Second
-	// restoreTries is how often a node is given its model back before that is
-	// left to the healer.
-	restoreTries = 4
+	// establishTries is how often a node is given the model that is to serve before
+	// that is left to the healer.
+	establishTries = 4
 )
 
 // leasedNode is a node whose lease is held for a tournament.
@@ -35,6 +35,8 @@ type leasedNode struct {
 	saved nodes.Model
 	// serving is the model that the tournament loaded last, "" if unknown.
 	serving string
+	// away says that the server was waited for in vain.
+	away bool
 }
 
 // holder identifies this process as the holder of a lease.
@@ -211,51 +213,86 @@ func (n *leasedNode) emit(e Event) {
 	n.arena.emit(e)
 }
 
-// serve makes a model the only one loaded. It waits for a server that does not
-// listen, and restarts it if the node has a way to.
+// serve makes a model the only one loaded. It waits for a server that is not
+// ready, and restarts it if the node has a way to.
 func (n *leasedNode) serve(ctx context.Context, m nodes.Model, role Role) error {
 	n.emit(Event{Type: EventLoading, Model: m.Name, Role: role})
-	began := time.Now()
+	return n.place(ctx, m, role)
+}
+
+// place is serve without its first event.
+func (n *leasedNode) place(ctx context.Context, m nodes.Model, role Role) error {
 	n.serving = ""
-	if err := n.ensure(ctx, m); err != nil {
+	took, err := n.ensure(ctx, m)
+	if err != nil {
 		return err
 	}
 	n.serving = m.Name
-	n.emit(Event{Type: EventLoaded, Model: m.Name, Role: role, Took: time.Since(began)})
+	n.emit(Event{Type: EventLoaded, Model: m.Name, Role: role, Took: took})
 	return nil
 }
 
-func (n *leasedNode) ensure(ctx context.Context, m nodes.Model) error {
-	restarted := false
+// ensure loads a model, and tries again as [outage] says. It returns how long the
+// last try took. A server that was waited for in vain is not waited for again: the
+// next call tries once.
+func (n *leasedNode) ensure(ctx context.Context, m nodes.Model) (time.Duration, error) {
+	o := outage{patience: n.arena.figures.Patience, canRestart: n.Restarter != nil}
+	if n.away {
+		o.patience = 0
+	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 5*time.Second
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+	var restarting error
+	for told := false; ; {
+		began := time.Now()
 		_, err := n.Ensure(ctx, m, nodes.EnsureOptions{})
-		switch {
-		case err == nil:
-			return struct{}{}, nil
-		case !absent(err):
-			return struct{}{}, backoff.Permanent(err)
-		case n.Restarter != nil && !restarted:
-			restarted = true
+		if err == nil {
+			n.away = false
+			return time.Since(began), nil
+		}
+		if ctx.Err() != nil {
+			return 0, err
+		}
+		next := o.after(err, time.Now())
+		if !told && next != endWait && !o.since.IsZero() {
+			told = true
+			n.emit(Event{Type: EventAway, Cause: strings.TrimPrefix(err.Error(), n.Name+": "), Limit: o.patience})
+		}
+		switch next {
+		case giveUp:
+			return 0, err
+		case endWait:
+			n.away = true
+			return 0, n.notReady(o.patience, err, restarting)
+		case restart:
 			n.emit(Event{Type: EventRestarting})
 			if output, err := n.Restarter.Restart(ctx); err != nil {
-				return struct{}{}, backoff.Permanent(fmt.Errorf("%w: %s", err, output))
+				restarting = fmt.Errorf("%w: %s", err, output)
 			}
 		}
-		return struct{}{}, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(n.arena.figures.Patience))
+		if !nodes.Sleep(ctx, o.left(pause.NextBackOff(), time.Now())) {
+			return 0, err
+		}
+	}
+}
+
+// notReady returns the error of a server that was waited for in vain, and of its
+// restart if that failed.
+func (n *leasedNode) notReady(waited time.Duration, err, restarting error) error {
+	if waited > 0 {
+		err = fmt.Errorf("%w after %s: %w", errAway, span(waited), err)
+	} else {
+		err = fmt.Errorf("%w: %w", errAway, err)
+	}
+	if restarting != nil {
+		err = fmt.Errorf("%w; restarting it: %w", err, restarting)
+	}
 	return err
 }
 
-// absent reports whether an error means that no server answers, which may pass.
-func absent(err error) bool {
-	return errors.Is(err, nodes.Refused) || errors.Is(err, nodes.Unreachable) || errors.Is(err, nodes.TimedOut) || errors.Is(err, nodes.Busy)
-}
-
 // verify asks up to three questions and requires two thirds of the answers to be
-// right, at the second time if not at the first. They are tasks that the model is known to pass; if there are none, any
-// answer to the first task will do.
+// right, at the second time if not at the first. They are tasks that the model is
+// known to pass; if there are none, any answer to the first task will do.
 func (n *leasedNode) verify(ctx context.Context, m nodes.Model, tasks *suite.Suite, known map[string]bool) error {
 	const questions = 3
 	ask := asker{n.Node, m, n.arena.figures}
@@ -280,7 +317,7 @@ func (n *leasedNode) verify(ctx context.Context, m nodes.Model, tasks *suite.Sui
 			case err != nil:
 				return err
 			case test.Error():
-				return &nodes.Error{Node: n.Name, Action: "verify " + m.Name, Fault: nodes.Empty, Detail: "it is loaded and does not answer"}
+				return &nodes.Error{Node: n.Name, Action: "verify " + m.Name, Fault: nodes.Empty, Detail: errMute.Error(), Err: errMute}
 			case test.Passed:
 				right++
 			}
@@ -295,18 +332,36 @@ func (n *leasedNode) verify(ctx context.Context, m nodes.Model, tasks *suite.Sui
 	}
 }
 
+// establish loads and verifies a model, again after an error that may pass.
+func (n *leasedNode) establish(ctx context.Context, m nodes.Model, r Role, passes func(error) bool, tasks *suite.Suite, known map[string]bool) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval = time.Second
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		var err error
+		if n.serving != m.Name {
+			err = n.place(ctx, m, r)
+		}
+		if err == nil {
+			err = n.verify(ctx, m, tasks, known)
+		}
+		if err != nil {
+			n.serving = ""
+			if !passes(err) {
+				err = backoff.Permanent(err)
+			}
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(establishTries))
+	return err
+}
+
 // restore gives the node back what it served, and verifies it. It does not end
 // with ctx: a node is not left without its model.
 func (n *leasedNode) restore(ctx context.Context, tasks *suite.Suite, known map[string]bool) error {
 	ctx = context.WithoutCancel(ctx)
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval = time.Second
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		if err := n.serve(ctx, n.saved, Champion); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, n.verify(ctx, n.saved, tasks, known)
-	}, backoff.WithBackOff(pause), backoff.WithMaxTries(restoreTries))
+	n.serving = "" // whatever happened since, the node is asked
+	n.emit(Event{Type: EventLoading, Model: n.saved.Name, Role: Champion})
+	err := n.establish(ctx, n.saved, Champion, func(err error) bool { return !errors.Is(err, errAway) }, tasks, known)
 	if err != nil {
 		return fmt.Errorf("%s: restore %s: %w; the healer goes on trying, or load it by hand", n.Name, n.saved.Name, err)
 	}

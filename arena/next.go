@@ -2,6 +2,7 @@ package arena
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,10 +36,11 @@ type batch struct {
 }
 
 // next returns what to do next:
-//   - a candidate that was lost is out, a champion that was lost ends the
-//     tournament for now;
+//   - a candidate that was lost is out; a champion that was lost and a server that
+//     does not come back end the tournament for now;
 //   - after deadAfter tests in a row without an answer the tournament pauses until
-//     the model answers again, and these tests are asked anew, once;
+//     the model answers again, and these tests are asked anew, once, or twice if the
+//     model was gone;
 //   - of several candidates the best one is chosen;
 //   - the champion's tests come before the candidate's, which end at the first
 //     look that decides, or at the cap;
@@ -107,7 +109,7 @@ func (p *progress) ended() step {
 // loses returns what follows the loss of a model.
 func (p *progress) loses() step {
 	switch {
-	case p.latest.block.role() == Champion:
+	case p.latest.block.role() == Champion, errors.Is(p.lost, errAway):
 		return step{abort: p.lost}
 	case p.latest.block == blockField:
 		return step{note: &entry{Out: &outEntry{p.latest.index, p.lost.Error()}}}

@@ -47,7 +47,7 @@ func (w *world) run(t *testing.T, d *datadriven.TestData) string {
 	case "tests":
 		w.tests(t, d, arg(t, d, "n", 1))
 	case "decide":
-		return w.decide(false)
+		return w.decide(d.HasArg("quiet"))
 	case "play":
 		return w.play(t, d)
 	case "state":
@@ -198,9 +198,9 @@ func (w *world) happened(t *testing.T, d *datadriven.TestData) {
 	case "checked":
 		w.apply(entry{Checked: &checkEntry{}})
 	case "gone":
-		w.apply(entry{Checked: &checkEntry{errors.New(why)}})
+		w.apply(entry{Checked: &checkEntry{failing(d, why)}})
 	case "lost":
-		w.apply(entry{Lost: &lostEntry{b, errors.New(why)}})
+		w.apply(entry{Lost: &lostEntry{b, failing(d, why)}})
 	case "out":
 		w.apply(entry{Out: &outEntry{index, why}})
 	case "chosen":
@@ -212,6 +212,18 @@ func (w *world) happened(t *testing.T, d *datadriven.TestData) {
 	default:
 		d.Fatalf(t, "no such command: %s", d.Cmd)
 	}
+}
+
+// failing is why a model can't go on: by itself, because the server is not ready, or
+// because it does not answer.
+func failing(d *datadriven.TestData, why string) error {
+	switch {
+	case d.HasArg("server"):
+		return fmt.Errorf("%w: %s", errAway, why)
+	case d.HasArg("mute"):
+		return errMute
+	}
+	return errors.New(why)
 }
 
 // decide applies the decisions of next, and says what follows.

@@ -64,7 +64,8 @@ type Figures struct {
 	// Grace is how long requests of others may take to finish before the node
 	// is worked on.
 	Grace time.Duration
-	// Patience is how long a load waits for a server that does not listen.
+	// Patience is how long a server that is not ready is waited for, and a model
+	// that is loaded and does not answer.
 	Patience time.Duration
 }
 
@@ -77,11 +78,11 @@ const (
 
 // DefaultFigures returns 40 tasks, 5 cycles, 2 cycles of a quick tournament, a
 // warm-up of 3 answers, a temperature of 0.2, 1,024 tokens, 60 s for a test,
-// 10 s of grace and a minute of patience.
+// 10 s of grace and five minutes of patience.
 func DefaultFigures() Figures {
 	return Figures{
 		Tasks: 40, Cycles: 5, QuickCycles: 2, Warmup: 3, Temperature: 0.2, MaxTokens: 1024,
-		Timeout: time.Minute, Grace: 10 * time.Second, Patience: time.Minute,
+		Timeout: time.Minute, Grace: 10 * time.Second, Patience: 5 * time.Minute,
 	}
 }
 

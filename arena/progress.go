@@ -1,6 +1,7 @@
 package arena
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,9 +13,20 @@ import (
 // tournament pauses.
 const deadAfter = scoring.BurstLength
 
-// reloadAfter is the number of tests after which a model that is gone again is
-// loaded once more.
-const reloadAfter = 40
+// A model that is gone is loaded again. It is lost if it is gone the third time
+// within 40 tests, or was loaded again and still does not answer within the patience.
+const (
+	goneWithin = 40
+	goneMost   = 3
+	muteMost   = 2
+)
+
+// anewMost is how often a test without an answer is asked anew, anewGone how often
+// if its model was gone, which may happen that often before it is lost.
+const (
+	anewMost = 1
+	anewGone = goneMost - 1
+)
 
 // progress is the state of a session: the session and all that happened in it.
 // It is changed by apply alone, and what to do next is computed from it alone
@@ -41,13 +53,13 @@ type progress struct {
 	latest batch
 	silent int
 	reload bool
-	// again is the number of the latest tests that are asked anew, anew the
-	// places of those that were.
+	// again is the number of the latest tests that are asked anew, anew how often
+	// those at a place were.
 	again int
-	anew  map[place]bool
-	// reloads holds by model the number of tests at which one was loaded again
+	anew  map[place]int
+	// gone holds by model the numbers of tests at which one was loaded again
 	// because it was gone.
-	reloads map[string]int
+	gone map[string][]int
 	// lost is why the model of the latest tests can't go on.
 	lost error
 }
@@ -66,7 +78,7 @@ type entrant struct {
 }
 
 func newProgress(s session) *progress {
-	p := &progress{session: s, unsteady: map[Role]string{}, reloads: map[string]int{}, anew: map[place]bool{}}
+	p := &progress{session: s, unsteady: map[Role]string{}, gone: map[string][]int{}, anew: map[place]int{}}
 	for _, m := range s.Field {
 		p.field = append(p.field, entrant{model: m})
 	}
@@ -134,32 +146,43 @@ func (p *progress) testsOf(b block, index int) *[]scoring.Test {
 }
 
 // check takes the answer to a check after silent tests, which are asked anew. A
-// model that does not answer or is gone is loaded again; one that is gone soon
-// after that is lost.
+// model that does not answer or is gone is loaded again; one that is gone again and
+// again is lost.
 func (p *progress) check(gone error) {
-	p.pause()
 	if gone == nil {
+		p.pause(anewMost)
 		return
 	}
-	name := p.latest.model.Name
-	if at, before := p.reloads[name]; !before || p.tests() >= at+reloadAfter {
-		p.reloads[name] = p.tests()
-		p.reload = true
-		return
+	mute := errors.Is(gone, errMute)
+	if mute {
+		p.pause(anewMost)
+	} else {
+		p.pause(anewGone)
 	}
-	p.lost = fmt.Errorf("%s: %d tests in a row without an answer: %w", name, deadAfter, gone)
+	name, now := p.latest.model.Name, p.tests()
+	recent := slices.DeleteFunc(p.gone[name], func(at int) bool { return now >= at+goneWithin })
+	p.gone[name] = append(recent, now)
+	most := goneMost
+	if mute {
+		most = muteMost
+	}
+	if p.reload = len(p.gone[name]) < most; !p.reload {
+		p.again = 0 // a session that is resumed finds them by itself
+		p.lost = fmt.Errorf("%s: %d tests in a row without an answer, %d times within %d tests: %w",
+			name, deadAfter, len(p.gone[name]), goneWithin, gone)
+	}
 }
 
 // pause notes which of the latest tests are asked anew: those without an answer
-// that were not asked anew before.
-func (p *progress) pause() {
+// that were not asked anew so often before.
+func (p *progress) pause(most int) {
 	p.silent, p.again = 0, 0
 	tests := p.testsOf(p.latest.block, p.latest.index)
 	if tests == nil {
 		return
 	}
 	for i, t := range slices.Backward(*tests) {
-		if !t.Error() || p.anew[place{p.latest.block, p.latest.index, i}] {
+		if !t.Error() || p.anew[place{p.latest.block, p.latest.index, i}] >= most {
 			return
 		}
 		p.again++
@@ -175,9 +198,21 @@ func (p *progress) takeBack(e againEntry) {
 	}
 	for range min(e.Tests, len(*tests)) {
 		last := len(*tests) - 1
-		p.anew[place{e.Block, e.Index, last}] = true
+		p.anew[place{e.Block, e.Index, last}]++
 		*tests = (*tests)[:last]
 	}
+}
+
+// askedAnew returns the number of a role's tests that were asked anew, without
+// those of a field.
+func (p *progress) askedAnew(r Role) int {
+	count := 0
+	for place := range p.anew {
+		if place.block.role() == r && place.block != blockField {
+			count++
+		}
+	}
+	return count
 }
 
 // batch returns tests of a block, none yet.

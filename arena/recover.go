@@ -21,6 +21,9 @@ type Unfinished struct {
 	Started             time.Time
 	// Tests is the number of its tests.
 	Tests int
+	// Ended is the outcome of a session that was ended: its promotion had been made
+	// and is recorded now. Nil for one that can be resumed.
+	Ended *Ranking
 	// Err is why its node did not get its model back, nil if it did.
 	Err error
 }
@@ -122,8 +125,10 @@ func (a *Organizer) recover(ctx context.Context, path string, set *nodes.Set) (*
 		err = errors.Join(err, t.journal.close())
 	case promoted:
 		t.intact = true
-		if _, err = t.finish(ctx, t.outcome()); err == nil {
-			u = nil
+		var result Result
+		if result, err = t.finish(ctx, t.outcome()); err == nil {
+			ranking := t.ranking(result)
+			u.Ended = &ranking
 		}
 	default:
 		if err = t.restore(ctx); err == nil {

@@ -211,6 +211,9 @@ func TestAPromotionThatWasNotRecorded(t *testing.T) {
 		}
 		s.serves("new")
 		full.broken = false
+		if u := oneRecovered(t, s); u.Err != nil || u.Ended == nil || u.Ended.Verdict != arena.VerdictPromoted || u.Ended.Final.Loaded != "new" {
+			t.Errorf("ended: %+v, %v", u.Ended, u.Err)
+		}
 		if list := recovered(t, s); len(list) > 0 {
 			t.Errorf("unfinished: %+v", list)
 		}

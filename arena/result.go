@@ -2,6 +2,7 @@ package arena
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -52,6 +53,8 @@ type Result struct {
 	Smallest float64 `json:"smallest_gap,omitempty"`
 	// Unused says which earlier runs of the champion did not count, and why.
 	Unused []string `json:"runs_not_used,omitempty"`
+	// Notes says what else is to be known of the tests.
+	Notes []string `json:"notes,omitempty"`
 	// Method is the method that decided.
 	Method Method `json:"rule,omitempty"`
 	// Looks are all judgements, in order.
@@ -113,7 +116,7 @@ func (t *tournament) result(v Verdict, reason string) Result {
 		Verdict: v, Node: t.node.Name, Reason: reason, Session: t.ID, Method: t.Method, TestsUsed: len(t.candidate),
 		Candidate: side(t.Candidate, t.candidate, t.weights, t.unsteady[Candidate]),
 		Champion:  side(t.Champion, t.champions(), t.weights, t.unsteady[Champion]),
-		Unused:    t.Unused, Looks: t.looks, ChampionTests: t.champions(), CandidateTests: t.candidate,
+		Unused:    t.Unused, Notes: t.notes(), Looks: t.looks, ChampionTests: t.champions(), CandidateTests: t.candidate,
 	}
 	if t.intact {
 		r.Loaded = t.Champion.Name
@@ -136,8 +139,25 @@ func (t *tournament) result(v Verdict, reason string) Result {
 	return r
 }
 
-// Sentence returns the outcome as a sentence.
+// notes says which tests were asked anew.
+func (p *progress) notes() (list []string) {
+	for _, r := range []Role{Champion, Candidate} {
+		switch count := p.askedAnew(r); {
+		case count == 1:
+			list = append(list, fmt.Sprintf("1 test of the %s was asked anew after it had stopped answering", r))
+		case count > 1:
+			list = append(list, fmt.Sprintf("%d tests of the %s were asked anew after it had stopped answering", count, r))
+		}
+	}
+	return list
+}
+
+// Sentence returns the outcome as a sentence, with its notes.
 func (r Result) Sentence() string {
+	return strings.Join(append([]string{r.outcome()}, r.Notes...), "; ")
+}
+
+func (r Result) outcome() string {
 	switch r.Verdict {
 	case VerdictPromoted:
 		return fmt.Sprintf("PROMOTED %s over %s after %d tests of the candidate: %s", r.Candidate.Model, r.Champion.Model, r.TestsUsed, r.Reason)

@@ -176,7 +176,7 @@ const mutePause = 2 * time.Second
 func (t *tournament) answers(ctx context.Context, b batch) error {
 	snapshot, err := t.node.Probe(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errAway, err)
 	}
 	loaded := func(i nodes.Instance) bool { return t.node.Same(i.Model, b.model.Name) && !i.Stopping }
 	if !slices.ContainsFunc(snapshot.Loaded, loaded) {

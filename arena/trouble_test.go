@@ -3,6 +3,7 @@ package arena_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,9 @@ func TestAServerThatDiesIsWaitedFor(t *testing.T) {
 		if e := s.last(arena.EventRepeating); e.Count != 3 || e.Role != arena.Candidate {
 			t.Errorf("told: %+v", e)
 		}
+		if note := "3 tests of the candidate were asked anew after it had stopped answering"; !slices.Equal(result.Notes, []string{note}) || !strings.HasSuffix(result.Sentence(), "; "+note) {
+			t.Errorf("notes: %q; %s", result.Notes, result.Sentence())
+		}
 		if e := s.last(arena.EventReloading); e.Model != "new" || e.Count != 3 || !strings.Contains(e.Cause, "refused") {
 			t.Errorf("told: %+v", e)
 		}
@@ -50,15 +54,27 @@ func TestAServerThatDiesIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestAServerThatStaysDown: the candidate is out, and the node is left to the
-// healer with what has to be on it remembered.
+// TestAServerThatStaysDown: the tournament is cut short once the patience is over,
+// the node is left to the healer with what has to be on it remembered, and the
+// session goes on once the server is back.
 func TestAServerThatStaysDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.afterTest(arena.Candidate, 5, func() { s.engine.set(func(e *engine) { e.down, e.loaded = true, nil }) })
+		began := time.Now()
 		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
-		if !errors.Is(err, nodes.Refused) || result.Verdict != arena.VerdictFailed || result.Loaded != "" {
+		if !errors.Is(err, nodes.Refused) || !errors.Is(err, arena.ErrCutShort) || result.Verdict != arena.VerdictFailed || result.Loaded != "" {
 			t.Errorf("%+v, %v", result, err)
+		}
+		tests := time.Duration(s.count(arena.EventTest)+s.count(arena.EventWarming)) * time.Second
+		if waited := time.Since(began) - tests; waited < 5*time.Minute-10*time.Second || waited > 5*time.Minute+10*time.Second {
+			t.Errorf("waited for %s, want five minutes once", waited)
+		}
+		if e := s.last(arena.EventAway); s.count(arena.EventAway) != 1 || !strings.HasPrefix(e.Text(), "waiting for the server, up to 5m: probe: connection refused") {
+			t.Errorf("told %d times: %s", s.count(arena.EventAway), e)
+		}
+		if s.count(arena.EventDropped) > 0 {
+			t.Errorf("the candidate is out: %+v", s.last(arena.EventDropped))
 		}
 		if m := s.keeper.remembered["M1"]; m.Name != "old" {
 			t.Errorf("to be restored: %+v", m)
@@ -77,6 +93,11 @@ func TestAServerThatStaysDown(t *testing.T) {
 			t.Errorf("recovered: %+v, %v", list, err)
 		}
 		s.serves("old")
+		ranking, err := s.arena().Resume(t.Context(), s.node, result.Session)
+		if err != nil || ranking.Verdict != arena.VerdictPromoted || ranking.Final.Candidate.Errors != 0 {
+			t.Errorf("resumed: %s, %v", ranking.Final.Reason, err)
+		}
+		s.serves("new")
 	})
 }
 
@@ -96,28 +117,28 @@ func TestAServerIsRestarted(t *testing.T) {
 				s.serves("new")
 				return
 			}
-			if !errors.Is(err, nodes.RestartFailed) || !strings.Contains(result.Reason, "no such unit") || s.engine.restarts != 5 {
-				t.Errorf("%s, %v, %d restarts; want one of the load and four to restore", result.Reason, err, s.engine.restarts)
+			if !errors.Is(err, nodes.RestartFailed) || !strings.Contains(result.Reason, "no such unit") || s.engine.restarts != 1 {
+				t.Errorf("%s, %v, %d restarts; want one", result.Reason, err, s.engine.restarts)
 			}
 		})
 	}
 }
 
-// TestAModelThatGoesTwice: a candidate that is unloaded again and again is out;
-// a champion that is ends the tournament for now.
-func TestAModelThatGoesTwice(t *testing.T) {
+// TestAModelThatGoesAgainAndAgain: a candidate that is unloaded three times within
+// 40 tests is out; a champion that is ends the tournament for now.
+func TestAModelThatGoesAgainAndAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := onEngine(t, knows("old", 0.2), knows("new", 1))
 		s.heard = func(e arena.Event) {
 			if e.Type == arena.EventLoaded && e.Model == "new" {
-				s.engine.set(func(e *engine) { e.forgets = 10 })
+				s.engine.set(func(e *engine) { e.forgets = 8 })
 			}
 		}
 		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
-		if err != nil || result.Verdict != arena.VerdictFailed || !strings.Contains(result.Reason, "3 tests in a row without an answer: it is no longer loaded") {
+		if err != nil || result.Verdict != arena.VerdictFailed || !strings.Contains(result.Reason, "3 tests in a row without an answer, 3 times within 40 tests: it is no longer loaded") {
 			t.Errorf("%s: %s, %v", result.Verdict, result.Reason, err)
 		}
-		if s.engine.loads["new"] != 2 {
+		if s.engine.loads["new"] != 3 {
 			t.Errorf("it was loaded %d times", s.engine.loads["new"])
 		}
 		s.serves("old")
@@ -130,7 +151,7 @@ func TestAModelThatGoesTwice(t *testing.T) {
 			}
 		}
 		result, err := s.arena().Hold(t.Context(), challenge(s, "new"))
-		if err == nil || result.Verdict != arena.VerdictFailed || !strings.Contains(err.Error(), "no longer loaded") {
+		if !errors.Is(err, arena.ErrCutShort) || result.Verdict != arena.VerdictFailed || !strings.Contains(err.Error(), "no longer loaded") {
 			t.Errorf("%s: %s, %v", result.Verdict, result.Reason, err)
 		}
 		s.heard = nil

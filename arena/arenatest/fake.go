@@ -45,7 +45,7 @@ type Fake struct {
 	// Cost is what Estimate returns, with the node and the models filled in;
 	// nil means 80 tests and 10 minutes.
 	Cost *arena.Estimate
-	// Left are the sessions that Recover returns. A session without an Err can
+	// Left are the sessions that Recover returns. A session without Ended and Err can
 	// be resumed once: as a tournament of its candidate, which Decide decides.
 	Left []arena.Unfinished
 	// Wait blocks every tournament until the channel is closed or the context
@@ -122,7 +122,7 @@ func (f *Fake) take(node *nodes.Node, session string) (arena.Request, bool) {
 		}
 	}
 	for i, u := range f.Left {
-		if u.Err == nil && u.Node == node.Name && (session == "" || session == u.Session) {
+		if u.Err == nil && u.Ended == nil && u.Node == node.Name && (session == "" || session == u.Session) {
 			f.Left = slices.Delete(slices.Clone(f.Left), i, i+1)
 			return arena.Request{Node: node, Contest: arena.Challenge(u.Candidate)}, true
 		}

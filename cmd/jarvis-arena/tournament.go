@@ -67,8 +67,7 @@ type tournament struct {
 	out     *progress.Printer
 }
 
-// holdTournament ends what was cut short before, and then holds or continues the
-// tournament that the flags ask for.
+// holdTournament prepares the tournament that the flags ask for, and runs it.
 func holdTournament(cmd *cobra.Command, g global, f tournamentFlags, model string) (err error) {
 	stderr := cmd.ErrOrStderr()
 	printer := progress.New(stderr)
@@ -102,11 +101,18 @@ func holdTournament(cmd *cobra.Command, g global, f tournamentFlags, model strin
 		printer.Clear()
 		return "giving the node its model back; press Ctrl-C again to leave at once"
 	}, stderr)()
+	return t.run(ctx, model)
+}
+
+// run ends what was cut short before, and then holds or continues the tournament.
+func (t *tournament) run(ctx context.Context, model string) error {
 	interrupted, err := t.recover(ctx, model)
 	switch {
 	case err != nil:
 		return err
-	case f.resume:
+	case t.flags.resume && interrupted != nil && interrupted.Ended != nil:
+		return t.ended(*interrupted.Ended, interrupted.Several, nil)
+	case t.flags.resume:
 		return t.resume(ctx, interrupted)
 	}
 	return t.hold(ctx)
@@ -137,7 +143,8 @@ func (f tournamentFlags) request(node *nodes.Node, candidate nodes.Model, all []
 }
 
 // recover ends what killed commands left behind, and returns the interrupted
-// tournament that --resume means, nil if there is none.
+// tournament that --resume means, nil if there is none. It may be one that is ended
+// by now.
 func (t *tournament) recover(ctx context.Context, model string) (*arena.Unfinished, error) {
 	unfinished, err := t.arena.Recover(ctx, t.set)
 	if err != nil {
@@ -151,6 +158,8 @@ func (t *tournament) recover(ctx context.Context, model string) (*arena.Unfinish
 		case u.Err != nil:
 			t.out.Note("%v", u.Err)
 		case u.Node != t.request.Node.Name:
+		case !t.flags.resume && u.Ended != nil:
+			t.out.Note("a tournament on %s was cut short and is ended: %s", u.Node, u.Ended.Final.Sentence())
 		case !t.flags.resume:
 			t.out.Note("a tournament of %s on %s was cut short after %d tests; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
 		case interrupted == nil && t.means(u, model):
@@ -200,7 +209,7 @@ func (t *tournament) ended(r arena.Ranking, several bool, failed error) error {
 	if failed != nil && r.Final.Node == "" {
 		return t.neverBegan(several, failed)
 	}
-	if errors.Is(failed, arena.ErrInterrupted) {
+	if errors.Is(failed, arena.ErrInterrupted) || errors.Is(failed, arena.ErrCutShort) {
 		const remedy = "; go on with --resume"
 		failed = fmt.Errorf("%w"+remedy, failed)
 		r.Final.Reason += remedy
