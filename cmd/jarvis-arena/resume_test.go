@@ -48,7 +48,7 @@ func TestResumeWhatIsEnded(t *testing.T) {
 		if err := run.run(t.Context(), model); err != nil {
 			t.Errorf("resume %t: %v", resume, err)
 		}
-		const result = "PROMOTED new over old after 160 tests: better by much"
+		result := ended.Final.Sentence()
 		if got := out.String(); strings.Contains(got, result+"\nM1 serves new.") != resume {
 			t.Errorf("resume %t: printed %s", resume, got)
 		}
