@@ -64,7 +64,7 @@ func (p *progress) look() scoring.Look {
 // confirm judges a promotion once more, with the champion's second block.
 func (p *progress) confirm() scoring.Look {
 	return p.plan().Confirm(p.looks[len(p.looks)-1], scoring.Evidence{
-		Champion: p.champions(), Candidate: p.candidate, History: p.history, Interleaved: true,
+		Champion: p.champions(), Candidate: p.candidate, History: p.history,
 	})
 }
 

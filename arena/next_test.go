@@ -371,3 +371,17 @@ func TestNoExcessIsNotTold(t *testing.T) {
 		}
 	}
 }
+
+// A node whose speed drifts from run to run finds smaller gaps where the champion is
+// measured after the candidate, too.
+func TestNextFindsSmallerGapsWithASecondBlock(t *testing.T) {
+	finds := func(after int) float64 {
+		w := world{newProgress(session{Tasks: 10, Cap: 40, Before: 10, After: after, Method: MethodPaired})}
+		w.weights = scoring.Default()
+		w.history = w.runs(6, 70)
+		return w.smallest()
+	}
+	if with, without := finds(10), finds(0); with <= 0 || with >= without {
+		t.Errorf("a gap of %.2f with a second block, of %.2f without", with, without)
+	}
+}

@@ -85,14 +85,13 @@ func same(a, b Run) bool {
 		sameTallies(a.ByNode, b.ByNode) && sameTallies(a.ByDomain, b.ByDomain)
 }
 
-// nextCycle reports whether run is known with exactly one cycle more.
+// nextCycle reports whether run, which has no ID, is known with exactly one cycle more.
 func nextCycle(known, run Run) bool {
 	before, after := cycles(known), cycles(run)
 	if before < 1 || after != before+1 || known.Tests*after != run.Tests*before {
 		return false
 	}
-	known.ID = ""
-	run.ID = ""
+	known.ID = "" // as that of run
 	return grew(known, run) && run.ErrorCount() >= known.ErrorCount()
 }
 
