@@ -3,6 +3,7 @@ package scoring
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -157,6 +158,16 @@ func TestDriftOfTheSpeed(t *testing.T) {
 	for _, runs := range []int{0, 1, 5} {
 		e.History = times(runs, some(1, always(0, 2)))
 		near(t, "the drift", compare(e, Default()).drift, leastDrift)
+	}
+	e.History = append(e.History, some(1, never))
+	near(t, "the drift with a run that got no answer", compare(e, Default()).drift, leastDrift)
+}
+
+// Sums must be the same to the last digit whatever the order of the tests.
+func TestTasksAreSorted(t *testing.T) {
+	c := compare(Evidence{Champion: some(1, always(2, 1)), Candidate: some(1, always(3, 1))}, Default())
+	if !slices.IsSortedFunc(c.pairs, func(a, b pair) int { return strings.Compare(a.task, b.task) }) {
+		t.Error("the tasks are in the order of the tests")
 	}
 }
 
