@@ -323,7 +323,7 @@ func (w *world) say(s step) string {
 	case s.abort != nil:
 		return "abort: " + s.abort.Error()
 	case s.end != nil:
-		return "end " + s.end.String()
+		return strings.Join(append([]string{"end " + s.end.String()}, w.notes()...), "; ")
 	}
 	switch e := s.note; {
 	case e.Look != nil:
