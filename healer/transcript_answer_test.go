@@ -122,6 +122,9 @@ func (s *script) show(n *nodeState) string {
 	if i := n.incident; !reflect.DeepEqual(i, incident{}) {
 		fmt.Fprintf(&out, "  %s: incident %q since %s, seen by %s, repairs %d\n", n.name, i.cause, at(i.began), i.check, i.attempts)
 	}
+	if status.LeasedBy != "" {
+		fmt.Fprintf(&out, "  %s: leased by %s\n", n.name, status.LeasedBy)
+	}
 	if !n.busySince.IsZero() {
 		fmt.Fprintf(&out, "  %s: busy since %s\n", n.name, at(n.busySince))
 	}
