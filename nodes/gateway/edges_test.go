@@ -17,6 +17,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/turbone/jarvis/nodes/gateway"
+	"github.com/turbone/jarvis/nodes/nodetest"
 )
 
 // TestHeaders: what is the route's own stays between the client and the route,
@@ -251,14 +252,21 @@ func TestSlowClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
-				l := newPipes()
+				var network nodetest.Network
+				l, err := network.Listen("127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
 				var serves conc.WaitGroup
 				serves.Go(func() {
 					if err := g.Serve(ctx, l, time.Second); err != nil {
 						t.Error(err)
 					}
 				})
-				conn := l.dial()
+				conn, err := network.DialContext(ctx, "tcp", l.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
 				began := time.Now()
 				var sends conc.WaitGroup
 				answer := tt.client(conn, &sends)

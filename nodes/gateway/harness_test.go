@@ -3,11 +3,9 @@ package gateway_test
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/turbone/jarvis/nodes"
@@ -118,34 +116,3 @@ var chatPaths = map[string]string{
 }
 
 const question = `{"model":"auto","max_tokens":9,"messages":[{"role":"user","content":"2+2"}],"prompt":"2+2","input":"2+2"}`
-
-// pipes is a listener without a network, so that time may be a test's own.
-type pipes struct {
-	clients chan net.Conn
-	done    chan struct{}
-	once    sync.Once
-}
-
-func newPipes() *pipes { return &pipes{clients: make(chan net.Conn), done: make(chan struct{})} }
-
-// Accept implements net.Listener.
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.clients:
-		return c, nil
-	case <-p.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (p *pipes) Close() error { p.once.Do(func() { close(p.done) }); return nil }
-
-// Addr implements net.Listener.
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) dial() net.Conn {
-	client, server := net.Pipe()
-	p.clients <- server
-	return client
-}
