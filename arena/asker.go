@@ -88,6 +88,7 @@ func (a asker) chat(ctx context.Context, s slot) (reply nodes.ChatReply, err err
 			Seed:        &s.seed,
 			Stream:      true,
 			OnlyLoaded:  true,
+			Wake:        true,
 			Settings:    a.model.Settings,
 		})
 		if !errors.Is(err, nodes.Busy) || !nodes.Sleep(ctx, max(nodes.RetryAfter(err), busyPause)) {

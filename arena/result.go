@@ -84,14 +84,11 @@ type Side struct {
 	Unsteady string `json:"unsteady,omitempty"`
 }
 
-// Gap is an estimate with its interval, which holds at all looks together.
+// Gap is an estimate with its 95 % interval on tasks like these, see [scoring.Look].
 type Gap struct {
 	Estimate float64 `json:"estimate"`
 	Low      float64 `json:"low"`
 	High     float64 `json:"high"`
-	// OtherLow and OtherHigh are the interval on other tasks like these.
-	OtherLow  float64 `json:"other_tasks_low"`
-	OtherHigh float64 `json:"other_tasks_high"`
 	// Excess is by about how much the estimate is too high because the candidate
 	// was promoted, see [scoring.Look.Excess].
 	Excess float64 `json:"winner_excess,omitempty"`
@@ -128,7 +125,6 @@ func (t *tournament) result(v Verdict, reason string) Result {
 	if look := t.decisive(); look.Tests > 0 {
 		r.Gap = &Gap{
 			Estimate: scoring.Round(look.Estimate), Low: scoring.Round(look.Low), High: scoring.Round(look.High),
-			OtherLow: scoring.Round(look.OtherLow), OtherHigh: scoring.Round(look.OtherHigh),
 			Excess: scoring.Round(look.Excess()),
 		}
 		r.More, r.Smallest = look.More, scoring.Round(look.Smallest)

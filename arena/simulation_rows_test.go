@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -107,17 +108,17 @@ func powers() []claim {
 		list = append(list, claim{s, least, 100, tests, worst})
 	}
 	add(false, 85, 0, simulated{world: simulation.Calm(), gap: 0.5, runs: 5})
-	add(true, 84, 0, simulated{world: simulation.Life(), gap: 0.5, runs: 5})
+	add(true, 85, 0, simulated{world: simulation.Life(), gap: 0.5, runs: 5})
 	add(false, 85, 0, simulated{world: simulation.Bursting("bursts of 10", 10), gap: 0.5, runs: 5})
 	add(false, 85, 0, simulated{world: simulation.Bursting("bursts of 30", 30), gap: 0.5, runs: 5})
 	add(false, 85, 0, simulated{world: faster(), gap: 0.5, runs: 5})
 	add(true, 85, 0, simulated{world: simulation.Busy(), gap: 0.5, runs: 5})
 	add(false, 75, 0, simulated{world: simulation.Typical(), gap: 0.5, runs: 5})
-	add(false, 44, 0, simulated{world: simulation.Typical(), gap: 0.5})
+	add(false, 48, 0, simulated{world: simulation.Typical(), gap: 0.5})
 	add(false, 58, 0, simulated{world: simulation.Life(), gap: 0.5})
 	add(true, 70, 0, simulated{world: simulation.Calm(), gap: 0.5})
 	add(true, 97, 70, simulated{world: simulation.Typical(), gap: 1, runs: 5})
-	add(false, 88, 80, simulated{world: simulation.Typical(), gap: 1})
+	add(false, 88, 70, simulated{world: simulation.Typical(), gap: 1})
 	// Nothing is claimed of these; they show by how much a winner's gap is too high.
 	for _, w := range []simulation.World{simulation.Typical(), simulation.Calm()} {
 		for _, runs := range []int{0, 5} {
@@ -134,7 +135,8 @@ func powers() []claim {
 //
 //	JARVIS_FULL=1 go test -v -run TestWhatTournamentsAchieve ./arena
 //
-// JARVIS_ROWS limits it to the rows whose names contain a text. Without JARVIS_FULL
+// JARVIS_ROWS limits it to the rows whose names contain a text, JARVIS_SEED draws other
+// tournaments. An interval may miss its 94 % by three standard errors of its row. Without JARVIS_FULL
 // it holds 150 for each of the worst rows, which may miss their claim by three
 // standard errors.
 func TestWhatTournamentsAchieve(t *testing.T) {
@@ -142,11 +144,15 @@ func TestWhatTournamentsAchieve(t *testing.T) {
 	if full() {
 		number = 1000
 	}
+	seed := uint64(1)
+	if n, err := strconv.ParseUint(os.Getenv("JARVIS_SEED"), 10, 64); err == nil {
+		seed = n
+	}
 	for _, c := range slices.Concat(equals(), sizes(), powers()) {
 		if !full() && !c.worst || !strings.Contains(c.simulated.String(), only) {
 			continue
 		}
-		f := sumUp(c.simulate(number, 1))
+		f := sumUp(c.simulate(number, seed))
 		t.Logf("%-70s %s", c.simulated, f)
 		slack := func(percent float64) float64 {
 			if full() {
@@ -157,8 +163,10 @@ func TestWhatTournamentsAchieve(t *testing.T) {
 		if f.promoted < c.least-slack(c.least) || f.promoted > c.most+slack(c.most) {
 			t.Errorf("%s: %.1f %% promoted, not %v to %v", c.simulated, f.promoted, c.least, c.most)
 		}
-		if low := min(f.covered, f.elsewhere); c.field == 0 && low < covered-slack(covered) {
-			t.Errorf("%s: an interval of the gap holds the true one in %.1f %%, want %d", c.simulated, low, covered)
+		for name, i := range map[string]coverage{"the gap": f.gap, "the share of right answers": f.right} {
+			if i.shown > 0 && i.percent() < covered-3*math.Sqrt(covered*(100-covered)/i.shown) {
+				t.Errorf("%s: the interval of %s holds the true one in %.1f %%, want %v", c.simulated, name, i.percent(), float64(covered))
+			}
 		}
 		if c.tests > 0 && full() && f.candidate > c.tests {
 			t.Errorf("%s: %.1f tests on average, more than %v", c.simulated, f.candidate, c.tests)

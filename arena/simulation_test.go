@@ -71,10 +71,12 @@ type ending struct {
 	gap, elsewhere      float64
 	candidate, champion int // tests
 	loads               int
-	// score and latency say that the intervals of the champion's composite and
-	// mean latency hold the true ones.
-	score, latency bool
+	// right is the interval of the champion's share of right answers.
+	right held
 }
+
+// held is whether an interval is shown, and holds the truth.
+type held struct{ shown, holds bool }
 
 // simulatedSuites are suites of as many tasks as their index says.
 var simulatedSuites = func() map[int]*suite.Suite {
@@ -243,10 +245,9 @@ func (s simulated) ended(p *progress, end outcome, champion, candidate *simulati
 	if s.selfTest && e.look.Verdict == scoring.Promote {
 		e.verdict = VerdictPromoted // the champion seems better than itself
 	}
-	low, high := scoring.Interval(p.champions(), scoring.Default())
-	e.score = low <= champion.Elsewhere() && champion.Elsewhere() <= high
-	fast, slow, _ := scoring.LatencyInterval(p.champions())
-	e.latency = fast.Seconds() <= champion.LatencyElsewhere() && champion.LatencyElsewhere() <= slow.Seconds()
+	tests, truth := p.champions(), champion.RightElsewhere()
+	_, low, high := scoring.ShareInterval(tests, func(t scoring.Test) bool { return t.Passed && !t.Error() }, 0.95)
+	e.right = held{s.tasks >= scoring.ShareTasks && len(scoring.WithoutBursts(tests)) == len(tests), low <= truth && truth <= high}
 	return e
 }
 
@@ -281,19 +282,39 @@ type simulatedFigures struct {
 	promoted, retained, failed float64
 	// candidate, champion and loads are means.
 	candidate, champion, loads float64
-	// covered is the share of intervals with the true gap in them, elsewhere the
-	// same for other tasks, shown and truth the mean gap of the promoted.
-	covered, below, elsewhere, shown, truth, corrected, verdicts, scores, latencies float64
+	// gap and right are the intervals that are shown.
+	gap, right coverage
+	// below is the share of the promoted whose interval begins below zero.
+	below float64
+	// shown and truth are the mean gaps of the promoted, corrected is the shown one
+	// less what it is too high by.
+	shown, truth, corrected float64
 }
+
+// coverage counts intervals, and those that hold the truth.
+type coverage struct{ shown, holds float64 }
+
+func (c *coverage) add(h held) {
+	if h.shown {
+		c.shown++
+		if h.holds {
+			c.holds++
+		}
+	}
+}
+
+func (c coverage) percent() float64 { return 100 * c.holds / max(c.shown, 1) }
 
 func sumUp(list []ending) simulatedFigures {
 	var f simulatedFigures
-	judged := 0.0
 	for _, e := range list {
 		switch e.verdict {
 		case VerdictPromoted:
 			f.promoted++
 			f.shown += e.look.Estimate
+			if e.look.Low <= 0 {
+				f.below++
+			}
 			f.truth += e.gap
 			f.corrected += e.look.Estimate - e.look.Excess()
 		case VerdictRetained:
@@ -301,51 +322,29 @@ func sumUp(list []ending) simulatedFigures {
 		case VerdictFailed:
 			f.failed++
 		}
-		if e.score {
-			f.scores++
-		}
-		if e.latency {
-			f.latencies++
-		}
 		f.candidate += float64(e.candidate)
 		f.champion += float64(e.champion)
 		f.loads += float64(e.loads)
-		if e.look.Tests == 0 {
-			continue
-		}
-		judged++
-		if e.look.Low <= e.gap && e.gap <= e.look.High {
-			f.covered++
-		}
-		if e.gap < e.look.Low {
-			f.below++
-		}
-		if e.look.Low <= e.elsewhere && e.elsewhere <= e.look.High {
-			f.verdicts++
-		}
-		if e.look.OtherLow <= e.elsewhere && e.elsewhere <= e.look.OtherHigh {
-			f.elsewhere++
-		}
+		f.right.add(e.right)
+		f.gap.add(held{e.look.Tests > 0, e.look.Low <= e.elsewhere && e.elsewhere <= e.look.High})
 	}
 	n := float64(len(list))
 	if f.promoted > 0 {
 		f.shown /= f.promoted
+		f.below *= 100 / f.promoted
 		f.truth /= f.promoted
 		f.corrected /= f.promoted
 	}
-	for _, sum := range []*float64{&f.promoted, &f.retained, &f.failed, &f.scores, &f.latencies} {
+	for _, sum := range []*float64{&f.promoted, &f.retained, &f.failed} {
 		*sum *= 100 / n
 	}
 	for _, sum := range []*float64{&f.candidate, &f.champion, &f.loads} {
 		*sum /= n
 	}
-	for _, sum := range []*float64{&f.covered, &f.below, &f.elsewhere, &f.verdicts} {
-		*sum *= 100 / max(judged, 1)
-	}
 	return f
 }
 
 func (f simulatedFigures) String() string {
-	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, covered %5.1f (%.1f above), else %5.1f, other %5.1f, shown %.2f, corrected %.2f, score %.1f, latency %.1f",
-		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.covered, f.below, f.verdicts, f.elsewhere, f.shown, f.corrected, f.scores, f.latencies)
+	return fmt.Sprintf("%4.1f promoted, %4.1f retained, %3.1f failed, %3.0f + %3.0f tests, gap %5.1f, right %5.1f, shown %.2f, corrected %.2f, from below zero %.0f",
+		f.promoted, f.retained, f.failed, f.candidate, f.champion, f.gap.percent(), f.right.percent(), f.shown, f.corrected, f.below)
 }

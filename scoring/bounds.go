@@ -9,10 +9,13 @@ import (
 const (
 	// defaultCap is the default of [Plan.Cap].
 	defaultCap = 200
-	// falsePromotion is the probability of promoting an equal candidate.
-	// falseRetention is the probability of retaining the champion before the
-	// cap if the candidate is better by the worth of a change.
-	falsePromotion, falseRetention = 0.05, 0.10
+	// falseStrict, falseRerun and falseTasks are the nominal probabilities of
+	// promoting an equal candidate: one that is equal on other tasks; with the error
+	// of a rerun; with the error between tasks, which is too great for the tasks that
+	// were asked, so that a greater probability is spent there. falseRetention is the
+	// probability of retaining the champion before the cap if the candidate is better
+	// by the worth of a change.
+	falseStrict, falseRerun, falseTasks, falseRetention = 0.05, 0.055, 0.065, 0.10
 )
 
 // moments are the numbers of tests of the looks, up to the cap. Further ones
@@ -24,24 +27,6 @@ type bounds struct {
 	looks []int
 	// upper are the bounds for a promotion, lower those for futility.
 	upper, lower []float64
-}
-
-// tables hold the bounds of the usual caps. They spend the error by the power
-// function a*t^rho (Kim and DeMets 1987), with rho 1, or 0.75 for a cap of 400.
-// By simulation the probability of a false promotion is 0.0499 to 0.0502.
-var tables = map[int]bounds{
-	80: {
-		upper: []float64{2.241, 2.290, 2.231, 2.031, 1.930},
-		lower: []float64{1.960, 1.982, 1.909, 1.684, 1.557},
-	},
-	200: {
-		upper: []float64{2.576, 2.645, 2.599, 2.423, 2.345, 2.141, 2.043, 1.963},
-		lower: []float64{2.326, 2.380, 2.326, 2.134, 2.040, 1.812, 1.691, 1.588},
-	},
-	400: {
-		upper: []float64{2.557, 2.711, 2.707, 2.576, 2.535, 2.384, 2.330, 2.289, 2.138, 2.004},
-		lower: []float64{2.305, 2.454, 2.439, 2.298, 2.248, 2.081, 2.014, 1.962, 1.796, 1.639},
-	},
 }
 
 // Looks returns the numbers of the candidate's tests at which the evidence is
@@ -77,28 +62,46 @@ func (p Plan) most() int {
 	return p.Cap
 }
 
-// bounds returns the bounds of the plan, from the tables or computed.
-func (p Plan) bounds() bounds {
-	looks := p.Looks()
-	if table, ok := tables[p.most()]; ok {
-		table.looks = looks
-		return table
+// level returns the nominal probability of promoting an equal candidate.
+func (p Plan) level(runs bool) float64 {
+	switch {
+	case p.Strict:
+		return falseStrict
+	case runs:
+		return falseRerun
 	}
-	if known, ok := computed.Load(p.most()); ok {
+	return falseTasks
+}
+
+// bounds returns the bounds of the plan. They spend the error by the power function
+// a*t^rho (Kim and DeMets 1987), with rho 1, or 0.75 for a cap above 200.
+func (p Plan) bounds(level float64) bounds {
+	key := design{p.most(), level}
+	if known, ok := computed.Load(key); ok {
 		return known.(bounds)
 	}
 	rho := 1.0
 	if p.most() > 200 {
 		rho = 0.75
 	}
-	b := bounds{looks, spend(looks, falsePromotion, rho), spend(looks, falseRetention, rho)}
-	computed.Store(p.most(), b)
+	looks := p.Looks()
+	b := bounds{looks, spend(looks, level, rho), spend(looks, falseRetention, rho)}
+	computed.Store(key, b)
 	return b
 }
 
-// computed holds the bounds of caps without a table, by cap: they take
-// milliseconds, and each look asks for them.
+// design is what bounds depend on.
+type design struct {
+	most  int
+	level float64
+}
+
+// computed holds the bounds by design: they take milliseconds, and each look asks for
+// them.
 var computed sync.Map
+
+// last returns the bound for a promotion at the last look.
+func (b bounds) last() float64 { return b.upper[len(b.upper)-1] }
 
 // at returns the bounds of the last look at or before a number of tests, or of
 // the first look if there is none. exact says that the number is that of a look.

@@ -65,12 +65,12 @@ type Look struct {
 	// that both models were asked.
 	Tests, Tasks int
 	// Estimate is the gap, candidate less champion, in points of the
-	// composite; Error is its standard error. Low and High are its confidence
-	// interval, which holds at all looks together.
-	Estimate, Error, Low, High float64
-	// OtherLow and OtherHigh are its confidence interval on other tasks like
-	// these, at all looks together.
-	OtherLow, OtherHigh float64
+	// composite; Error is its standard error.
+	Estimate, Error float64
+	// Low and High are the 95 % confidence interval of the gap on tasks like these, of
+	// a comparison that ends with this look. It says nothing of those that go on, and
+	// may begin below 0 at a promotion: that is about the tasks that were asked.
+	Low, High float64
 	// Z is the normal deviate of a gap above 0; from Upper on it is a
 	// promotion. Futility is the normal deviate of a gap below Worth; from
 	// Lower on the champion is retained.
@@ -137,12 +137,13 @@ func (l Look) Excess() float64 {
 // cap. A broken guard rail turns a promotion into [Retain] at the cap, and before
 // it if more tests would hardly change it; otherwise into [Continue].
 func (p Plan) Judge(e Evidence) Look {
-	w, b := p.weights(), p.bounds()
+	w := p.weights()
 	if e.SecondBlock {
 		e.Interleaved = true
 		e.Champion = atBothSpeeds(e.Champion)
 	}
 	c := compare(e, w)
+	b := p.bounds(p.level(c.runs > 0))
 	look := Look{Tests: len(e.Candidate), Tasks: len(c.pairs), Estimate: c.estimate()}
 	var exact bool
 	look.Upper, look.Lower, exact = b.at(look.Tests)
@@ -154,17 +155,14 @@ func (p Plan) Judge(e Evidence) Look {
 		look.Rerun = true
 		look.Error, freedom = c.rerun(0)
 	}
-	look.Error = max(look.Error, c.least(w, 0))
+	own, least := look.Error, c.least(w, 0)
+	look.Error = max(own, least)
 	if look.Tasks >= 2 {
 		look.Z = wallace(look.Estimate/look.Error, freedom)
 		look.Futility = wallace((p.worth()-look.Estimate)/look.Error, freedom)
-		look.Smallest = max(p.worth(), (b.upper[len(b.upper)-1]+detected)*c.atCap(p, w))
+		look.Smallest = max(p.worth(), (b.last()+detected)*c.atCap(p, w))
 	}
-	scale := wholeScale(w)
-	width := unwallace(look.Upper, freedom) * look.Error
-	look.Low, look.High = max(look.Estimate-width, -scale), min(look.Estimate+width, scale)
-	width = unwallace(max(look.Upper, 1.96), tasks) * max(between, c.least(w, 0))
-	look.OtherLow, look.OtherHigh = max(look.Estimate-width, -scale), min(look.Estimate+width, scale)
+	look.setInterval(b, p.worth(), likely(own, least), freedom, likely(between, least), tasks, wholeScale(w))
 
 	settled := false
 	for _, g := range c.guards(e, w) {

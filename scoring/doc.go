@@ -19,8 +19,8 @@
 // the runs are known. An [Alarm] tells what got worse, by how much, and with
 // what confidence.
 //
-// [Interval], [MeanInterval], [LatencyInterval] and [ShareInterval] return confidence
-// intervals, [Trend] a slope with its own.
+// [MeanInterval] and [ShareInterval] return confidence intervals, [Trend] a slope with
+// its own.
 //
 // The package is pure: it uses no clock, network, files or state. All of it is
 // safe for concurrent use.

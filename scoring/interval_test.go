@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -115,56 +114,6 @@ func TestMeanInterval(t *testing.T) {
 	}
 }
 
-func TestInterval(t *testing.T) {
-	tests := []struct {
-		name      string
-		tests     []Test
-		weights   Composite
-		low, high float64
-	}{
-		{"no tests", nil, Composite{}, 0, 10},
-		{"one task", some(5, always(0, 1))[:1], Composite{}, 0, 10},
-		{"other weights", nil, Composite{Quality: 0.6, Reliability: 0.1}, 0, 7},
-		// Wilson's interval of 40 of 40 is 0.0928 long: 0.557 points of quality and 0.093
-		// of reliability; upwards there is only the least error.
-		{"all right and equally fast: still not proven", some(5, always(0, 2)), Composite{}, 9.4 - math.Sqrt(0.5568*0.5568+0.0928*0.0928+0.05*0.05), 9.45},
-		// Half of 40 tasks fail each time: a deviation of 3, divided by the root of 39.
-		// Downwards a bit more, since a test may get no answer.
-		{"repeats tell nothing new", some(5, always(2, 12)), Composite{}, 3.9975 - 3/math.Sqrt(39)*2.02269, 3.9975 + 3/math.Sqrt(39)*2.02269},
-		{"one cycle tells as much", some(1, always(2, 12)), Composite{}, 3.9975 - 3/math.Sqrt(39)*2.02269, 3.9975 + 3/math.Sqrt(39)*2.02269},
-		{"no answers", some(5, never), Composite{}, 0, math.Sqrt(0.5568*0.5568 + 0.0928*0.0928 + 0.05*0.05)},
-		{"a burst of errors", append(some(5, always(0, 2)), Test{Task: "a"}, Test{Task: "b"}, Test{Task: "c"}), Composite{}, 0, 10},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			low, high := Interval(test.tests, test.weights)
-			if diff := cmp.Diff([]float64{test.low, test.high}, []float64{low, high}, cmpopts.EquateApprox(0, 1e-3)); diff != "" {
-				t.Errorf("interval (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestLatencyInterval(t *testing.T) {
-	fast := func(task int) (bool, float64) { return true, 1 + float64(task%2) }
-	low, high, ok := LatencyInterval(some(5, fast))
-	// Student's t of half as many degrees of freedom, about the logarithm.
-	factor := math.Exp(0.5 / math.Sqrt(39) * student(0.975, 19.5) / 1.5)
-	if diff := cmp.Diff([]float64{1.5 / factor, 1.5 * factor}, []float64{low.Seconds(), high.Seconds()}, cmpopts.EquateApprox(0, 1e-5)); diff != "" || !ok {
-		t.Errorf("interval, %v (-want +got):\n%s", ok, diff)
-	}
-	for name, tests := range map[string][]Test{"no tests": nil, "errors": some(1, never), "one task": some(3, fast)[:1]} {
-		if _, _, ok := LatencyInterval(tests); ok {
-			t.Errorf("%s: there is an interval", name)
-		}
-	}
-	endless := some(1, fast)
-	endless[3].Latency = math.MaxInt64
-	if low, high, ok := LatencyInterval(endless); !ok || low < 0 || high < low {
-		t.Errorf("with an endless answer: %v to %v, %v", low, high, ok)
-	}
-}
-
 func TestTrendOfMany(t *testing.T) {
 	scores := make([]float64, 5*trendScores)
 	for i := range scores {
@@ -175,36 +124,5 @@ func TestTrendOfMany(t *testing.T) {
 	}
 	if slope, low, high := Trend(scores); slope != 1 || low != 1 || high != 1 {
 		t.Errorf("the last thousand rise by one: %v, %v to %v", slope, low, high)
-	}
-}
-
-// Of 2,000 runs, each on other tasks, 95 % of the intervals hold the true
-// figure, though the repeats of a task hang together.
-func TestIntervalsHold(t *testing.T) {
-	const runs = 2000
-	composite, latency := 0, 0
-	for i := range runs {
-		random := rand.New(rand.NewPCG(7, uint64(i)))
-		chance, length := make([]float64, 40), make([]float64, 40)
-		for task := range chance {
-			chance[task], length[task] = random.Float64(), 1+2*random.Float64()
-		}
-		var tests []Test
-		for cycle := range 5 {
-			tests = append(tests, block(cycle, 0, 40, func(task int) (bool, float64) {
-				return random.Float64() < chance[task], length[task] * (0.5 + random.Float64())
-			})...)
-		}
-		if low, high := Interval(tests, Composite{}); low <= 3+2.4+1 && 3+2.4+1 <= high {
-			composite++
-		}
-		if low, high, _ := LatencyInterval(tests); low <= 2*time.Second && 2*time.Second <= high {
-			latency++
-		}
-	}
-	for name, count := range map[string]int{"composite": composite, "latency": latency} {
-		if share := float64(count) / runs; share < 0.935 || share > 0.965 {
-			t.Errorf("%s: the interval holds in %.1f %%", name, 100*share)
-		}
 	}
 }

@@ -203,11 +203,11 @@ func TestVarianceOfTheOtherModel(t *testing.T) {
 // The bounds of a cap are as many as its looks, and computed once.
 func TestBoundsOfAnyCap(t *testing.T) {
 	for _, limit := range []int{1, 7, 20, 21, 199, 201, 399, 401, 900} {
-		b := Plan{Cap: limit}.bounds()
+		b := Plan{Cap: limit}.bounds(falseTasks)
 		if len(b.upper) != len(b.looks) || len(b.lower) != len(b.looks) || b.looks[len(b.looks)-1] != limit {
 			t.Errorf("cap %d: looks %v, bounds %v and %v", limit, b.looks, b.upper, b.lower)
 		}
-		if again := (Plan{Cap: limit}).bounds(); &again.upper[0] != &b.upper[0] {
+		if again := (Plan{Cap: limit}).bounds(falseTasks); &again.upper[0] != &b.upper[0] {
 			t.Errorf("cap %d: computed again", limit)
 		}
 	}

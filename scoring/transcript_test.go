@@ -111,7 +111,7 @@ func (s scenario) comparison() (Plan, Evidence) {
 func lookText(l Look) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s after %d tests on %d tasks, rerun %v, more %d\n", l.Verdict, l.Tests, l.Tasks, l.Rerun, l.More)
-	fmt.Fprintf(&b, "estimate %.6f error %.6f [%.6f %.6f] other [%.6f %.6f] smallest %.6f\n", l.Estimate, l.Error, l.Low, l.High, l.OtherLow, l.OtherHigh, l.Smallest)
+	fmt.Fprintf(&b, "estimate %.6f error %.6f [%.6f %.6f] smallest %.6f\n", l.Estimate, l.Error, l.Low, l.High, l.Smallest)
 	fmt.Fprintf(&b, "z %.6f of %.3f, futility %.6f of %.3f\n", l.Z, l.Upper, l.Futility, l.Lower)
 	for _, g := range l.Guards {
 		fmt.Fprintf(&b, "guard: %s\n", g)

@@ -6,9 +6,10 @@
 // forbids any. It has a dark theme and a form for print; for screen readers each
 // chart has a title, a description and a table of its figures.
 //
-// Every figure of a model has an interval. A model is called better only if the
-// interval of the difference excludes zero; else the page says "~", no
-// difference shown.
+// The gap of a tournament and the quality of a run have intervals; figures that depend
+// on the machine's speed have none, which the page says. A model is called better only
+// if the interval of the gap excludes zero; else the page says "~", no difference
+// shown.
 //
 // [Write] writes the page. Names from servers and files are escaped and cleaned
 // of control characters.

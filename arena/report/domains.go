@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
@@ -44,8 +43,8 @@ func domains(sides []side) []*domain {
 			tests[t.Domain] = append(tests[t.Domain], t)
 		}
 		for name, part := range tests {
-			v := share(part, passed, confidence)
-			if !s.Pass.known() {
+			v := share(part)
+			if burst(s.Tests) {
 				v = unknown(v.Value)
 			}
 			add(i, name, v, scoring.Measure(part).Passed, len(part))
@@ -72,24 +71,24 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 	if len(list) == 0 {
 		return nil, nil, ""
 	}
-	note := "Pass rate with its 95 % interval for tasks like these."
+	note := "Pass rate; of 20 tasks or more with its 95 % interval, for tasks like these."
 	if len(list) > maxDomains {
 		note += fmt.Sprintf(" Only the first %d of %d domains are shown.", maxDomains, len(list))
 		list = list[:maxDomains]
 	}
 	if len(sides) == 2 {
-		note += " The intervals of the differences hold for all domains together; " + noClaim + " is no difference shown."
+		note += " Domains are not compared by themselves: of eight, one differs by chance."
 	}
 
 	height := 70 + 38*float64(len(list))
 	c := &chart{
 		ID: "domains", Title: "Per domain", W: 960, H: px(height),
-		Desc: fmt.Sprintf("Pass rate of %s, each with its interval; the table below has the figures.", plural(len(list), "domain", "domains")),
+		Desc: fmt.Sprintf("Pass rate of %s, the table below has the figures.", plural(len(list), "domain", "domains")),
 	}
 	for _, s := range sides {
 		c.Legend = append(c.Legend, key{s.Class, "dot", s.Role + ": " + short(s.Model, 60)})
 	}
-	f := framed(960, height, 150, 170, 14, 46)
+	f := framed(960, height, 150, 30, 14, 46)
 	f.scales(0, 1, 0, 1)
 	f.axes(c, f.x.ticks(10), nil, percent, plain, "pass rate", "")
 	var rows []domainRow
@@ -102,11 +101,6 @@ func domainsOf(sides []side) (*chart, []domainRow, string) {
 		row := domainRow{Domain: cleanDomain(d.name)}
 		for s := range sides {
 			row.Cells = append(row.Cells, d.draw(c, f, y, sides, s))
-		}
-		if len(sides) == 2 && d.known[0] && d.known[1] {
-			row.differ(domainDifference(sides, d.name, len(list)), points, 1)
-			row.Interval += " points"
-			c.text("difference "+row.Class, "start", f.right+14, y+4, differenceText(row.comparisonRow))
 		}
 		rows = append(rows, row)
 	}
@@ -125,40 +119,11 @@ func (d *domain) draw(c *chart, f frame, y float64, sides []side, s int) string 
 	v := d.shares[s]
 	text := fmt.Sprintf("%s (%d of %d)", ranged(v, percent), d.passed[s], d.made[s])
 	tip := cleanDomain(d.name) + ", " + sides[s].Model + ": " + text
-	c.whisker(sides[s].Class, f.x.at(v.Low), y, f.x.at(v.High), y, tip)
+	if v.known() {
+		c.whisker(sides[s].Class, f.x.at(v.Low), y, f.x.at(v.High), y, tip)
+	}
 	c.circle("dot "+sides[s].Class, f.x.at(v.Value), y, 5, tip)
 	return text
-}
-
-// differenceText returns the difference as it stands beside the chart.
-func differenceText(r comparisonRow) string {
-	if r.Class == "none" {
-		return noClaim
-	}
-	return r.Difference + " " + r.Interval
-}
-
-// domainDifference returns the candidate's pass rate less the champion's in one
-// of several domains. The intervals hold for all domains together, each with its
-// part of the error (Bonferroni): of eight intervals at 95 % each, at least one
-// would exclude zero by chance in one case of three.
-func domainDifference(sides []side, domain string, domains int) interval {
-	if !sides[0].Pass.known() || !sides[1].Pass.known() {
-		return interval{-1, 0, 1}
-	}
-	level := 1 - (1-confidence)/float64(max(domains, 1))
-	var shares [2]interval
-	for i := range 2 {
-		var part []scoring.Test
-		for _, t := range sides[i].Tests {
-			if t.Domain == domain {
-				part = append(part, t)
-			}
-		}
-		shares[i] = share(part, passed, level)
-	}
-	d := difference(shares[0], shares[1])
-	return interval{math.Max(d.Low, -1), d.Value, math.Min(d.High, 1)}
 }
 
 // cleanDomain returns a domain's name fit to be shown.

@@ -43,7 +43,7 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 		low, high, slow = min(low, s.y), max(high, s.y), max(slow, s.x)
 	}
 	for _, s := range shown {
-		low, high, slow = min(low, s.Quality.Low), max(high, s.Quality.High), max(slow, s.Latency.High)
+		low, high, slow = min(low, s.Quality.Low), max(high, s.Quality.High), max(slow, s.Latency.Value)
 	}
 	low, _ = widen(low-0.2, 10, 1)
 	low = max(low, 0)
@@ -52,7 +52,7 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 	c := &chart{
 		ID: "plane", Title: "Quality against speed", W: 960, H: 430,
 		Desc: fmt.Sprintf("%s and %s; up and left is better.", plural(len(spots), "run", "runs"), plural(len(shown), "measured model", "measured models")),
-		Note: "Up is better, left is faster. On a thin line every point has the same score, with no test left unanswered. Crosses are 95 % intervals.",
+		Note: "Up is better, left is faster. On a thin line every point has the same score, with no test left unanswered. A whisker is the 95 % interval of the quality, for tasks like these.",
 	}
 	if outages > 0 {
 		c.Note += fmt.Sprintf(" Left out: %s in which most tests got no answer.", plural(outages, "run", "runs"))
@@ -79,8 +79,9 @@ func planeOf(d Data, sides []side, colours map[string]string) *chart {
 	for _, s := range shown {
 		x, y := f.x.kept(s.Latency.Value), f.y.kept(s.Quality.Value)
 		tip := fmt.Sprintf("%s: quality %s, mean latency %s", s.Model, ranged(s.Quality, figure), ranged(s.Latency, seconds))
-		c.whisker(s.Class, f.x.kept(s.Latency.Low), y, f.x.kept(s.Latency.High), y, tip)
-		c.whisker(s.Class, x, f.y.kept(s.Quality.Low), x, f.y.kept(s.Quality.High), tip)
+		if s.Quality.known() {
+			c.whisker(s.Class, x, f.y.kept(s.Quality.Low), x, f.y.kept(s.Quality.High), tip)
+		}
 		c.circle("dot big "+s.Class, x, y, 7, tip)
 	}
 	placeLabels(c, f, shown)

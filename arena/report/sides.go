@@ -65,14 +65,10 @@ func sampleOf(r history.Run) scoring.Sample {
 	}
 }
 
-// leastTasks is the least number of tasks to judge a difference by: the intervals
-// are approximations that need more than a few tests.
-const leastTasks = 5
-
-// tasks returns the number of tasks that were asked.
-func (s side) tasks() int {
+// tasksOf returns the number of tasks that were asked.
+func tasksOf(tests []scoring.Test) int {
 	named := map[string]bool{}
-	for _, t := range s.Tests {
+	for _, t := range tests {
 		named[t.Task] = true
 	}
 	return len(named)
@@ -96,42 +92,25 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 		return nil, ""
 	}
 	var rows []comparisonRow
-	add := func(name string, of func(side) interval, show, showDifference func(float64) string, sign int) {
+	add := func(name string, of func(side) interval, show func(float64) string) {
 		row := comparisonRow{Name: name}
 		for _, s := range sides {
-			if s.Sample.Tests == 0 {
-				row.Cells = append(row.Cells, "not measured")
-				continue
+			text := "not measured"
+			if s.Sample.Tests > 0 {
+				text = ranged(of(s), show)
 			}
-			if v := of(s); !v.known() {
-				why := " (a burst of errors: no interval)"
-				if len(s.Tests) == 0 {
-					why = " (how it varied is not recorded)"
-				}
-				row.Cells = append(row.Cells, show(v.Value)+why)
-				continue
-			}
-			row.Cells = append(row.Cells, ranged(of(s), show))
-		}
-		switch {
-		case len(sides) < 2 || sides[0].Sample.Tests == 0 || sides[1].Sample.Tests == 0:
-		case min(sides[0].tasks(), sides[1].tasks()) < leastTasks:
-			row.Difference, row.Class, row.Interval = noClaim, "none", "too few tasks"
-		case !of(sides[0]).known() || !of(sides[1]).known():
-			row.Difference, row.Class, row.Interval = noClaim, "none", "no interval"
-		default:
-			row.differ(difference(of(sides[0]), of(sides[1])), showDifference, sign)
+			row.Cells = append(row.Cells, text)
 		}
 		rows = append(rows, row)
 	}
-	add("Score (composite)", func(s side) interval { return s.Composite }, figure, signed, 1)
+	add("Score (composite)", func(s side) interval { return s.Composite }, figure)
 	if look, ok := t.last(); ok && len(rows[0].Cells) == 2 {
-		rows[0].differ(interval{look.Low, look.Estimate, look.High}, signed, 1)
+		rows[0].differ(interval{look.Low, look.Estimate, look.High})
 	}
-	add("Quality", func(s side) interval { return s.Quality }, figure, signed, 1)
-	add("Speed", func(s side) interval { return s.Speed }, figure, signed, 1)
-	add("Reliability", func(s side) interval { return s.Reliability }, figure, signed, 1)
-	add("Mean latency", func(s side) interval { return s.Latency }, seconds, signedSeconds, -1)
+	add("Quality", func(s side) interval { return s.Quality }, figure)
+	add("Speed", func(s side) interval { return s.Speed }, figure)
+	add("Reliability", func(s side) interval { return s.Reliability }, figure)
+	add("Mean latency", func(s side) interval { return s.Latency }, seconds)
 
 	counts := comparisonRow{Name: "Tests: passed, without an answer, of all"}
 	for _, s := range sides {
@@ -139,39 +118,36 @@ func compare(sides []side, t Tournament) ([]comparisonRow, string) {
 	}
 	rows = append(rows, counts)
 
-	note := "Intervals of single models are 95 %, for tasks like these on the machine as it was. A difference that is not shown by its interval is written " + noClaim + "."
+	note := "The interval of the quality is 95 %, for tasks like these. " + noSpread
 	if _, ok := t.last(); ok {
-		note += " The difference of the scores is the tournament's own: it compares the models task by task, and its interval holds at all looks together."
+		note += " The difference of the scores is the tournament's own: it compares the models task by task. The parts are not compared by themselves."
 	}
 	return rows, note
 }
 
-// differ sets the difference; sign is -1 if less is better.
-func (r *comparisonRow) differ(d interval, show func(float64) string, sign int) {
+// noSpread says which figures of a single run have no interval, and why.
+const noSpread = "Score, speed and latency have none: how much the machine differs from run to run no single run tells. " +
+	"Nor has the quality of fewer than 20 tasks, of counts alone, or with a burst of errors."
+
+// differ sets the difference.
+func (r *comparisonRow) differ(d interval) {
+	r.Difference, r.Class, r.Interval = signed(d.Value), "none", "no interval"
 	if !finite(d.Low, d.Value, d.High) {
-		r.Difference, r.Class, r.Interval = noClaim, "none", "no interval"
+		r.Difference = noClaim
 		return
 	}
 	if !d.known() { // by the plain rule
-		r.Difference, r.Class, r.Interval = show(d.Value), "none", "no interval"
 		return
 	}
-	r.Interval = "[" + show(d.Low) + " … " + show(d.High) + "]"
-	switch d.shown() * sign {
+	r.Interval = "[" + signed(d.Low) + " … " + signed(d.High) + "]"
+	switch d.shown() {
 	case 1:
-		r.Difference, r.Class = show(d.Value), "better"
+		r.Class = "better"
 	case -1:
-		r.Difference, r.Class = show(d.Value), "worse"
+		r.Class = "worse"
 	default:
-		r.Difference, r.Class = noClaim, "none"
+		r.Difference = noClaim
 	}
-}
-
-func signedSeconds(s float64) string {
-	if s > 0 {
-		return "+" + seconds(s)
-	}
-	return seconds(s)
 }
 
 // last returns the look that decided; ok is false if there is none.

@@ -54,11 +54,6 @@ func percent(share float64) string {
 	return strings.Replace(fmt.Sprintf("%.0f %%", zeroed(100*share, 0)), "-", minus, 1)
 }
 
-// points formats a difference of shares in percentage points.
-func points(share float64) string {
-	return strings.Replace(fmt.Sprintf("%+.0f", zeroed(100*share, 0)), "-", minus, 1)
-}
-
 // zeroed returns v, or 0 if it would be shown as minus zero.
 func zeroed(v float64, digits int) float64 {
 	by := math.Pow(10, float64(digits))

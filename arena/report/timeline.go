@@ -47,27 +47,22 @@ func historyOf(d Data, colours map[string]string) (*chart, []runRow) {
 	if len(d.Runs) == 0 {
 		return nil, nil
 	}
-	scores := make([]interval, len(d.Runs))
+	scores := make([]float64, len(d.Runs))
 	rows := make([]runRow, len(d.Runs))
 	low, high := 10.0, 0.0
-	single := false
 	for i, r := range d.Runs {
 		m := measureCounts(sampleOf(r), d.Weights)
 		if len(r.Results) > 0 {
 			m = measure(r.Results, d.Weights)
-			single = true
 		}
-		// The recorded score is the one that other programs show. Its interval
-		// has the distances of the computed one.
-		s := interval{r.Score - (m.Composite.Value - m.Composite.Low), r.Score, r.Score + (m.Composite.High - m.Composite.Value)}
-		if !finite(s.Low, s.Value, s.High) {
-			s = interval{}
+		// The recorded score is the one that other programs show.
+		if finite(r.Score) {
+			scores[i] = inside(r.Score, 0, 10)
 		}
-		scores[i] = interval{inside(s.Low, 0, 10), inside(s.Value, 0, 10), inside(s.High, 0, 10)}
-		low, high = min(low, scores[i].Low), max(high, scores[i].High)
+		low, high = min(low, scores[i]), max(high, scores[i])
 		rows[len(rows)-1-i] = runRow{
 			Time: date(r.Time), Model: clean(r.Model), Class: colours[clean(r.Model)], Type: clean(r.Type),
-			Score: ranged(scores[i], figure), Pass: ranged(m.Pass, percent),
+			Score: figure(scores[i]), Pass: ranged(m.Pass, percent),
 			Latency: seconds(r.Latency.Seconds()), Tests: r.Tests, Errors: r.ErrorCount(), Remarks: remarks(d.Runs, i),
 		}
 	}
@@ -77,12 +72,7 @@ func historyOf(d Data, colours map[string]string) (*chart, []runRow) {
 	c := &chart{
 		ID: "history", Title: "Score over time", W: 960, H: 420,
 		Desc: fmt.Sprintf("%s from %s to %s, %s.", plural(len(d.Runs), "run", "runs"), date(d.Runs[0].Time), date(d.Runs[len(d.Runs)-1].Time), plural(len(d.Alarms), "alarm", "alarms")),
-		Note: "One step is one run; the dates stand below.",
-	}
-	if single {
-		c.Note += " Whiskers are 95 % intervals for tasks like these, on the machine as it was in that run; a run of counts alone, or with a burst of errors, has none."
-	} else {
-		c.Note += " How the tests varied is not recorded: there are no intervals."
+		Note: "One step is one run; the dates stand below. A score has no interval: how much the machine differs from run to run no single run tells.",
 	}
 	f := framed(960, 420, 50, 20, 44, 76)
 	f.scales(-0.7, float64(len(d.Runs))-0.3, low, high)
@@ -117,16 +107,12 @@ func remarks(runs []history.Run, i int) string {
 
 // runMarks draws the runs, and a line through successive runs of one model and
 // suite. It returns the legend.
-func runMarks(c *chart, f frame, runs []history.Run, scores []interval, colours map[string]string) []key {
-	for i, r := range runs {
-		x := f.x.at(float64(i))
-		c.whisker("thin "+colours[clean(r.Model)], x, f.y.at(scores[i].Low), x, f.y.at(scores[i].High), "")
-	}
+func runMarks(c *chart, f frame, runs []history.Run, scores []float64, colours map[string]string) []key {
 	for from := 0; from < len(runs); {
 		to := from
 		var line []place
 		for ; to < len(runs) && runs[to].Model == runs[from].Model && runs[to].Suite == runs[from].Suite; to++ {
-			line = append(line, place{f.x.at(float64(to)), f.y.at(scores[to].Value)})
+			line = append(line, place{f.x.at(float64(to)), f.y.at(scores[to])})
 		}
 		if len(line) > 1 {
 			c.path("course "+colours[clean(runs[from].Model)], polyline(line), "")
@@ -147,11 +133,11 @@ func runMarks(c *chart, f frame, runs []history.Run, scores []interval, colours 
 		if r.Unsteady != "" {
 			dot, hollow = "hollow "+class, true
 		}
-		tip := fmt.Sprintf("%s, %s: score %s, %.0f %% passed, %s, %s", name, date(r.Time), ranged(scores[i], figure), r.PassRate, seconds(r.Latency.Seconds()), plural(r.Tests, "test", "tests"))
+		tip := fmt.Sprintf("%s, %s: score %s, %.0f %% passed, %s, %s", name, date(r.Time), figure(scores[i]), r.PassRate, seconds(r.Latency.Seconds()), plural(r.Tests, "test", "tests"))
 		if said := remarks(runs, i); said != "" {
 			tip += " (" + said + ")"
 		}
-		c.circle(dot, f.x.at(float64(i)), f.y.at(scores[i].Value), radius, tip)
+		c.circle(dot, f.x.at(float64(i)), f.y.at(scores[i]), radius, tip)
 		if !listed[class] && class != "s7" && class != "" {
 			legend = append(legend, key{class, "dot", short(name, 48)})
 		}

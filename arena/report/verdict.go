@@ -16,7 +16,6 @@ type verdict struct {
 	Reason      string
 	Caution     string // where the interval does not show what the word says
 	Guards      []string
-	Other       string // on other tasks like these
 }
 
 // verdictOf returns the verdict of a tournament.
@@ -26,9 +25,6 @@ func verdictOf(t Tournament) *verdict {
 	look, judged := t.last()
 	if judged {
 		end = fmt.Sprintf(": %s points%s after %s of the candidate", signed(look.Estimate), brackets(look), plural(look.Tests, "test", "tests"))
-		if hasOther(look) && !strings.EqualFold(t.Verdict, "failed") {
-			v.Other = fmt.Sprintf("On other tasks like these: %s … %s.", signed(look.OtherLow), signed(look.OtherHigh))
-		}
 		for _, g := range look.Guards {
 			v.Guards = append(v.Guards, clean(g))
 		}
@@ -49,12 +45,6 @@ func brackets(l scoring.Look) string {
 	return fmt.Sprintf(" [%s … %s]", signed(l.Low), signed(l.High))
 }
 
-// hasOther reports whether a look has an interval on other tasks, different from the
-// one of the gap.
-func hasOther(l scoring.Look) bool {
-	return (l.OtherLow != 0 || l.OtherHigh != 0) && (l.OtherLow != l.Low || l.OtherHigh != l.High) && finite(l.OtherLow, l.OtherHigh)
-}
-
 // say sets the sentence, the class and the caution. shown is what the interval
 // of the gap shows, see [interval.shown].
 func (v *verdict) say(t Tournament, end string, judged bool, shown int) {
@@ -65,8 +55,7 @@ func (v *verdict) say(t Tournament, end string, judged bool, shown int) {
 		v.Class = "promoted"
 		v.Sentence = fmt.Sprintf("%s takes over from %s%s.", candidate, champion, end)
 		if shown != 1 {
-			v.Class = "open"
-			v.Caution = noClaim + " The interval does not show that it is better."
+			v.Caution = "The verdict is about the tasks that were asked; the interval, on tasks like these, begins below zero."
 		}
 	case "retained":
 		v.Class = "retained"
@@ -105,11 +94,7 @@ func gapChart(t Tournament) *chart {
 		Desc: fmt.Sprintf("Candidate less champion: %s points of the composite%s.", signed(look.Estimate), brackets(look)),
 		Note: "Points of the composite, candidate less champion. An interval across zero shows no difference.",
 	}
-	other := hasOther(look) && !strings.EqualFold(t.Verdict, "failed")
 	low, high := min(look.Low, 0), max(look.High, 0, t.worth())
-	if other {
-		low, high = min(low, look.OtherLow), max(high, look.OtherHigh)
-	}
 	low, high = widen(low, high, 0.5)
 	f := framed(960, 150, 200, 24, 26, 46)
 	f.scales(low, high, 0, 1)
@@ -135,17 +120,11 @@ func gapChart(t Tournament) *chart {
 	case -1:
 		class = "bar worse"
 	}
-	name := "on these tasks"
-	switch {
-	case look.Low == look.High:
+	name := "on tasks like these"
+	if look.Low == look.High {
 		name = "the difference"
-	case !look.Rerun:
-		name = "the verdict's interval"
 	}
 	bar(f.top+20, class, name, interval{look.Low, look.Estimate, look.High})
-	if other {
-		bar(f.top+54, "bar none", "on other tasks like these", interval{look.OtherLow, look.Estimate, look.OtherHigh})
-	}
 	return c
 }
 
@@ -211,8 +190,8 @@ func pathChart(t Tournament) *chart {
 	c.path("bound lower", polyline(lower), "")
 	c.path("trace", polyline(path), "")
 	for i, l := range looks {
-		c.circle("look", path[i].x, path[i].y, 4.5, fmt.Sprintf("%d tests: z %s, bounds %s and %s; gap %s [%s … %s]",
-			l.Tests, figure(l.Z), figure(lowerZ(l)), figure(l.Upper), signed(l.Estimate), signed(l.Low), signed(l.High)))
+		c.circle("look", path[i].x, path[i].y, 4.5, fmt.Sprintf("%d tests: z %s, bounds %s and %s; gap %s",
+			l.Tests, figure(l.Z), figure(lowerZ(l)), figure(l.Upper), signed(l.Estimate)))
 		for _, b := range []struct {
 			class string
 			at    place
@@ -224,7 +203,7 @@ func pathChart(t Tournament) *chart {
 	return c
 }
 
-// stepsChart draws the gap with its interval at each look.
+// stepsChart draws the gap at each look.
 func stepsChart(t Tournament) *chart {
 	looks := usable(t.Looks)
 	if len(looks) == 0 || looks[0].Upper == 0 { // the plain rule has no bounds
@@ -233,16 +212,17 @@ func stepsChart(t Tournament) *chart {
 	last := looks[len(looks)-1]
 	c := &chart{
 		ID: "steps", Title: "The gap at each look", W: 480, H: 330,
-		Desc: fmt.Sprintf("The gap with its interval at each look; at the last one %s [%s … %s].", signed(last.Estimate), signed(last.Low), signed(last.High)),
+		Desc: fmt.Sprintf("The gap at each look; at the last one %s%s.", signed(last.Estimate), brackets(last)),
 		Legend: []key{
-			{"path", "dot", "gap, with its interval"}, {"zero", "dash", "no difference"}, {"worth", "dash", "worth a change"},
+			{"path", "dot", "gap"}, {"zero", "dash", "no difference"}, {"worth", "dash", "worth a change"},
 		},
-		Note: "The intervals hold at all looks together.",
+		Note: "The interval is that of the last look, on tasks like these.",
 	}
 	low, high := 0.0, t.worth()
 	for _, l := range looks {
-		low, high = min(low, l.Low), max(high, l.High)
+		low, high = min(low, l.Estimate), max(high, l.Estimate)
 	}
+	low, high = min(low, last.Low), max(high, last.High)
 	low, high = widen(max(low, -8), min(high, 8), 1)
 	f := framed(480, 330, 56, 18, 16, 48)
 	f.scales(0, max(float64(last.Tests)*1.04, 1), low, high)
@@ -251,8 +231,11 @@ func stepsChart(t Tournament) *chart {
 	c.line("worth", f.left, f.y.kept(t.worth()), f.right, f.y.kept(t.worth()), "")
 	for _, l := range looks {
 		x := f.x.at(float64(l.Tests))
-		tip := fmt.Sprintf("%d tests: %s [%s … %s]", l.Tests, signed(l.Estimate), signed(l.Low), signed(l.High))
-		c.line("whisker path", x, f.y.kept(l.Low), x, f.y.kept(l.High), tip)
+		tip := fmt.Sprintf("%d tests: %s", l.Tests, signed(l.Estimate))
+		if l.Tests == last.Tests {
+			tip += brackets(l)
+			c.line("whisker path", x, f.y.kept(l.Low), x, f.y.kept(l.High), tip)
+		}
 		c.circle("look", x, f.y.kept(l.Estimate), 4.5, tip)
 	}
 	return c

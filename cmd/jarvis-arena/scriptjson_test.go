@@ -19,7 +19,7 @@ const (
 	sideShape = `{"model": "", "score": 0, "quality": 0, "speed": 0, "reliability": 0, "tests": 0, "pass": 0, "errors": 0, "latency_ms": 0,
 		"?load": {}, "?p95_latency_ms": 0, "?first_token_ms": 0, "?unsteady": "", "?out": ""}`
 	tournamentShape = `{"verdict": "", "node": "", "reason": "", "candidate": ` + sideShape + `, "champion": ` + sideShape + `,
-		"gap?": {"estimate": 0, "low": 0, "high": 0, "other_tasks_low": 0, "other_tasks_high": 0, "?winner_excess": 0}, "tests_used": 0, "loaded": "",
+		"gap?": {"estimate": 0, "low": 0, "high": 0, "?winner_excess": 0}, "tests_used": 0, "loaded": "",
 		"?session": "", "?more_tests": 0, "?smallest_gap": 0, "?rule": "", "?runs_not_used": [""]}`
 	allShape      = `{"winner": "", "verdict": "", "table": [` + sideShape + `], "tests_used": 0, "final": ` + tournamentShape + `}`
 	estimateShape = `{"node": "", "champion": "", "?candidate": "", "rule": "", "?out": [""], "tests": 0, "tests_if_clear": 0, "minutes": 0, "minutes_if_clear": 0,

@@ -420,11 +420,11 @@ func printResult(out io.Writer, r arena.Result, failed error) {
 	if failed == nil || !strings.Contains(failed.Error(), r.Reason) {
 		fmt.Fprintln(out, r.Sentence())
 	}
+	if g := r.Gap; g != nil && r.Verdict == arena.VerdictPromoted && g.Low != g.High && g.Low <= 0 {
+		fmt.Fprintln(out, "The verdict is about the tasks that were asked; the interval is for other tasks like these, and begins below zero.")
+	}
 	for _, why := range r.Unused {
 		fmt.Fprintf(out, "%s: %s.\n", r.Champion.Model, why)
-	}
-	if g := r.Gap; g != nil && r.Verdict != arena.VerdictFailed && g.OtherHigh != g.OtherLow && (g.OtherLow != g.Low || g.OtherHigh != g.High) {
-		fmt.Fprintf(out, "On other tasks like these: %+.2f … %+.2f.\n", g.OtherLow, g.OtherHigh)
 	}
 	if r.Loaded != "" {
 		fmt.Fprintf(out, "%s serves %s.\n", r.Node, r.Loaded)

@@ -179,15 +179,16 @@ func (w World) slower() float64 {
 	return math.Exp((w.Call*w.Call+w.Run*w.Run+w.Wander*w.Wander)/2) * (1 + w.Tail*(mean-1))
 }
 
-// LatencyElsewhere is the model's true mean latency on endless tasks of the world, in
-// seconds.
-func (m *Model) LatencyElsewhere() float64 {
-	w := m.suite.world
-	return w.Latency * math.Exp((w.Lengths*w.Lengths+w.Wordiness*w.Wordiness)/2) * w.slower()
-}
-
 // Elsewhere is the model's true composite on endless tasks of the world.
 func (m *Model) Elsewhere() float64 {
+	w := m.suite.world
+	c := scoring.Default()
+	return 10 * (c.Quality*m.RightElsewhere() + (1-w.Errors)*c.Reliability + c.Speed*max(0, 1-m.latencyElsewhere()/10))
+}
+
+// RightElsewhere is the model's true share of right answers on endless tasks of the
+// world, in those tests that get an answer or not.
+func (m *Model) RightElsewhere() float64 {
 	w := m.suite.world
 	spread := math.Hypot(w.Difficulty, w.Affinity)
 	var right, weights float64
@@ -197,8 +198,12 @@ func (m *Model) Elsewhere() float64 {
 		right += weight / (1 + math.Exp(-m.ability-spread*x))
 		weights += weight
 	}
-	right /= weights
-	latency := m.LatencyElsewhere()
-	c := scoring.Default()
-	return 10 * ((1-w.Errors)*(c.Quality*right+c.Reliability) + c.Speed*max(0, 1-latency/10))
+	return (1 - w.Errors) * right / weights
+}
+
+// latencyElsewhere is the model's true mean latency on endless tasks of the world, in
+// seconds.
+func (m *Model) latencyElsewhere() float64 {
+	w := m.suite.world
+	return w.Latency * math.Exp((w.Lengths*w.Lengths+w.Wordiness*w.Wordiness)/2) * w.slower()
 }

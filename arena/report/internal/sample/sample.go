@@ -139,7 +139,7 @@ func Tournament() *report.Tournament {
 		look := scoring.Look{
 			Verdict: scoring.Continue, Tests: int(l.tests), Tasks: min(int(l.tests), 40), Estimate: l.estimate, Error: l.error,
 			Low: l.estimate - l.upper*l.error, High: l.estimate + l.upper*l.error, Z: l.z, Upper: l.upper, Futility: l.futility, Lower: l.lower,
-			OtherLow: l.estimate - 2*l.error*1.2, OtherHigh: l.estimate + 2*l.error*1.2, Rerun: true,
+			Rerun: true,
 		}
 		t.Looks = append(t.Looks, look)
 	}

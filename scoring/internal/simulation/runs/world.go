@@ -116,8 +116,6 @@ type Bench struct {
 	limits  []float64
 	ability float64
 	order   []int
-	// speed is what the latencies of the last run were multiplied with.
-	speed float64
 }
 
 // New draws a model and its tasks.
@@ -212,7 +210,6 @@ func (b *Bench) Run(c Change) scoring.Observation {
 		from = b.random.IntN(total)
 		to = from + total/2
 	}
-	b.speed = speed * (1 + (guestSlower-1)*float64(min(to, total)-from)/float64(total))
 	tests := make([]scoring.Test, 0, total)
 	lost := 0
 	for cycle := range w.cycles() {
@@ -295,14 +292,15 @@ func (b *Bench) next() time.Time {
 	return time.Date(2026, 1, 5+b.number, hour, 0, 0, 0, time.UTC)
 }
 
-// Means are the figures that the last run would have had on endless tasks like its
-// own, each asked endlessly, at the speed that the machine had in it, without a burst.
-func (b *Bench) Means() (composite, right, latency float64) {
+// Share is the share of right answers that the last run would have had on endless tasks
+// like its own, each asked endlessly, without a burst. On a bad day it is that of the day.
+func (b *Bench) Share() float64 {
 	w := b.world
-	latency = seconds * b.speed * math.Exp(w.Call*w.Call/2) * (1 + outliers*(outlierSlower-1)) * (1 + w.Tail*(tailSlower-1))
-	answered := 1 - w.Errors
-	right = w.right() * answered
-	return 6*right + answered + 0.3*(10-latency), right, latency
+	errors := w.Errors
+	if b.bad {
+		errors += w.BadErrors
+	}
+	return w.right() * (1 - errors)
 }
 
 func (w World) right() float64 {
