@@ -147,7 +147,7 @@ func (d *decision) note() {
 		n.last.answered = in.at
 	}
 	n.lastError = ""
-	if in.fault != "" {
+	if in.fault != "" && in.fault != nodes.Asleep {
 		n.lastError = firstText(in.detail, string(in.fault))
 	}
 }
@@ -221,6 +221,9 @@ func (d *decision) checked() op {
 	if next, ok := d.watchTrial(); ok {
 		return next
 	}
+	if in.fault == nodes.Asleep { // since the probe
+		return d.rest()
+	}
 	switch in.kind {
 	case opProbe:
 		return d.probePassed()
@@ -239,7 +242,7 @@ func (d *decision) checked() op {
 }
 
 // requestFailed makes a node suspect that failed a real request, and has it
-// checked at once. Where requests go on failing on a node whose checks pass,
+// checked at once. One that answered by an error is checked alone. Where requests go on failing on a node whose checks pass,
 // it is the requests: one suspicion in two pauses is enough.
 func (d *decision) requestFailed() op {
 	n, at := &d.n, d.in.at
@@ -254,6 +257,10 @@ func (d *decision) requestFailed() op {
 		return d.nextProbe()
 	}
 	n.last.accused = at
+	if d.in.answered { // it may be the request: the node's own check tells
+		n.check = true
+		return op{kind: opProbe, at: at}
+	}
 	n.incident = incident{
 		cause: CauseErroring, began: d.in.began, check: opCanary,
 		evidence: Evidence{Asked: string(inRequest), Found: FoundRequestFailed, Fault: d.in.fault, Detail: d.in.detail},
@@ -279,6 +286,9 @@ func (d *decision) isBusy(f finding) bool {
 func (d *decision) probePassed() op {
 	n, in := &d.n, d.in
 	inst := n.loaded(in.snapshot)
+	if n.asleep() && d.mayRest() {
+		return d.rest()
+	}
 	if check, ok := d.pendingCheck(inst == nil); ok {
 		return d.ask(check)
 	}
@@ -339,7 +349,7 @@ func (d *decision) ask(k kind) op {
 	if !ok {
 		m = d.n.goal()
 	}
-	return op{kind: k, at: d.in.at, model: m}
+	return op{kind: k, at: d.in.at, model: m, wake: !d.mayRest()}
 }
 
 // nextProbe is an interval after the start of the one before, or at once where that

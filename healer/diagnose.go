@@ -39,6 +39,8 @@ func (in input) failure() Evidence {
 func ofFault(in input) finding {
 	e := in.failure()
 	switch in.fault {
+	case nodes.Asleep:
+		return finding{} // the next request wakes it
 	case nodes.Unauthorized, nodes.WrongEngine:
 		return finding{CauseMisconfigured, e}
 	case nodes.Busy:

@@ -114,7 +114,7 @@ func TestLadder(t *testing.T) {
 		{CauseWedged, []rung{reload, restart}, []rung{reload}, []rung{restart}},
 		{CauseErroring, []rung{reload, restart}, []rung{reload}, []rung{restart}},
 		{CauseUnloadStuck, []rung{reload, restart}, []rung{reload}, []rung{restart}},
-		{CauseBadModel, []rung{reload}, []rung{reload}, nil},
+		{CauseBadModel, []rung{reload}, []rung{reload}, []rung{restart}},
 		{CauseMisconfigured, nil, nil, nil},
 		{CauseBusy, nil, nil, nil},
 	}

@@ -22,15 +22,28 @@ func ladder(n *nodeState, c Cause) []rung {
 		all = []rung{reload, restart}
 	case CauseBadModel:
 		all = []rung{reload}
+		if !n.canLoad || n.snapshot.ReadOnly {
+			all = []rung{restart} // it loads the model again
+		}
 	}
 	var can []rung
 	for _, r := range all {
 		switch {
-		case r == restart && !n.canRestart:
+		case r == restart && (!n.canRestart || n.lacksFile(c)):
 		case r != restart && (!n.canLoad || n.snapshot.ReadOnly || n.target().Name == ""):
 		default:
 			can = append(can, r)
 		}
 	}
 	return can
+}
+
+// lacksFile reports whether a cause is that the model's file is not on the node's
+// disk, where a new process would not find it either.
+func (n *nodeState) lacksFile(c Cause) bool {
+	if c != CauseModelMissing && c != CauseDrift || !n.canLoad || n.snapshot.ReadOnly || n.snapshot.OnDisk == nil || n.target().Name == "" {
+		return false
+	}
+	_, there := n.file(n.snapshot, n.target().Name)
+	return !there
 }

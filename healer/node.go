@@ -59,6 +59,7 @@ type takeover struct {
 type told struct {
 	serves bool
 	model  string
+	sleeps bool
 }
 
 // traits are the properties of a node that do not change while the healer runs.

@@ -173,7 +173,7 @@ func (h *Watchdog) requestFailed(f route.Failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if n := &h.fleet.nodes[i]; n.state == Healthy || n.state == Degraded {
-		h.watchers[i].post(input{kind: inRequest, node: i, began: now, fault: f.Fault, detail: f.Detail})
+		h.watchers[i].post(input{kind: inRequest, node: i, began: now, fault: f.Fault, detail: f.Detail, answered: f.Answered})
 	}
 }
 

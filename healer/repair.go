@@ -152,7 +152,7 @@ func (d *decision) verify() op {
 	if d.n.incident.target.Name != "" {
 		m = d.n.incident.target
 	}
-	return op{kind: opQuestions, at: d.in.at, model: m}
+	return op{kind: opQuestions, at: d.in.at, model: m, wake: true}
 }
 
 // attemptFailed goes on after a repair that ended in an error.

@@ -12,6 +12,7 @@ type Rule string
 // The rules.
 const (
 	RuleFirstAnswer    Rule = "first-answer"     // a node answers for the first time since the start
+	RuleAsleep         Rule = "asleep"           // a node's model sleeps at the start; the node serves
 	RuleCheckFailed    Rule = "check-failed"     // the first failed check makes a node suspect
 	RuleRequestFailed  Rule = "request-failed"   // a failed real request makes a node suspect
 	RuleConfirmed      Rule = "confirmed"        // the second failed check takes a node out of the route
@@ -72,6 +73,8 @@ func (e Event) Text() string {
 	switch e.Rule {
 	case RuleFirstAnswer:
 		return fmt.Sprintf("healthy: %s answers", orServer(e.Model))
+	case RuleAsleep:
+		return fmt.Sprintf("healthy: %s is asleep; the first request wakes it", orServer(e.Model))
 	case RuleCheckFailed:
 		return fmt.Sprintf("suspect: %s: %s", e.Cause, seen)
 	case RuleRequestFailed:

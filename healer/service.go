@@ -16,6 +16,8 @@ func (d *decision) inService() op {
 	d.serve()
 	d.judge()
 	switch {
+	case was == Unknown && n.asleep() && n.takeover.unasked:
+		d.tell(EventHealthy, RuleAsleep, Event{Model: d.serving()})
 	case was == Unknown:
 		d.tell(EventHealthy, RuleFirstAnswer, Event{Model: d.serving()})
 	case was == Offline || was == Misconfigured:
@@ -80,7 +82,7 @@ func (d *decision) judge() {
 // service for long enough, and forgets the repairs before.
 func (d *decision) settle() {
 	n := &d.n
-	if n.state != Healthy || d.in.at.Sub(n.healthySince) < d.p.Settle {
+	if n.state != Healthy || n.takeover.unasked || d.in.at.Sub(n.healthySince) < d.p.Settle {
 		return
 	}
 	m, ok := n.inService()

@@ -31,6 +31,8 @@ type NodeStatus struct {
 	// Wanted is the model that it should serve now.
 	Wanted string   `json:"wanted"`
 	Loaded []string `json:"loaded"`
+	// Asleep is set while the engine has put its model to sleep.
+	Asleep bool `json:"asleep,omitempty"`
 	// LastCheck is the end of the latest check, LastOK that of the latest that
 	// passed; zero where there was none.
 	LastCheck time.Time `json:"last_check,omitzero"`
@@ -40,7 +42,10 @@ type NodeStatus struct {
 	// InFlight is the number of requests under way that the route knows of.
 	InFlight int `json:"in_flight"`
 	// Attempts is the number of repairs since the node was last settled.
-	Attempts      int          `json:"attempts"`
+	Attempts int `json:"attempts"`
+	// NextRepair is the earliest time of the next repair of an offline node; zero
+	// means that none is planned.
+	NextRepair    time.Time    `json:"next_repair,omitzero"`
 	LastError     string       `json:"last_error"`
 	LastKnownGood *nodes.Model `json:"last_known_good,omitempty"`
 	// Undone is the run that won the latest promotion that was rolled back; ""
@@ -111,6 +116,10 @@ func statusOf(n *nodeState, engine string) NodeStatus {
 		Attempts: n.kept.Attempts, LastError: n.lastError, LastKnownGood: n.kept.LastKnownGood,
 		Undone: n.kept.Undone, Paused: n.kept.Paused,
 	}
+	if n.state == Offline && n.kept.Paused == nil && len(ladder(n, n.incident.cause)) > 0 {
+		s.NextRepair = n.kept.NextRepair
+	}
+	s.Asleep = n.asleep()
 	if n.state == Maintenance {
 		s.LeasedBy = n.holder
 	}

@@ -52,6 +52,7 @@ type op struct {
 	at     time.Time // not before
 	model  nodes.Model
 	reload bool
+	wake   bool      // ask a model that sleeps, too
 	until  time.Time // of a drain
 
 	revision int // of the takeovers, when it was decided
@@ -85,6 +86,7 @@ type input struct {
 	snapshot   nodes.Snapshot
 	fault      nodes.Fault // "" where it succeeded
 	detail     string      // the words of the error; of a rerun, too
+	answered   bool        // of a request: the node answered it, by an error
 	retryAfter time.Duration
 	right      int // of the questions that could be graded
 	graded     int
@@ -129,6 +131,7 @@ type routing struct {
 	node     string
 	serves   bool
 	model    string // "" leaves what it knew
+	sleeps   bool   // its engine puts an idle model to sleep
 	answered bool   // a question was
 }
 
@@ -250,7 +253,7 @@ func serviceName(n *nodeState) string {
 // route tells the route what changed on a node.
 func (f *fleet) route(i int, in input, out *ready) {
 	n := &f.nodes[i]
-	now := told{n.serves(), n.told.model}
+	now := told{n.serves(), n.told.model, n.told.sleeps || n.asleep()}
 	if name := serviceName(n); name != "" {
 		now.model = name
 	}
@@ -259,7 +262,7 @@ func (f *fleet) route(i int, in input, out *ready) {
 		return
 	}
 	n.told = now
-	out.routing = append(out.routing, routing{n.name, now.serves, now.model, answered})
+	out.routing = append(out.routing, routing{n.name, now.serves, now.model, now.sleeps, answered})
 }
 
 // nobody begins a time in which no node serves.

@@ -43,7 +43,11 @@ func (s *script) step(in input) string {
 		}
 	}
 	for _, x := range r.routing {
-		line("route %s serves=%t model=%q answered=%t", x.node, x.serves, x.model, x.answered)
+		sleeps := ""
+		if x.sleeps {
+			sleeps = " sleeps"
+		}
+		line("route %s serves=%t model=%q answered=%t%s", x.node, x.serves, x.model, x.answered, sleeps)
 	}
 	for _, p := range r.ops {
 		line("op %s %s", s.fleet.nodes[p.node].name, opText(p.op, s.now))

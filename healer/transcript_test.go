@@ -296,7 +296,7 @@ func snapshotOf(args map[string]string, flags map[string]bool) nodes.Snapshot {
 	for _, name := range strings.Split(args["loaded"], ",") {
 		inst := nodes.Instance{
 			ID: name, Model: name, Digest: cmp.Or(args["digest"], "d-"+name), Settings: settingsOf(args["settings"]),
-			Loading: flags["loading"], Stopping: flags["stopping"],
+			Loading: flags["loading"], Stopping: flags["stopping"], Sleeping: flags["asleep"],
 		}
 		if flags["nodigest"] {
 			inst.Digest = ""

@@ -235,6 +235,30 @@ func TestTrialLostIsRolledBack(t *testing.T) {
 	})
 }
 
+// TestTrialCountsNoRequestsFault: requests that no node can answer, and whose
+// node passes its own check, cost the promoted model nothing.
+func TestTrialCountsNoRequestsFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := onTrialCluster(t, 2)
+		c.answer("....")
+		for range 5 {
+			r := c.healer.Route().Begin("M1")
+			r.Doubt(nodes.ServerFailed, "image input is not supported")
+			r.Done()
+			r.Examine()
+			time.Sleep(2 * time.Second)
+			r.Acquit()
+		}
+		time.Sleep(time.Minute)
+		if got := c.texts("M1", EventRollback, EventSuspect); len(got) != 0 || c.servers[0].served() != simOther {
+			t.Errorf("told %q, and %s serves", got, c.servers[0].served())
+		}
+		c.answer(strings.Repeat(".", 16))
+		c.until("M1", EventVerified, time.Now(), 2*time.Minute)
+		c.end()
+	})
+}
+
 // TestTrialPassed has twenty good answers: the promotion stays, and failures
 // after them are not its trial's.
 func TestTrialPassed(t *testing.T) {

@@ -311,6 +311,7 @@ func (h *Watchdog) step(in input) ready {
 		if r.model != "" {
 			h.route.SetModel(r.node, r.model)
 		}
+		h.route.SetSleeps(r.node, r.sleeps)
 		if r.answered {
 			h.route.Reinstate(r.node)
 		}

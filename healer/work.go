@@ -10,6 +10,7 @@ import (
 	"github.com/sourcegraph/conc/panics"
 
 	"github.com/turbone/jarvis/nodes"
+	"github.com/turbone/jarvis/nodes/route"
 	"github.com/turbone/jarvis/scoring/grade"
 )
 
@@ -86,9 +87,9 @@ func (w *worker) carryOut(ctx context.Context, o op, s *input) {
 	case opProbe:
 		s.snapshot, err = w.node.Probe(ctx)
 	case opCanary:
-		err = w.canary(ctx, o.model)
+		err = w.canary(ctx, o)
 	case opQuestions:
-		err = w.questions(ctx, o.model, s)
+		err = w.questions(ctx, o, s)
 	case opDrain:
 		w.drain(ctx, o.until)
 	case opTrim:
@@ -143,11 +144,11 @@ func (w *worker) release() {
 }
 
 // canary asks for one token.
-func (w *worker) canary(ctx context.Context, m nodes.Model) error {
+func (w *worker) canary(ctx context.Context, o op) error {
 	timeout := w.healer.config.Policy.CanaryTimeout
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, err := w.ask(ctx, m, "Reply with OK.", 1, nil)
+	_, err := w.ask(ctx, o, "Reply with OK.", 1, nil)
 	return err
 }
 
@@ -155,12 +156,12 @@ func (w *worker) canary(ctx context.Context, m nodes.Model) error {
 // two of three and hangs on the third is not well. A question that was still
 // being thought about when its tokens or its time ran out is not graded: it
 // shows that the node works, and nothing about its answer.
-func (w *worker) questions(ctx context.Context, m nodes.Model, s *input) error {
+func (w *worker) questions(ctx context.Context, o op, s *input) error {
 	p := w.healer.config.Policy
 	for _, q := range p.Questions {
 		limited, cancel := context.WithTimeout(ctx, p.QuestionTimeout)
 		pieces := 0
-		reply, err := w.ask(limited, m, q.Prompt, answerTokens, func(string) { pieces++ })
+		reply, err := w.ask(limited, o, q.Prompt, answerTokens, func(string) { pieces++ })
 		outOfTime := limited.Err() != nil && ctx.Err() == nil
 		cancel()
 		switch {
@@ -179,11 +180,11 @@ func (w *worker) questions(ctx context.Context, m nodes.Model, s *input) error {
 	return nil
 }
 
-func (w *worker) ask(ctx context.Context, m nodes.Model, prompt string, tokens int, onToken func(string)) (nodes.ChatReply, error) {
+func (w *worker) ask(ctx context.Context, o op, prompt string, tokens int, onToken func(string)) (nodes.ChatReply, error) {
 	cold, seed := 0.0, 1
 	limit := w.healer.config.Policy.CanaryTimeout
-	return w.node.Ask(ctx, nodes.ChatRequest{
-		Model:         m.Name,
+	reply, err := w.node.Ask(ctx, nodes.ChatRequest{
+		Model:         o.model.Name,
 		Messages:      []nodes.Message{{Role: nodes.RoleUser, Text: prompt}},
 		MaxTokens:     tokens,
 		Temperature:   &cold,
@@ -192,10 +193,15 @@ func (w *worker) ask(ctx context.Context, m nodes.Model, prompt string, tokens i
 		FirstToken:    limit,
 		BetweenTokens: limit,
 		OnlyLoaded:    !w.node.OnDemand,
-		Settings:      m.Settings,
+		Wake:          o.wake,
+		Settings:      o.model.Settings,
 		NoThinking:    true,
 		OnToken:       onToken,
 	})
+	if err == nil && reply.FirstToken > 0 { // so that the route knows what is usual before the first request
+		w.healer.route.Measured(w.node.Name, route.FirstToken, reply.FirstToken, len(prompt))
+	}
+	return reply, err
 }
 
 // drain waits for the requests under way, those of other clients where the

@@ -38,6 +38,27 @@ type Loader interface {
 	Unload(ctx context.Context, instance string) error
 }
 
+// NameKnower is a [Canonicalizer] that learns the names of its server's models from
+// the server's list.
+type NameKnower interface {
+	Canonicalizer
+	// OwnModels returns the models' names of the latest list, if the server would
+	// answer a request for any other name with one of these. It returns nil if the
+	// server refuses other names, or before the first list.
+	OwnModels() []string
+	// NamesRevision changes with the results of OwnModels and Canonical. It is 0
+	// before the first list, which a probe reads.
+	NamesRevision() uint64
+}
+
+// Rescanner is a [Loader] whose server lists the models that it found at its start,
+// until it is asked to look again.
+type Rescanner interface {
+	// Rescan makes the server look for its models again. It unloads a model whose
+	// file is gone.
+	Rescan(ctx context.Context) error
+}
+
 // SettingsChecker is a [Loader] that can check load settings before a load.
 // [Node.Ensure] does so before it unloads anything.
 type SettingsChecker interface {
@@ -120,8 +141,9 @@ type ChatRequest struct {
 	FirstToken, BetweenTokens time.Duration
 	// OnlyLoaded asks a model only if it is in memory. Otherwise the error wraps
 	// [NotLoaded], where LM Studio and Ollama would load the model. The model's
-	// keep-alive and load settings stay as they are.
-	OnlyLoaded bool
+	// keep-alive and load settings stay as they are. A model that sleeps is not
+	// woken, unless Wake is set; the error wraps [Asleep].
+	OnlyLoaded, Wake bool
 	// Settings are the load settings in force. They are sent to engines that
 	// reload a model for a request with other settings.
 	Settings Settings

@@ -50,6 +50,9 @@ func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instanc
 	}
 	keep, drop := n.sort(s, m, opts.Reload)
 	if keep == nil {
+		if s, err = n.rescanned(ctx, s, m); err != nil {
+			return Instance{}, err
+		}
 		if err := n.Loadable(s, m); err != nil {
 			return Instance{}, err
 		}
@@ -75,6 +78,19 @@ func (n *Node) Ensure(ctx context.Context, m Model, opts EnsureOptions) (Instanc
 		return Instance{}, err
 	}
 	return n.onlyOne(ctx, loader, m, inst)
+}
+
+// rescanned returns s or, if m is not on disk by it and the server may have files
+// that it does not know of, the snapshot after it has looked again.
+func (n *Node) rescanned(ctx context.Context, s Snapshot, m Model) (Snapshot, error) {
+	server, ok := n.Backend.(Rescanner)
+	if !ok || s.ReadOnly || s.OnDisk == nil || s.has(n.Canonical(m.Name)) {
+		return s, nil
+	}
+	if err := server.Rescan(ctx); err != nil {
+		return s, err
+	}
+	return n.Probe(ctx)
 }
 
 // TrimExtras unloads the second and later instances of m, newest first, and
@@ -146,9 +162,12 @@ func (n *Node) Loadable(s Snapshot, m Model) error {
 		return nil
 	}
 	name := n.Canonical(m.Name)
-	if !slices.ContainsFunc(s.OnDisk, func(f File) bool { return f.Name == name }) {
-		return n.fail("load", ModelNotFound,
-			fmt.Sprintf("%q is not on the node's disk; %s", m.Name, listed(s.OnDisk)), "name another, or download it there")
+	if !s.has(name) {
+		remedy := "name another, or download it there"
+		if _, ok := n.Backend.(Rescanner); ok {
+			remedy = "name another, download it there, or put its file into the server's folder, which the next load looks into"
+		}
+		return n.fail("load", ModelNotFound, fmt.Sprintf("%q is not on the node's disk; %s", m.Name, listed(s.OnDisk)), remedy)
 	}
 	if f := fileOf(s, name); n.Memory > 0 && f.Size > n.Memory {
 		return n.fail("load", TooLarge,
@@ -196,7 +215,10 @@ func (n *Node) unload(ctx context.Context, loader Loader, drop []Instance) error
 		s, err := n.Probe(limited)
 		if err == nil {
 			if !slices.ContainsFunc(s.Loaded, func(i Instance) bool {
-				return slices.ContainsFunc(drop, func(d Instance) bool { return d.ID == i.ID })
+				return slices.ContainsFunc(drop, func(d Instance) bool {
+					// Another client's request may have loaded it again meanwhile.
+					return d.ID == i.ID && (d.Process == "" || i.Process == "" || d.Process == i.Process)
+				})
 			}) {
 				return nil
 			}

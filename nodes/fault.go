@@ -32,6 +32,9 @@ const (
 	ModelNotFound Fault = "model not found"
 	// NotLoaded means that the model is on disk and not in memory.
 	NotLoaded Fault = "model not loaded"
+	// Asleep means that the engine has put the idle model to sleep, see
+	// [Instance.Sleeping], and that the request was not to wake it.
+	Asleep Fault = "model asleep"
 	// LoadFailed means that the engine could not load the model.
 	LoadFailed Fault = "load failed"
 	// OutOfMemory means that the engine lacked the memory for a load.

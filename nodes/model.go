@@ -122,13 +122,24 @@ type Instance struct {
 	// Size and VRAM are the bytes in all and on the GPU. 0 is unknown. A VRAM well
 	// below Size means that part of the model runs on the CPU.
 	Size, VRAM int64
+	// Process identifies the process that runs the instance, among those that came
+	// before and after it. "" is unknown.
+	Process string
 	// Loading is set while the instance is listed and not ready yet.
 	Loading bool
+	// Sleeping is set while the engine has put the idle instance to sleep. The
+	// next request wakes it.
+	Sleeping bool
 	// Stopping is set while the instance is being unloaded.
 	Stopping bool
 	// Expires is the time at which the engine will unload the idle instance. The
 	// zero time is never, or unknown.
 	Expires time.Time
+}
+
+// has reports whether a model is on disk.
+func (s Snapshot) has(name string) bool {
+	return slices.ContainsFunc(s.OnDisk, func(f File) bool { return f.Name == name })
 }
 
 // Snapshot is the result of one probe.

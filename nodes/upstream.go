@@ -27,6 +27,9 @@ type Endpoint struct {
 	// endpoint api, where the request's last message is the assistant's. fields
 	// are added to such a request.
 	Continues func(api string) (fields map[string]any, ok bool)
+	// RepeatsPartial is set if an answer that is not streamed begins with the
+	// partial answer of the request.
+	RepeatsPartial bool
 	// Classify returns the fault of an answer that is not a success: one whose
 	// status is not 200, or whose body is an error.
 	Classify func(status int, header http.Header, body []byte) *Error

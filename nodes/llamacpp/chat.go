@@ -11,11 +11,12 @@ import (
 
 // Chat implements [nodes.Backend]. A router loads a model that is not loaded,
 // unless OnlyLoaded is set. A server with one model answers requests for any
-// name; with OnlyLoaded, another name than its model's is [nodes.ModelNotFound].
+// name, as the model that it has; with OnlyLoaded, another name than its model's is
+// [nodes.ModelNotFound].
 func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatReply, error) {
 	chat := b.chat
 	if req.OnlyLoaded {
-		router, err := b.inMemory(ctx, req.Model)
+		router, err := b.inMemory(ctx, req.Model, req.Wake)
 		if err != nil {
 			return nodes.ChatReply{}, err
 		}
@@ -28,11 +29,29 @@ func (b *Backend) Chat(ctx context.Context, req nodes.ChatRequest) (nodes.ChatRe
 	if req.NoThinking {
 		chat = chat.With(map[string]any{"chat_template_kwargs": map[string]bool{"enable_thinking": false}})
 	}
-	return chat.Chat(ctx, req, req.Model)
+	reply, err := chat.Chat(ctx, req, req.Model)
+	if err != nil {
+		return reply, err
+	}
+	if reply.Text == "" && reply.Thinking == "" && reply.Finish == "stop" && reply.Tokens == 1 {
+		reply.Tokens = 0 // the server counts the end token
+	}
+	if reply.Model != "" && b.Canonical(req.Model) != reply.Model {
+		b.learn(ctx) // an alias may have been asked for before the first probe
+	}
+	return reply, nil
 }
 
-// inMemory returns an error unless the model is ready to answer.
-func (b *Backend) inMemory(ctx context.Context, name string) (router bool, err error) {
+// learn reads the list for its aliases. A failure leaves what is known.
+func (b *Backend) learn(ctx context.Context) {
+	if p, err := b.props(ctx, "aliases"); err == nil {
+		_, _ = b.list(ctx, "aliases", p.router())
+	}
+}
+
+// inMemory returns an error unless the model is ready to answer. With wake, one that
+// sleeps is.
+func (b *Backend) inMemory(ctx context.Context, name string, wake bool) (router bool, err error) {
 	const action = "chat"
 	p, err := b.props(ctx, action)
 	if err != nil {
@@ -46,9 +65,9 @@ func (b *Backend) inMemory(ctx context.Context, name string) (router bool, err e
 	switch {
 	case m == nil:
 		return false, b.wire.Fail(action, nodes.ModelNotFound, fmt.Sprintf("the server does not list %q", name))
-	case !p.router() && p.IsSleeping:
-		return false, b.wire.Fail(action, nodes.NotLoaded, name+" was put to sleep for idleness")
-	case p.router() && m.Status.Value != loaded:
+	case !wake && (p.IsSleeping || p.router() && m.Status.Value == sleeping):
+		return false, b.wire.Fail(action, nodes.Asleep, name+" was put to sleep for idleness")
+	case p.router() && !m.Status.runs():
 		return false, b.wire.Fail(action, nodes.NotLoaded, name+" is "+m.Status.Value)
 	}
 	return p.router(), nil
@@ -69,7 +88,10 @@ func (b *Backend) InFlight(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	paths := []string{"/slots"}
-	if p.router() {
+	switch {
+	case p.IsSleeping: // nobody asks it, and the question would wake it
+		paths = nil
+	case p.router():
 		models, err := b.list(ctx, action, true)
 		if err != nil {
 			return 0, err

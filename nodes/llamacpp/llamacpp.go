@@ -7,17 +7,20 @@
 // an unload before the model is gone. [Backend.Load] waits; only the list shows
 // the state.
 //
-// A model that the idle server put to sleep counts as not loaded. Such a server
-// needs [nodes.Node.OnDemand].
+// A model that the idle server put to sleep is loaded, see [nodes.Instance]: the
+// next chat wakes it. A probe does not, and GET /slots, which does, is not asked of
+// it.
 package llamacpp
 
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -36,15 +39,19 @@ type Backend struct {
 
 	mu      sync.Mutex
 	aliases map[string]string // other names to IDs, from the last list
+	own     []string          // IDs of the last list of a server with one model
+
+	revision atomic.Uint64 // of aliases and own
 }
 
 var (
 	_ nodes.Backend         = (*Backend)(nil)
 	_ nodes.Loader          = (*Backend)(nil)
 	_ nodes.SettingsChecker = (*Backend)(nil)
-	_ nodes.Canonicalizer   = (*Backend)(nil)
+	_ nodes.NameKnower      = (*Backend)(nil)
 	_ nodes.BusyReporter    = (*Backend)(nil)
 	_ nodes.Downloader      = (*Backend)(nil)
+	_ nodes.Rescanner       = (*Backend)(nil)
 )
 
 // New returns the client of a server. It checks the address and makes no request.
@@ -98,8 +105,20 @@ const (
 	downloaded  = "downloaded"
 )
 
+// process returns the port of the model's process, which each has of its own.
+func (s status) process() string {
+	if i := slices.Index(s.Args, "--port"); i >= 0 && i+1 < len(s.Args) && s.Args[i+1] != "0" {
+		return s.Args[i+1]
+	}
+	return ""
+}
+
+// runs reports whether the model's process is there and takes requests.
+func (s status) runs() bool { return s.Value == loaded || s.Value == sleeping }
+
 type status struct {
 	Value    string   `json:"value"`
+	Args     []string `json:"args"`
 	Failed   bool     `json:"failed"`
 	ExitCode int      `json:"exit_code"`
 	Progress progress `json:"progress"`
@@ -127,16 +146,16 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 			if p.Defaults != nil && p.Defaults.Context > 0 {
 				inst.Settings = nodes.Settings{"ctx_size": p.Defaults.Context}
 			}
-			if !p.IsSleeping {
-				s.Loaded = append(s.Loaded, inst)
-			}
+			inst.Sleeping = p.IsSleeping
+			s.Loaded = append(s.Loaded, inst)
 			continue
 		}
 		if m.Status.Value != downloading {
 			s.OnDisk = append(s.OnDisk, nodes.File{Name: m.ID, Size: m.size()})
 		}
-		inst.Loading = m.Status.Value == loading
-		if inst.Loading || m.Status.Value == loaded {
+		inst.Process = m.Status.process()
+		inst.Loading, inst.Sleeping = m.Status.Value == loading, m.Status.Value == sleeping
+		if inst.Loading || m.Status.runs() {
 			s.Loaded = append(s.Loaded, inst)
 		}
 	}
@@ -162,14 +181,17 @@ func (b *Backend) props(ctx context.Context, action string) (props, error) {
 	return p, nil
 }
 
-// list returns the models and records their aliases.
+// list returns the models and records their names.
 func (b *Backend) list(ctx context.Context, action string, router bool) ([]model, error) {
+	if router {
+		return b.listAt(ctx, action, "/models", true)
+	}
+	return b.listAt(ctx, action, "/v1/models", false)
+}
+
+func (b *Backend) listAt(ctx context.Context, action, path string, router bool) ([]model, error) {
 	var list struct {
 		Data *[]model `json:"data"`
-	}
-	path := "/v1/models"
-	if router {
-		path = "/models"
 	}
 	if err := b.wire.JSON(ctx, action, http.MethodGet, path, nil, &list); err != nil {
 		return nil, err
@@ -178,6 +200,7 @@ func (b *Backend) list(ctx context.Context, action string, router bool) ([]model
 		return nil, b.wire.Fail(action, nodes.WrongEngine, "GET "+path+" is no list of models")
 	}
 	aliases := map[string]string{}
+	var own []string
 	for _, m := range *list.Data {
 		if m.ID == "" || router && m.Status == nil {
 			return nil, b.wire.Fail(action, nodes.Protocol, "GET "+path+" lists a model without id or status")
@@ -185,12 +208,29 @@ func (b *Backend) list(ctx context.Context, action string, router bool) ([]model
 		for _, alias := range m.Aliases {
 			aliases[alias] = m.ID
 		}
+		if !router {
+			own = append(own, m.ID)
+		}
 	}
 	b.mu.Lock()
-	b.aliases = aliases
+	if b.aliases == nil || !maps.Equal(b.aliases, aliases) || !slices.Equal(b.own, own) {
+		b.aliases, b.own = aliases, own
+		b.revision.Add(1)
+	}
 	b.mu.Unlock()
 	return *list.Data, nil
 }
+
+// OwnModels implements [nodes.NameKnower]: a server with one model answers for every
+// name, a router does not.
+func (b *Backend) OwnModels() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.own
+}
+
+// NamesRevision implements [nodes.NameKnower].
+func (b *Backend) NamesRevision() uint64 { return b.revision.Load() }
 
 // Canonical implements [nodes.Canonicalizer]. It knows the aliases that the last
 // list had.

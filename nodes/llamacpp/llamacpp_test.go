@@ -57,8 +57,8 @@ func TestConformance(t *testing.T) {
 			nodetest.LlamaCPPSettings{}},
 		"router": {func(t *testing.T, o nodetest.Options) *nodetest.LlamaCPP { return nodetest.NewLlamaCPPRouter(t, o) }, "two",
 			nodetest.LlamaCPPSettings{}},
-		"router with stale failures": {func(t *testing.T, o nodetest.Options) *nodetest.LlamaCPP { return nodetest.NewLlamaCPPRouter(t, o) }, "two",
-			nodetest.LlamaCPPSettings{StaleFailure: true, NoAutoload: true, Reasoning: "think"}},
+		"router without autoload": {func(t *testing.T, o nodetest.Options) *nodetest.LlamaCPP { return nodetest.NewLlamaCPPRouter(t, o) }, "two",
+			nodetest.LlamaCPPSettings{NoAutoload: true, Reasoning: "think"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +78,8 @@ func TestProbe(t *testing.T) {
 	const gib = 1 << 30
 	ctx := nodes.Settings{"ctx_size": 4096}
 	one := nodes.Instance{ID: "one", Model: "one", Size: gib, Settings: ctx}
+	asleep := one
+	asleep.Sleeping = true
 	for name, test := range map[string]struct {
 		router bool
 		change func(*nodetest.LlamaCPP)
@@ -85,14 +87,14 @@ func TestProbe(t *testing.T) {
 	}{
 		"one model": {false, func(*nodetest.LlamaCPP) {},
 			nodes.Snapshot{ReadOnly: true, OnDisk: []nodes.File{{Name: "one", Size: gib}}, Loaded: []nodes.Instance{one}}},
-		"one model that sleeps": {false, func(f *nodetest.LlamaCPP) { f.Configure(func(s *nodetest.LlamaCPPSettings) { s.Sleeping = true }) },
-			nodes.Snapshot{ReadOnly: true, OnDisk: []nodes.File{{Name: "one", Size: gib}}}},
+		"one model that sleeps": {false, func(f *nodetest.LlamaCPP) { f.Sleep() },
+			nodes.Snapshot{ReadOnly: true, OnDisk: []nodes.File{{Name: "one", Size: gib}}, Loaded: []nodes.Instance{asleep}}},
 		"a router": {true, func(*nodetest.LlamaCPP) {},
 			nodes.Snapshot{OnDisk: []nodes.File{{Name: "one", Size: gib}, {Name: "two"}}, Loaded: []nodes.Instance{one}}},
 		"a router, nothing loaded": {true, func(f *nodetest.LlamaCPP) { f.Drop() },
 			nodes.Snapshot{OnDisk: []nodes.File{{Name: "one"}, {Name: "two"}}}},
-		"a router, its model asleep": {true, func(f *nodetest.LlamaCPP) { f.Configure(func(s *nodetest.LlamaCPPSettings) { s.Sleeping = true }) },
-			nodes.Snapshot{OnDisk: []nodes.File{{Name: "one"}, {Name: "two"}}}},
+		"a router, its model asleep": {true, func(f *nodetest.LlamaCPP) { f.Sleep() },
+			nodes.Snapshot{OnDisk: []nodes.File{{Name: "one", Size: gib}, {Name: "two"}}, Loaded: []nodes.Instance{asleep}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake, b := single(t)
@@ -104,8 +106,8 @@ func TestProbe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			test.want.Version = "b6500-3f545be"
-			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(nodes.Snapshot{}, "Latency")); diff != "" {
+			test.want.Version = "b11669-Debian"
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(nodes.Snapshot{}, "Latency"), cmpopts.IgnoreFields(nodes.Instance{}, "Process")); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -211,7 +213,7 @@ func alias(f *nodetest.LlamaCPP) {
 }
 
 func asleep(f *nodetest.LlamaCPP) {
-	f.Configure(func(s *nodetest.LlamaCPPSettings) { s.Sleeping = true })
+	f.Sleep()
 }
 
 // failedBefore leaves the mark of an earlier failure in the list.
@@ -279,11 +281,11 @@ func TestOnlyLoadedWakesNobody(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) (*nodetest.LlamaCPP, *llamacpp.Backend){"one model": single, "router": router} {
 		t.Run(name, func(t *testing.T) {
 			fake, b := start(t)
-			fake.Configure(func(s *nodetest.LlamaCPPSettings) { s.Sleeping = true })
+			fake.Sleep()
 			req := question("one")
 			req.OnlyLoaded = true
-			if _, err := b.Chat(t.Context(), req); !errors.Is(err, nodes.NotLoaded) {
-				t.Errorf("got %v, want %v", err, nodes.NotLoaded)
+			if _, err := b.Chat(t.Context(), req); !errors.Is(err, nodes.Asleep) {
+				t.Errorf("got %v, want %v", err, nodes.Asleep)
 			}
 			if calls := fake.CallsTo(nodetest.Chats); len(calls) > 0 {
 				t.Errorf("asked: %+v", calls)

@@ -38,7 +38,7 @@ func (b *Backend) CheckSettings(s nodes.Settings) error {
 
 // Load implements [nodes.Loader]. It blocks until the model is loaded, its process
 // ends ([nodes.LoadFailed]), or ctx ends; then the router goes on loading. A
-// model that is loaded already is no error. A server with one model is
+// model that is loaded already, or sleeps, is no error. A server with one model is
 // [nodes.ReadOnly].
 func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, error) {
 	const action = "load"
@@ -54,20 +54,13 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 	}
 	found := b.find(models, m.Name)
 	if found == nil {
-		e := b.wire.Fail(action, nodes.ModelNotFound, fmt.Sprintf("the router does not list %q", m.Name))
-		e.Remedy = "put the model into the router's --models-dir, or download it"
-		return nodes.Instance{}, e
-	}
-	if found.Status.Value == sleeping {
-		// It runs, so that the router refuses a load, and only a question wakes
-		// it.
-		if err := b.rest(ctx, found.ID); err != nil {
-			return nodes.Instance{}, err
-		}
+		return nodes.Instance{}, b.missing(action, m.Name)
 	}
 	var ok success
 	err = b.wire.JSON(ctx, action, http.MethodPost, "/models/load", map[string]string{"model": found.ID}, &ok)
 	switch {
+	case fileNotFound(err):
+		return nodes.Instance{}, b.missing(action, m.Name)
 	case err != nil && !alreadyRunning(err):
 		return nodes.Instance{}, err
 	case err == nil && !ok.Success:
@@ -79,16 +72,44 @@ func (b *Backend) Load(ctx context.Context, m nodes.Model) (nodes.Instance, erro
 		return nodes.Instance{}, err
 	case last == nil:
 		return nodes.Instance{}, b.wire.Fail(action, nodes.ModelNotFound, found.ID+" left the router's list while it loaded")
-	case last.Status.Value != loaded:
+	case !last.Status.runs():
 		detail := fmt.Sprintf("the process of %s ended (exit code %d)", found.ID, last.Status.ExitCode)
 		if !last.Status.Failed {
 			detail = fmt.Sprintf("%s is %s after its load", found.ID, last.Status.Value)
+		}
+		if b.gone(ctx, found.ID) {
+			return nodes.Instance{}, b.missing(action, found.ID)
 		}
 		e := b.wire.Fail(action, nodes.LoadFailed, detail)
 		e.Remedy = "see the server's own log; it names the reason there alone"
 		return nodes.Instance{}, e
 	}
 	return nodes.Instance{ID: last.ID, Model: last.ID, Size: last.size()}, nil
+}
+
+// missing is the error of a model that the router does not have.
+func (b *Backend) missing(action, name string) error {
+	e := b.wire.Fail(action, nodes.ModelNotFound, fmt.Sprintf("the router does not list %q", name))
+	e.Remedy = "put the model into the router's folder (--models-dir), which the next load looks into, or download it"
+	return e
+}
+
+// Rescan implements [nodes.Rescanner]. A router knows the files that were in its
+// folder and presets when it was started, or asked so.
+func (b *Backend) Rescan(ctx context.Context) error {
+	const action = "rescan"
+	if err := b.writable(ctx, action); err != nil {
+		return err
+	}
+	_, err := b.listAt(ctx, action, "/models?reload=1", true)
+	return err
+}
+
+// gone reports whether the file of a model that is listed and does not load is no
+// longer there.
+func (b *Backend) gone(ctx context.Context, id string) bool {
+	models, err := b.listAt(ctx, "load", "/models?reload=1", true)
+	return err == nil && !slices.ContainsFunc(models, func(m model) bool { return m.ID == id })
 }
 
 // writable returns an error if the server has one model only.
@@ -103,6 +124,13 @@ func (b *Backend) writable(ctx context.Context, action string) error {
 		return e
 	}
 	return nil
+}
+
+// fileNotFound reports whether the router refused a load with its answer for any
+// path that it does not have, which it also sends for an unknown model.
+func fileNotFound(err error) bool {
+	var e *nodes.Error
+	return errors.As(err, &e) && strings.Contains(e.Detail, "HTTP 404")
 }
 
 func alreadyRunning(err error) bool {
@@ -129,15 +157,6 @@ func (b *Backend) await(ctx context.Context, action, id string, still func(statu
 			return nil, b.wire.Transport(ctx, action, fmt.Errorf("%s is still %s: %w", id, models[i].Status.Value, ctx.Err()))
 		}
 	}
-}
-
-// rest unloads a model and blocks until its process is gone.
-func (b *Backend) rest(ctx context.Context, id string) error {
-	if err := b.Unload(ctx, id); err != nil {
-		return err
-	}
-	_, err := b.await(ctx, "unload", id, func(s status) bool { return s.Value == sleeping || s.Value == loaded || s.Value == loading })
-	return err
 }
 
 // Unload implements [nodes.Loader]. It also unloads a model that is still loading.

@@ -1,6 +1,7 @@
 package nodetest
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -24,10 +25,30 @@ type openAIVoice struct {
 	// noUsage leaves the token counts out, wholeOnly never streams.
 	noUsage, wholeOnly bool
 	// continues: the assistant's last message is carried on; echoes: and said
-	// again first.
-	continues, echoes bool
+	// again first; echoesWhole: only in an answer that is not streamed.
+	continues, echoes, echoesWhole bool
+	// shape is the form of an answer. Nil means a chat completion.
+	shape answerShape
+	// hold, unless nil, blocks after each piece while the process stands still.
+	// False ends the answer.
+	hold func(context.Context) bool
 	// comments are sent before the first piece, to keep the connection.
 	comments int
+}
+
+// frame is one event of a stream. A raw one is sent as it is.
+type frame struct {
+	name string
+	body any
+	raw  string
+}
+
+// answerShape is the form of an answer in one API.
+type answerShape interface {
+	begin(a openAIAnswer) []frame
+	piece(a openAIAnswer, thinking, text string) []frame
+	end(a openAIAnswer, usage bool) []frame
+	whole(a openAIAnswer, thinking, text string) map[string]any
 }
 
 // openAIRequest is the part of a chat request that the fakes read.
@@ -113,6 +134,12 @@ func (s *Server) speakOpenAI(w http.ResponseWriter, r *http.Request, q openAIReq
 	}
 	a := openAIAnswer{s: s, w: w, r: r, v: v, name: name, thoughts: thoughts, words: words, finish: finish,
 		prompt: len(strings.Fields(q.prompt())), dead: dead, speed: inst.model.TokensPerSecond}
+	if v.continues && v.echoesWhole {
+		a.given = q.given()
+	}
+	if a.v.shape == nil {
+		a.v.shape = chatShape{}
+	}
 	if stream {
 		a.stream(q.StreamOptions != nil && q.StreamOptions.IncludeUsage && !v.noUsage)
 		return
@@ -137,6 +164,7 @@ type openAIAnswer struct {
 	r               *http.Request
 	v               openAIVoice
 	name, finish    string
+	given           string // repeated in a whole answer
 	thoughts, words []string
 	prompt          int
 	dead            bool
@@ -186,7 +214,14 @@ func (a openAIAnswer) whole() {
 	if thinking != "" && a.v.reasoning == "think" {
 		thinking = "<think>\n" + thinking + "\n</think>\n\n"
 	}
-	message := a.message(thinking, strings.Join(a.words, ""))
+	writeJSON(a.w, http.StatusOK, a.v.shape.whole(a, thinking, a.given+strings.Join(a.words, "")))
+}
+
+// chatShape is the form of a chat completion.
+type chatShape struct{}
+
+func (chatShape) whole(a openAIAnswer, thinking, text string) map[string]any {
+	message := a.message(thinking, text)
 	message["role"] = "assistant"
 	out := map[string]any{
 		"id": "chatcmpl-1", "object": "chat.completion", "created": time.Now().Unix(), "model": a.name,
@@ -196,7 +231,39 @@ func (a openAIAnswer) whole() {
 		out["usage"] = a.usage()
 	}
 	a.more(out)
-	writeJSON(a.w, http.StatusOK, out)
+	return out
+}
+
+func (chatShape) begin(a openAIAnswer) []frame {
+	return []frame{{body: a.chunk(map[string]any{"role": "assistant", "content": nil}, nil)}}
+}
+
+func (chatShape) piece(a openAIAnswer, thinking, text string) []frame {
+	return []frame{{body: a.chunk(a.message(thinking, text), nil)}}
+}
+
+func (chatShape) end(a openAIAnswer, usage bool) []frame {
+	last := a.chunk(map[string]any{}, a.finish)
+	a.more(last)
+	frames := []frame{{body: last}}
+	if usage {
+		all := a.chunk(nil, nil)
+		all["choices"], all["usage"] = []any{}, a.usage()
+		frames = append(frames, frame{body: all})
+	}
+	return append(frames, frame{raw: "data: [DONE]\n\n"})
+}
+
+// sendAll sends frames.
+func (e events) sendAll(frames []frame) {
+	for _, f := range frames {
+		if f.raw != "" {
+			_, _ = io.WriteString(e.w, f.raw)
+			e.flush()
+			continue
+		}
+		e.send(f.name, f.body)
+	}
 }
 
 func (a openAIAnswer) more(out map[string]any) {
@@ -219,13 +286,13 @@ func (a openAIAnswer) stream(usage bool) {
 	for range a.v.comments {
 		_, _ = io.WriteString(a.w, ": keep-alive\n\n")
 	}
-	out.send("", a.chunk(map[string]any{"role": "assistant", "content": nil}, nil))
+	out.sendAll(a.v.shape.begin(a))
 	sent := 0
 	say := func(thinking, text string) bool {
 		if !a.pace() {
 			return false
 		}
-		out.send("", a.chunk(a.message(thinking, text), nil))
+		out.sendAll(a.v.shape.piece(a, thinking, text))
 		sent++
 		return a.after(sent)
 	}
@@ -248,16 +315,7 @@ func (a openAIAnswer) stream(usage bool) {
 	if a.s.lacksEnd() {
 		return
 	}
-	last := a.chunk(map[string]any{}, a.finish)
-	a.more(last)
-	out.send("", last)
-	if usage {
-		all := a.chunk(nil, nil)
-		all["choices"], all["usage"] = []any{}, a.usage()
-		out.send("", all)
-	}
-	_, _ = io.WriteString(a.w, "data: [DONE]\n\n")
-	out.flush()
+	out.sendAll(a.v.shape.end(a, usage))
 }
 
 // after plays what strikes in the middle, when so many pieces were sent; false
@@ -273,8 +331,10 @@ func (a openAIAnswer) after(sent int) bool {
 	if _, on := a.s.strikes(NoEndMark, sent); on {
 		return false
 	}
-	_, on := a.s.strikes(HangMidAnswer, sent)
-	return !on || a.s.hang(a.r.Context(), HangMidAnswer)
+	if _, on := a.s.strikes(HangMidAnswer, sent); on && !a.s.hang(a.r.Context(), HangMidAnswer) {
+		return false
+	}
+	return a.v.hold == nil || a.v.hold(a.r.Context())
 }
 
 // readOpenAI decodes a chat request; false means that it was refused.

@@ -53,6 +53,10 @@ const (
 	// Crashed answers chats with the engine's error for a dead runner, until the
 	// next load.
 	Crashed Fault = "runner crashed"
+	// HalfDead is a model process that was told to end while it streamed: it is
+	// listed as before, refuses every new chat, and its stream stands still until
+	// the model is unloaded. Only llama-server has it.
+	HalfDead Fault = "half-dead model process"
 	// Huge sends an endless answer, as fast as the client reads.
 	Huge Fault = "huge answer"
 	// Drip sends one byte of an answer a minute.
@@ -106,10 +110,12 @@ func (s *Server) BreakWith(f Fault, d Detail) {
 	if f == Down {
 		s.stop()
 	}
-	if f == Crashed {
-		for _, i := range s.instances {
-			i.crashed = true
-		}
+	for _, i := range s.instances {
+		i.crashed = i.crashed || f == Crashed
+		i.halfDead = i.halfDead || f == HalfDead
+	}
+	if d, ok := s.dialect.(interface{ broke(Fault) }); ok {
+		d.broke(f)
 	}
 	s.change()
 }
@@ -131,6 +137,7 @@ func (s *Server) Mend(list ...Fault) {
 		}
 		delete(s.faults, f)
 		if f == Down && !s.closed {
+			s.stop() // what a server that ends leaves open
 			if err := s.listen(); err != nil {
 				panic(err) // a test without its server proves nothing
 			}

@@ -46,7 +46,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
 		return
 	}
-	if key := s.options.Key; key != "" && r.Header.Get("Authorization") != "Bearer "+key || s.hit(Unauthorized, route) {
+	if !s.admits(r) || s.hit(Unauthorized, route) {
 		s.dialect.fail(w, r, http.StatusUnauthorized, "invalid API key")
 		return
 	}
@@ -74,6 +74,16 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.dialect.serve(w, r, body)
+}
+
+// admits reports whether a request has the key that it needs.
+func (s *Server) admits(r *http.Request) bool {
+	key := s.options.Key
+	if key == "" || r.Header.Get("Authorization") == "Bearer "+key {
+		return true
+	}
+	d, ok := s.dialect.(interface{ opens(*http.Request) bool })
+	return ok && d.opens(r)
 }
 
 func (s *Server) hit(f Fault, route Route) bool {

@@ -262,6 +262,7 @@ func (e events) send(name string, v any) {
 
 // abort breaks the connection in the middle of a body that promised more.
 func abort(w http.ResponseWriter, begin string) {
+	w.Header().Del("Transfer-Encoding")
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", "4096")
 	_, _ = io.WriteString(w, begin)

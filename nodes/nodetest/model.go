@@ -145,6 +145,7 @@ type instance struct {
 	loading  bool
 	stopping bool
 	crashed  bool
+	halfDead bool
 	expires  time.Time // zero: never
 }
 

@@ -27,7 +27,10 @@ const (
 type OllamaSettings struct {
 	// Runner is the runner whose error texts are used: "llama runner" (up to
 	// 0.24), "llama-server" (from 0.30) or "mlx runner". "" means that of the
-	// version.
+	// version. On a llama-server the list of loaded models is silent while a
+	// question hangs, the server replaces a runner that hangs for 20 s, and a
+	// stream of OpenAI's protocol whose runner died ends with a chunk without a
+	// model.
 	Runner string
 	// KeepAlive is the keep-alive of requests without one. 0 means five minutes.
 	KeepAlive time.Duration
@@ -84,6 +87,7 @@ type ollamaState struct {
 	loaded  time.Time
 	gone    time.Time // when an unload ends; zero: none under way
 	hung    bool
+	asked   int // questions that its runner has
 	vram    *float64
 }
 

@@ -177,7 +177,7 @@ func (l *Ollama) prepare(r *http.Request, c OllamaSettings, in ollamaRequest, i 
 	prompt, a.prompt = promptOf(in)
 	if a.prompt > limit {
 		if in.Truncate != nil && !*in.Truncate {
-			return a, &ollamaFailure{http.StatusBadRequest, "the input length exceeds the context length"}
+			return a, &ollamaFailure{http.StatusBadRequest, l.tooLong(a.prompt, limit)}
 		}
 		words := strings.Fields(prompt) // the beginning is cut off, without a word
 		prompt, a.prompt = strings.Join(words[len(words)-limit:], " "), limit
@@ -356,6 +356,11 @@ func (l *Ollama) openAIChat(w http.ResponseWriter, r *http.Request, c OllamaSett
 		}
 		send(object(chunk, map[string]any{"delta": delta, "finish_reason": nil}))
 	})
+	if _, broke := ended.failure(); broke && l.onLlamaServer() {
+		out := object(chunk, map[string]any{"delta": map[string]any{}, "finish_reason": nil})
+		out["model"] = ""
+		send(out)
+	}
 	if ended != spoken {
 		return // also where the runner died: the stream just ends
 	}

@@ -51,6 +51,9 @@ func (l *Ollama) ps(w http.ResponseWriter, r *http.Request, c OllamaSettings, _ 
 	if _, on := l.on(SchedulerWedged, Lists); on && !l.hang(r.Context(), SchedulerWedged) {
 		return
 	}
+	if l.onLlamaServer() && !l.waitWhile(r.Context(), l.hangsOnQuestion) {
+		return
+	}
 	if l.hit(ListPanics, Lists) {
 		w.WriteHeader(http.StatusInternalServerError)
 		return

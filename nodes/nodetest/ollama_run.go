@@ -353,13 +353,57 @@ func (l *Ollama) unload(r *http.Request, m Model) bool {
 	return true
 }
 
+// replacedAfter is the time after which a server of 0.30 and later replaces a runner
+// that does not answer a question.
+const replacedAfter = 20 * time.Second
+
 // awaitRunner blocks while the runner hangs: until it is killed by an unload,
-// or the client leaves (false).
+// replaced by the server, or the client leaves (false).
 func (l *Ollama) awaitRunner(ctx context.Context, i *instance) bool {
+	if l.onLlamaServer() {
+		replace := time.AfterFunc(replacedAfter, func() { l.replaceRunner(i) })
+		defer replace.Stop()
+	}
+	defer l.asked(i, 1)()
 	return l.waitWhile(ctx, func() bool {
 		s, there := l.states[i]
 		return there && s.hung
 	})
+}
+
+// asked counts a question in that a runner has, and returns what counts it out.
+func (l *Ollama) asked(i *instance, n int) (done func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state(i).asked += n
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.state(i).asked -= n
+		l.change()
+	}
+}
+
+// replaceRunner gives a model a new runner in place of one that hangs.
+func (l *Ollama) replaceRunner(i *instance) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s, there := l.states[i]; there && s.hung {
+		s.hung = false
+		l.loads++
+		l.change()
+	}
+}
+
+// hangsOnQuestion reports whether a question waits for a runner that hangs. l.mu is
+// held.
+func (l *Ollama) hangsOnQuestion() bool {
+	for _, s := range l.states {
+		if s.hung && s.asked > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // promptOf joins what a request says, and counts its words.

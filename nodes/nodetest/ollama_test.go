@@ -39,8 +39,11 @@ func shape(key string, v any) string {
 		}
 		return "{" + strings.Join(parts, " ") + "}"
 	case []any:
-		if key == "context" {
+		switch key {
+		case "context":
 			return "tokens"
+		case "args":
+			return "command line"
 		}
 		var parts []string
 		for _, e := range v {
@@ -60,6 +63,7 @@ func ask(t *testing.T, url, method, path, body string) exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
+	req.Close = true // a real server ends idle connections when it likes
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,20 @@ func (l *Ollama) runner() string {
 	return "llama runner"
 }
 
+// onLlamaServer: from 0.30 on the runner is a llama-server. The shapes of its
+// answers are as version 0.33 sent them. l.mu may be held.
+func (l *Ollama) onLlamaServer() bool { return l.runner() == "llama-server" }
+
+// tooLong is the error text of a prompt that is not to be cut. That of a
+// llama-server is its whole answer, as a string.
+func (l *Ollama) tooLong(prompt, context int) string {
+	if !l.onLlamaServer() {
+		return "the input length exceeds the context length"
+	}
+	return fmt.Sprintf(`{"error":{"code":400,"message":"request (%d tokens) exceeds the available context size (%d tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":%d,"n_ctx":%d}}`,
+		prompt, context, prompt, context)
+}
+
 // The words of a runner that died, and of one that would not start.
 func (l *Ollama) died() string {
 	switch runner := l.runner(); runner {

@@ -25,6 +25,8 @@ type OpenAISettings struct {
 	// Reasoning is the place of thinking: "reasoning_content" (also for ""),
 	// "reasoning", or "think" for <think> tags in the content.
 	Reasoning string
+	// EchoPrefill repeats the beginning that it is asked to continue.
+	EchoPrefill bool
 	// Comments is the number of keep-alive comments before an answer.
 	Comments int
 }
@@ -161,7 +163,7 @@ func (f *OpenAI) chat(w http.ResponseWriter, r *http.Request, body []byte) {
 		f.write(w, http.StatusNotFound, fmt.Sprintf("The model `%s` does not exist.", q.Model))
 		return
 	}
-	v.continues = q.Continue
+	v.continues, v.echoes = q.Continue, c.EchoPrefill
 	f.speakOpenAI(w, r, q, inst, v)
 }
 

@@ -46,6 +46,7 @@ type Server struct {
 	models    []Model
 	instances []*instance
 	http      *http.Server
+	listener  net.Listener
 	served    chan struct{} // closed when http's Serve returned
 	addr      string
 	closed    bool
@@ -87,7 +88,7 @@ func (s *Server) listen() error {
 		srv.IdleTimeout = d.idleTimeout()
 	}
 	served := make(chan struct{})
-	s.http, s.served = srv, served
+	s.http, s.served, s.listener = srv, served, ln
 	go func() { // ended and waited for by stop
 		defer close(served)
 		_ = srv.Serve(ln)
@@ -127,11 +128,14 @@ func (s *Server) Restart() {
 	s.mu.Lock()
 	s.instances = nil
 	s.life++
+	if d, ok := s.dialect.(interface{ restarted() }); ok {
+		d.restarted()
+	}
 	if d, ok := s.dialect.(interface{ startsLoaded() bool }); ok && d.startsLoaded() {
 		s.bringUp(s.options.Loaded)
 	}
 	s.mu.Unlock()
-	s.Mend(Down, Hang, HangMidAnswer, Status500, Wedged, Crashed, MemoryNotFreed, UnloadOnlyAcknowledged, LoadHangs)
+	s.Mend(Down, Hang, HangMidAnswer, Status500, Wedged, Crashed, MemoryNotFreed, UnloadOnlyAcknowledged, LoadHangs, HalfDead)
 }
 
 // Calls returns the requests so far.

@@ -102,7 +102,11 @@ func text(ctx context.Context, n config.Node, err error) string {
 func summary(n config.Node, s nodes.Snapshot) string {
 	var loaded []string
 	for _, inst := range s.Loaded {
-		loaded = append(loaded, inst.ID)
+		name := inst.ID
+		if inst.Sleeping {
+			name += " (asleep)"
+		}
+		loaded = append(loaded, name)
 	}
 	what := n.Engine
 	if s.Version != "" {

@@ -3,6 +3,7 @@ package checkup
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/turbone/jarvis/arena"
 	"github.com/turbone/jarvis/cmd/internal/config"
@@ -90,7 +91,7 @@ func (o outlook) remarks(n config.Node) (list []Finding) {
 		remark("%s is wanted: %s", o.Serving.Name, o.Why)
 	}
 	if o.Paused != nil {
-		remark("%s", console.Paused(o.Paused))
+		remark("%s", console.Paused(o.Paused, time.Now()))
 	}
 	for _, s := range o.cutShort {
 		of := s.Candidate.Name

@@ -54,6 +54,9 @@ func (r *reader) gateway(v value, c *Config) {
 	if v, ok := m.get("per_node"); ok {
 		o.PerNode = orZero(v.integer(0))
 	}
+	if v, ok := m.get("again"); ok {
+		o.Again = orZero(v.integer(0))
+	}
 	if v, ok := m.get("queue"); ok {
 		r.queue(v, o)
 	}

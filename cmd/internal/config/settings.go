@@ -152,6 +152,7 @@ var (
 		{"models", kindGroup, "", "names for clients: by role and node the model that answers"},
 		{"strict_models", kindFlag, "false", "true: no other model stands in for one that is out"},
 		{"per_node", kindCount, "0", "requests that a node gets at once; 0: no limit"},
+		{"again", kindCount, "0", "how often a node that fails is tried again before the others"},
 		{"queue", kindGroup, "", "requests that wait for a node, see [gateway.queue](#gatewayqueue)"},
 		{"first_token", kindLimit, "auto", "wait for the first token until another node is asked as well; auto: by the node's latencies"},
 		{"answer", kindLimit, "auto", "the same for an answer in one piece"},

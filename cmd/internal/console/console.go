@@ -107,23 +107,35 @@ func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 				fmt.Fprintf(&b, "  leased by %s\n", healer.OneLine(by))
 			}
 			if p := s.Nodes[r-1].Paused; p != nil {
-				b.WriteString("  " + Paused(p) + "\n")
+				b.WriteString("  " + Paused(p, now) + "\n")
+			}
+			if wait := s.Nodes[r-1].NextRepair.Sub(now); wait > 0 {
+				fmt.Fprintf(&b, "  the next repair is in %s, after %d without success\n", span(wait), s.Nodes[r-1].Attempts)
 			}
 		}
 	}
 	_, _ = io.WriteString(p.w, b.String())
 }
 
-// Paused returns a pause in words.
-func Paused(p *healer.Pause) string {
-	text := "repairs are paused"
+// Paused returns a pause in words: how long it lasts from now, and why.
+func Paused(p *healer.Pause, now time.Time) string {
+	text := "repairs are paused until they are resumed"
 	if !p.Until.IsZero() {
-		text += " until " + p.Until.Local().Format("2006-01-02 15:04:05")
+		text = fmt.Sprintf("repairs are paused for %s more, until %s", span(p.Until.Sub(now)), p.Until.Local().Format("2006-01-02 15:04:05"))
 	}
 	if p.Why != "" {
 		text += ": " + healer.OneLine(p.Why)
 	}
 	return text
+}
+
+// span returns a duration in words, to the second below an hour.
+func span(d time.Duration) string {
+	d = max(d, 0)
+	if d < time.Hour {
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
 func modelOf(n healer.NodeStatus) string {
@@ -139,6 +151,8 @@ func modelOf(n healer.NodeStatus) string {
 		return n.Wanted + " (not loaded)"
 	case loaded != n.Wanted:
 		return n.Wanted + " (loaded: " + loaded + ")"
+	case n.Asleep:
+		return n.Wanted + " (asleep)"
 	}
 	return n.Wanted
 }

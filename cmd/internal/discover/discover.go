@@ -163,9 +163,11 @@ func look(ctx context.Context, address string) *Found {
 		f.NeedsKey = errors.Is(err, nodes.Unauthorized)
 		return f
 	}
-	for _, inst := range s.Loaded {
-		if !slices.Contains(f.Loaded, inst.Model) {
-			f.Loaded = append(f.Loaded, inst.Model)
+	for _, asleep := range []bool{false, true} { // the model in use comes first
+		for _, inst := range s.Loaded {
+			if inst.Sleeping == asleep && !slices.Contains(f.Loaded, inst.Model) {
+				f.Loaded = append(f.Loaded, inst.Model)
+			}
 		}
 	}
 	for _, file := range s.OnDisk {

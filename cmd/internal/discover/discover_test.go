@@ -99,3 +99,25 @@ func TestYAML(t *testing.T) {
 		})
 	}
 }
+
+// TestModelInUse: what is loaded comes before what sleeps, and that before the first
+// on disk.
+func TestModelInUse(t *testing.T) {
+	all := []nodetest.Model{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	fake := nodetest.NewLlamaCPPRouter(t, nodetest.Options{Models: all, Loaded: []string{"b"}})
+	fake.Sleep()
+	inUse := func() string {
+		got := Look(t.Context(), []string{fake.URL})
+		if len(got) != 1 {
+			t.Fatalf("found %+v", got)
+		}
+		return got[0].Model()
+	}
+	if got := inUse(); got != "b" {
+		t.Errorf("asleep: got %q", got)
+	}
+	fake.AddInstance("c")
+	if got := inUse(); got != "c" {
+		t.Errorf("one loaded, one asleep: got %q", got)
+	}
+}

@@ -69,8 +69,8 @@ func (p *Printer) Emit(e arena.Event) {
 		return
 	case arena.EventLook, arena.EventConfirmed:
 		p.verdict = fmt.Sprintf("gap %+.2f", e.Look.Estimate)
-		if e.Look.Upper != 0 { // the plain rule has neither interval nor bound
-			p.verdict += fmt.Sprintf(" [%+.2f … %+.2f] z %.1f/%.1f", e.Look.Low, e.Look.High, e.Look.Z, e.Look.Upper)
+		if e.Look.Upper != 0 { // the plain rule has no bound
+			p.verdict += fmt.Sprintf(" z %.1f/%.1f", e.Look.Z, e.Look.Upper)
 		}
 	case arena.EventPromoted, arena.EventRetained:
 		p.line.Clear()

@@ -124,14 +124,14 @@ func (s *Server) Add(m Model) {
 	}
 	sum := sha256.Sum256(content)
 	digest := "sha256:" + hex.EncodeToString(sum[:])
-	s.must(http.MethodPost, "/api/blobs/"+digest, bytes.NewReader(content), nil)
+	s.Must(http.MethodPost, "/api/blobs/"+digest, bytes.NewReader(content), nil)
 
 	// With more than one thread the tiny model's threads wait for each other
 	// on a busy machine, and it is eighty times slower.
 	parameters := map[string]any{"num_thread": 1, "num_ctx": 2048}
 	maps.Copy(parameters, m.Parameters)
 	maps.DeleteFunc(parameters, func(_ string, v any) bool { return v == nil })
-	s.must(http.MethodPost, "/api/create", map[string]any{
+	s.Must(http.MethodPost, "/api/create", map[string]any{
 		"model": m.Name, "files": map[string]string{"m.gguf": digest},
 		"template": tinygguf.OllamaTemplate, "parameters": parameters, "stream": false,
 	}, nil)
@@ -140,14 +140,14 @@ func (s *Server) Add(m Model) {
 // CopyModel gives a model a second tag.
 func (s *Server) CopyModel(from, to string) {
 	s.t.Helper()
-	s.must(http.MethodPost, "/api/copy", map[string]any{"source": from, "destination": to}, nil)
+	s.Must(http.MethodPost, "/api/copy", map[string]any{"source": from, "destination": to}, nil)
 }
 
 // DeleteModel takes a tag from the disk, behind everybody's back. What is
 // loaded stays loaded.
 func (s *Server) DeleteModel(name string) {
 	s.t.Helper()
-	s.must(http.MethodDelete, "/api/delete", map[string]any{"model": name}, nil)
+	s.Must(http.MethodDelete, "/api/delete", map[string]any{"model": name}, nil)
 }
 
 // DeleteBlob removes the file of a model from the disk; its tag stays.
@@ -192,7 +192,7 @@ func (s *Server) blob(name string) string {
 	var show struct {
 		Modelfile string `json:"modelfile"`
 	}
-	s.must(http.MethodPost, "/api/show", map[string]any{"model": name}, &show)
+	s.Must(http.MethodPost, "/api/show", map[string]any{"model": name}, &show)
 	for line := range strings.Lines(show.Modelfile) {
 		if file, ok := strings.CutPrefix(strings.TrimSpace(line), "FROM "); ok && strings.HasPrefix(file, s.models()) {
 			return file
@@ -216,7 +216,7 @@ func (s *Server) Loaded() []Loaded {
 	var ps struct {
 		Models []Loaded `json:"models"`
 	}
-	s.must(http.MethodGet, "/api/ps", nil, &ps)
+	s.Must(http.MethodGet, "/api/ps", nil, &ps)
 	return ps.Models
 }
 
@@ -224,15 +224,15 @@ func (s *Server) Loaded() []Loaded {
 // for that client's time ("5m", -1).
 func (s *Server) LoadBehindBack(name string, options map[string]any, keepAlive any) {
 	s.t.Helper()
-	s.must(http.MethodPost, "/api/generate", map[string]any{"model": name, "options": options, "keep_alive": keepAlive}, nil)
+	s.Must(http.MethodPost, "/api/generate", map[string]any{"model": name, "options": options, "keep_alive": keepAlive}, nil)
 }
 
 // UnloadBehindBack unloads a model as another client would, and returns when
 // it is gone from the list and its runner from the machine.
 func (s *Server) UnloadBehindBack(name string) {
 	s.t.Helper()
-	s.must(http.MethodPost, "/api/generate", map[string]any{"model": name, "keep_alive": 0}, nil)
-	s.until(fmt.Sprintf("%s is unloaded", name), func() bool {
+	s.Must(http.MethodPost, "/api/generate", map[string]any{"model": name, "keep_alive": 0}, nil)
+	s.Until(fmt.Sprintf("%s is unloaded", name), func() bool {
 		return !slices.ContainsFunc(s.Loaded(), func(l Loaded) bool {
 			return strings.TrimSuffix(l.Name, ":latest") == strings.TrimSuffix(name, ":latest")
 		})

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package realollama
+package realserver
 
 import "os/exec"
 
@@ -19,3 +19,4 @@ func group(int) ([]process, error) { return nil, ErrUnavailable }
 func signalKill(int) error { return ErrUnavailable }
 func signalStop(int) error { return ErrUnavailable }
 func signalCont(int) error { return ErrUnavailable }
+func signalTerm(int) error { return ErrUnavailable }

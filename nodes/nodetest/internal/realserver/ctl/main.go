@@ -35,6 +35,7 @@ type node struct {
 	Args    []string
 	Env     []string
 	Addr    string
+	Ready   string // a path that answers with 200 once the server is ready
 }
 
 func main() {
@@ -99,13 +100,13 @@ func start(folder string) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	return waitReady(n.Addr, ended)
+	return waitReady(n.Addr, n.Ready, ended)
 }
 
 // waitReady returns when the server answers. The port was free when the
 // server was started, and one that finds its port taken ends: so the one that
 // answers while this one lives is this one.
-func waitReady(addr string, ended <-chan error) error {
+func waitReady(addr, ready string, ended <-chan error) error {
 	client := &http.Client{Timeout: time.Second}
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
 		select {
@@ -113,11 +114,14 @@ func waitReady(addr string, ended <-chan error) error {
 			return fmt.Errorf("the server ended at once: %w", err)
 		case <-time.After(10 * time.Millisecond):
 		}
-		resp, err := client.Get("http://" + addr + "/api/version")
+		resp, err := client.Get("http://" + addr + ready)
 		if err != nil {
 			continue
 		}
 		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			continue
+		}
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the server ended at once, and another one answers on %s: %w", addr, err)

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package realollama
+package realserver
 
 import (
 	"errors"
@@ -122,3 +122,4 @@ func stoppedThreads(dir string) bool {
 func signalKill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
 func signalStop(pid int) error { return syscall.Kill(pid, syscall.SIGSTOP) }
 func signalCont(pid int) error { return syscall.Kill(pid, syscall.SIGCONT) }
+func signalTerm(pid int) error { return syscall.Kill(pid, syscall.SIGTERM) }
