@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -21,6 +22,7 @@ type attempt struct {
 	model    string
 	codec    protocol.Codec // of the request to the node; nil if the API has none
 	path     string
+	turn     bool // a continuation by a closing turn of the user
 	body     *buffer
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
@@ -82,11 +84,16 @@ type responseHead struct {
 // tried as well, and the first response wins.
 func (c *exchange) try(ctx context.Context, slot *route.Request) (*responseHead, *failure) {
 	a := &attempt{exchange: c, upstream: c.forwarder.upstreams[slot.Place()], slot: slot, model: c.plan.Models[slot.Place()], began: time.Now()}
+	if c.Strict && !a.upstream.stillServes(ctx, a.model) {
+		slot.Done()
+		return nil, &failure{verdict: tryAnother, status: http.StatusNotFound, detail: a.upstream.node.Name + " no longer serves " + a.model}
+	}
 	if f := a.buildRequest(); f != nil {
 		slot.Done()
 		return nil, f
 	}
 	c.attempts++
+	c.asked.Store(true)
 	if c.lastPlace >= 0 && c.lastPlace != slot.Place() {
 		c.moves++
 	}
@@ -104,14 +111,30 @@ func (c *exchange) try(ctx context.Context, slot *route.Request) (*responseHead,
 	if b != nil {
 		return b, nil
 	}
-	switch {
-	case f.verdict == nodeFault:
-		a.slot.Fail(f.fault, f.detail)
-	case f.fault == nodes.Busy:
-		a.slot.Busy(f.wait)
-	}
+	c.report(a.slot, f)
 	a.close()
 	return nil, f
+}
+
+// report reports a failed attempt to the table. Those of one request on one node
+// count once.
+func (c *exchange) report(slot *route.Request, f *failure) {
+	if f.verdict == nodeFault {
+		if c.counted[slot.Place()] {
+			slot.Repeated()
+		}
+		c.counted[slot.Place()] = true
+	}
+	switch {
+	case f.missingAPI && c.mayTranslate(slot.Place(), f.path):
+	case f.answered:
+		slot.Doubt(f.fault, f.detail)
+		c.doubts = append(c.doubts, doubt{slot, f.missingAPI})
+	case f.verdict == nodeFault:
+		slot.Fail(f.fault, f.detail)
+	case f.fault == nodes.Busy && f.status != 0:
+		slot.Busy(f.wait)
+	}
 }
 
 // responseLimit returns how long a node may take to respond to a request of size
@@ -137,7 +160,7 @@ func (a *attempt) buildRequest() *failure {
 	if c.continuation != nil {
 		return c.continuation.buildRequest(a)
 	}
-	codec, path, ok := a.upstream.codec(c.API)
+	codec, path, ok := c.codec(a.slot.Place())
 	if !ok {
 		return &failure{verdict: tryAnother}
 	}
@@ -146,7 +169,15 @@ func (a *attempt) buildRequest() *failure {
 		a.body = c.withModel(a.model)
 		return nil
 	}
-	body, err := c.translate(codec, func(r *protocol.Request) { r.Model = a.model })
+	begun := false // the client began the answer
+	body, err := c.translate(codec, func(r *protocol.Request) {
+		r.Model = a.model
+		n := len(r.Messages)
+		begun = n > 0 && r.Messages[n-1].Role == protocol.RoleAssistant
+	})
+	if fields, ok := a.upstream.endpoint.Continues(path); err == nil && begun && ok && a.upstream.endpoint.RepeatsPartial && len(fields) > 0 {
+		body, err = addFields(body, fields)
+	}
 	a.body = newBuffer(body)
 	return translationFailure(err)
 }
@@ -169,6 +200,13 @@ func (a *attempt) roundTrip() (*responseHead, *failure) {
 	}
 	a.slot.Token()
 	a.recordLatency(false)
+	if a.upstream.endpoint.RepeatsPartial {
+		if text := given(a.body.bytes); text != "" {
+			body = newBuffer(withoutGiven(body.bytes, text))
+			resp.Header = resp.Header.Clone()
+			resp.Header.Set("Content-Length", strconv.Itoa(len(body.bytes)))
+		}
+	}
 	b := &responseHead{attempt: a, status: resp.StatusCode, header: resp.Header, body: body}
 	if client, ok := a.exchange.Codec.(protocol.ClientCodec); ok && a.path != client.Path() {
 		reply, err := a.codec.ReadReply(body.bytes)

@@ -1,8 +1,8 @@
 package gateway
 
 import (
+	"bytes"
 	"io"
-	"net"
 	"sync"
 	"sync/atomic"
 )
@@ -59,7 +59,7 @@ func (b *buffer) release() {
 	}
 }
 
-// requestBody is the body of a request to a node. It retains its buffer until
+// requestBody is a pooled body of a request to a node. It retains its buffer until
 // the transport closes it, which may be after the response has arrived.
 type requestBody struct {
 	buffer *buffer
@@ -67,7 +67,12 @@ type requestBody struct {
 	closed atomic.Bool
 }
 
-func newRequestBody(b *buffer) *requestBody {
+// newRequestBody returns a body of a request. One that isn't pooled is a reader
+// that the library knows, so that it is sent by one write with its header.
+func newRequestBody(b *buffer) io.ReadCloser {
+	if b.pool == nil {
+		return io.NopCloser(bytes.NewReader(b.bytes))
+	}
 	b.retain()
 	return &requestBody{buffer: b}
 }
@@ -82,28 +87,20 @@ func (o *requestBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Len returns the number of bytes that are not yet read.
+func (o *requestBody) Len() int { return len(o.buffer.bytes) - o.offset }
+
+// WriteTo implements [io.WriterTo].
+func (o *requestBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(o.buffer.bytes[o.offset:])
+	o.offset += n
+	return int64(n), err
+}
+
 // Close implements io.Closer.
 func (o *requestBody) Close() error {
 	if o.closed.CompareAndSwap(false, true) {
 		o.buffer.release()
 	}
 	return nil
-}
-
-// nodeConn is a connection to a node. It writes a [requestBody] in one call,
-// where the library would copy it in pieces of 32 KiB.
-type nodeConn struct{ *net.TCPConn }
-
-// ReadFrom implements io.ReaderFrom.
-func (c nodeConn) ReadFrom(r io.Reader) (int64, error) {
-	limited, ok := r.(*io.LimitedReader)
-	if ok {
-		if o, ok := limited.R.(*requestBody); ok && int64(len(o.buffer.bytes)-o.offset) <= limited.N {
-			n, err := c.Write(o.buffer.bytes[o.offset:])
-			o.offset += n
-			limited.N -= int64(n)
-			return int64(n), err
-		}
-	}
-	return c.TCPConn.ReadFrom(r)
 }

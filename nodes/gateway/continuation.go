@@ -19,7 +19,11 @@ type continuation struct {
 // reasoning, the question is asked again.
 func (k *continuation) buildRequest(a *attempt) *failure {
 	c := a.exchange
-	codec, fields, ok := a.upstream.continues(c.API)
+	codec, fields, ok := a.upstream.continues(c.API, a.model, c.avoided(a.slot.Place())...)
+	if !ok {
+		codec, ok = a.upstream.asksOn(c.API, a.model, c.avoided(a.slot.Place())...)
+		a.turn = ok
+	}
 	if !ok {
 		return &failure{verdict: tryAnother, status: http.StatusBadGateway, detail: a.upstream.node.Name + " can't continue an answer"}
 	}
@@ -29,7 +33,11 @@ func (k *continuation) buildRequest(a *attempt) *failure {
 	if own, ok := codec.(protocol.Resumer); ok {
 		body, err = own.ResumeRequest(c.body, a.model, k.text, k.deltas)
 	} else {
-		body, err = c.translate(codec, func(r *protocol.Request) { k.edit(r, a.model, codec) })
+		body, err = c.translate(codec, func(r *protocol.Request) {
+			if k.edit(r, a.model, codec); a.turn && k.text != "" {
+				r.Messages = append(r.Messages, protocol.Message{Role: protocol.RoleUser, Parts: []protocol.Part{{Text: goOnText}}})
+			}
+		})
 	}
 	if err == nil && k.text != "" && len(fields) > 0 {
 		body, err = addFields(body, fields)
@@ -37,6 +45,10 @@ func (k *continuation) buildRequest(a *attempt) *failure {
 	a.body = newBuffer(body)
 	return translationFailure(err)
 }
+
+// goOnText is the closing turn for a model that takes no beginning of its answer.
+// What it repeats all the same is taken out.
+const goOnText = "Continue your last message exactly where it stopped. Do not repeat any of it, and do not comment."
 
 // edit changes the client's request so that a server with the given codec
 // continues the answer.

@@ -33,13 +33,15 @@ func onEngine(t *testing.T, engine, name string) (*nodetest.Server, *nodes.Node)
 	case "lmstudio":
 		fake = nodetest.NewLMStudio(t, options).Server
 		backend, err = lmstudio.New(nodes.Connection{Node: name, URL: fake.URL})
-	case "llamacpp", "llamacpp that echoes":
+	case "llamacpp", "llamacpp without prefill":
 		f := nodetest.NewLlamaCPP(t, options)
-		f.Configure(func(c *nodetest.LlamaCPPSettings) { c.EchoPrefill = engine != "llamacpp" })
+		f.Configure(func(c *nodetest.LlamaCPPSettings) { c.NoPrefill = engine != "llamacpp" })
 		fake = f.Server
 		backend, err = llamacpp.New(nodes.Connection{Node: name, URL: fake.URL})
-	case "openai":
-		fake = nodetest.NewOpenAI(t, options).Server
+	case "openai", "openai that echoes":
+		f := nodetest.NewOpenAI(t, options)
+		f.Configure(func(c *nodetest.OpenAISettings) { c.EchoPrefill = engine != "openai" })
+		fake = f.Server
 		backend, err = openai.New(nodes.Connection{Node: name, URL: fake.URL})
 	}
 	if err != nil {
@@ -127,10 +129,10 @@ func request(t *testing.T, address, protocol string, header ...string) (*http.Re
 // breaks on a node of each engine and is carried on by a node of each other;
 // what a node doesn't speak is translated.
 func TestEachProtocolIsCarriedOnByEachEngine(t *testing.T) {
-	carries := map[string]bool{"ollama": true, "llamacpp": true, "llamacpp that echoes": true, "openai": true}
+	carries := map[string]bool{"ollama": true, "llamacpp": true, "llamacpp without prefill": true, "openai": true, "openai that echoes": true}
 	for protocol := range asked {
 		for _, from := range []string{"ollama", "llamacpp", "lmstudio", "openai"} {
-			for _, to := range []string{"ollama", "llamacpp", "llamacpp that echoes", "lmstudio", "openai"} {
+			for _, to := range []string{"ollama", "llamacpp", "llamacpp without prefill", "lmstudio", "openai", "openai that echoes"} {
 				t.Run(protocol+" from "+from+" to "+to, func(t *testing.T) {
 					t.Parallel()
 					wait := time.Minute

@@ -59,7 +59,7 @@ func TestNextRequests(t *testing.T) {
 		reported []route.Failure
 	}{
 		{"a server error", scripted{status: 500, body: `{"error":{"message":"it broke"}}`}, time.Second,
-			[]route.Failure{{Node: "M1", Fault: nodes.ServerFailed, Detail: "HTTP 500 it broke"}}},
+			[]route.Failure{{Node: "M1", Fault: nodes.ServerFailed, Detail: "HTTP 500 it broke", Answered: true}}},
 		{"busy", scripted{status: 429, header: http.Header{"Retry-After": {"7"}}, body: `{"error":{"message":"later"}}`}, 7 * time.Second, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,26 +95,6 @@ func TestNextRequests(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestMissingAPI: an API that a node turns out to lack is not asked again for ten
-// minutes.
-func TestMissingAPI(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m1 := &scripted{status: 404, body: "404 page not found"}
-		g, err := gateway.New(serving(onTransport(t, "M1", m1)), gateway.Options{Wait: time.Millisecond})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 3 {
-			if status, _ := asking(g, "/v1/embeddings"); status != http.StatusNotFound {
-				t.Errorf("status %d", status)
-			}
-		}
-		if diff := cmp.Diff([]string{"/v1/embeddings"}, m1.paths); diff != "" {
-			t.Errorf("asked, -want +got:\n%s", diff)
-		}
-	})
 }
 
 // TestSticky: a conversation stays on its node, though another is less busy.
@@ -158,6 +138,36 @@ func TestLimitFollowsLatency(t *testing.T) {
 	})
 }
 
+// TestSleeperGetsTimeToWake: the first request after a pause may load the model.
+func TestSleeperGetsTimeToWake(t *testing.T) {
+	for sleeps, want := range map[bool]time.Duration{true: 20 * time.Second, false: 2*time.Second + time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			m1, m2 := &delayed{delay: time.Millisecond}, &delayed{delay: time.Millisecond}
+			table := serving(onTransport(t, "M1", m1), onTransport(t, "M2", m2))
+			g, err := gateway.New(table, gateway.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				ask(t, g)
+			}
+			table.SetSleeps("M1", sleeps)
+			table.OnFailure(func(f route.Failure) {
+				if sleeps {
+					t.Errorf("it was blamed: %+v", f)
+				}
+			})
+			m1.delay = 20 * time.Second
+			time.Sleep(time.Minute)
+			began := time.Now()
+			text, err := joined([]byte(ask(t, g)))
+			if took := time.Since(began); err != nil || text != "4" || took != want {
+				t.Errorf("sleeps %t: %q, %v after %s, want %s", sleeps, text, err, took, want)
+			}
+		})
+	}
+}
+
 // paused is a stream that sends its parts, with a pause after the first.
 type paused struct {
 	ctx   context.Context
@@ -189,7 +199,7 @@ func TestPauseInAStream(t *testing.T) {
 					return answering(r, http.StatusOK, "text/event-stream", &paused{ctx: r.Context(), parts: []string{deltas("word "), end}, pause: pause}), nil
 				})
 			}
-			table := serving(onTransport(t, "M1", answers(20*time.Second)), onTransport(t, "M2", answers(0)))
+			table := serving(onTransport(t, "M1", answers(15*time.Second)), onTransport(t, "M2", answers(0)))
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if busy {
@@ -263,7 +273,7 @@ func TestResumedUsage(t *testing.T) {
 	if text, err := joined([]byte(ask(t, g))); err != nil || text != "Once upon a time." {
 		t.Errorf("%q, %v", text, err)
 	}
-	if o := observed.wait(t, 1); len(o) != 1 || o[0].Resumed != 1 || o[0].PromptTokens != 9 || o[0].Tokens != 2+5 {
+	if o := observed.wait(t, 1); len(o) != 1 || o[0].Resumed != 1 || o[0].PromptTokens != 9-2 || o[0].Tokens != 2+5 {
 		t.Errorf("observed %+v", o)
 	}
 }

@@ -43,8 +43,12 @@ type failure struct {
 	header http.Header
 	body   []byte
 	path   string // of the request to the node
-	// missingAPI: the node doesn't have the API.
-	missingAPI bool
+	form   string // of a continuation, beside the path
+	// answered: the node answered by an error that may be the request's fault.
+	answered bool
+	// missingAPI: the node doesn't seem to have the API. ownWords: by words of
+	// the engine's own.
+	missingAPI, ownWords bool
 }
 
 // classify returns the failure of a response that is an error.
@@ -55,7 +59,12 @@ func classify(e *nodes.Error, status int) failure {
 		f.verdict = tryAnother
 	case e.Fault == nodes.ModelNotFound:
 		f.verdict = tryAnother
-	case e.Fault == nodes.TooLong, e.Fault == nodes.BadRequest:
+	case e.Fault == nodes.TooLong: // another node may have more room
+		f.verdict = tryAnother
+		if status < 400 || status >= 500 {
+			f.status = http.StatusBadRequest
+		}
+	case e.Fault == nodes.BadRequest:
 		f.verdict = clientFault
 	case e.Fault == nodes.Unauthorized, e.Fault == nodes.Crashed, e.Fault == nodes.NotLoaded, e.Fault == nodes.LoadFailed,
 		e.Fault == nodes.OutOfMemory, status >= 500, status < 400:
@@ -63,7 +72,24 @@ func classify(e *nodes.Error, status int) failure {
 	default:
 		f.verdict = clientFault
 	}
+	f.answered = f.verdict == nodeFault && mayFollow(e.Fault, status)
 	return f
+}
+
+// mayFollow reports whether an error may be the request's fault, so that it would
+// follow the request to other nodes: some servers answer 500 to what they can't
+// read, and 403 to whom they don't know. A gateway in front of the node, which
+// answers 502 or 504, and what the node says of itself are no such errors.
+func mayFollow(f nodes.Fault, status int) bool {
+	switch f {
+	case nodes.ServerFailed:
+		return status != http.StatusBadGateway && status != http.StatusGatewayTimeout
+	case nodes.Crashed, nodes.Empty:
+		return true
+	case nodes.Unauthorized:
+		return status == http.StatusForbidden
+	}
+	return false
 }
 
 // failureOf returns the failure of an attempt that ended in err.
@@ -111,10 +137,15 @@ func (a *attempt) readError(resp *http.Response) *failure {
 func (a *attempt) classified(status int, header http.Header, body []byte) *failure {
 	header, body = a.redact(header, body)
 	f := classify(a.upstream.endpoint.Classify(status, header, body), status)
-	if isMissingAPI(status, body) && f.fault != nodes.ModelNotFound {
-		f.verdict, f.missingAPI = tryAnother, true
+	if missing, own := missingAPI(status, body); missing && f.fault != nodes.ModelNotFound {
+		f.verdict, f.missingAPI, f.ownWords, f.answered = tryAnother, true, own, true
+	} else if status == http.StatusNotImplemented { // what one request asked for
+		f.verdict, f.answered = tryAnother, false
 	}
 	f.header, f.body, f.path = header, body, a.path
+	if a.turn {
+		f.form = turnForm
+	}
 	return &f
 }
 
@@ -132,19 +163,6 @@ func (a *attempt) redact(header http.Header, body []byte) (http.Header, []byte) 
 		}
 	}
 	return header, bytes.ReplaceAll(body, []byte(key.Reveal()), []byte(key.String()))
-}
-
-// isMissingAPI reports whether a response says that the server doesn't have the
-// API: status 405 or 501, status 404 without mention of a model, or the error
-// text of LM Studio.
-func isMissingAPI(status int, body []byte) bool {
-	switch status {
-	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return true
-	case http.StatusNotFound:
-		return !bytes.Contains(bytes.ToLower(body), []byte("model"))
-	}
-	return bytes.Contains(body, []byte("Unexpected endpoint or method"))
 }
 
 // translationFailure turns a translation error into a failure. A feature that

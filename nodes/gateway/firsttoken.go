@@ -78,6 +78,9 @@ func (a *attempt) isEmpty(h opening) bool {
 	if k := a.exchange.continuation; k != nil && k.text != "" {
 		return false // the answer broke off right before its end
 	}
+	if a.exchange.emptyIsRight() {
+		return false
+	}
 	for _, p := range h.deltas {
 		if p.Finish == protocol.FinishLength || p.Loaded || p.HasToken() {
 			return false
@@ -90,7 +93,7 @@ func (a *attempt) isEmpty(h opening) bool {
 // the stream if it is empty on another node, too.
 func (a *attempt) emptyStreamFailure(b *responseHead) *failure {
 	return &failure{
-		verdict: nodeFault, fault: nodes.Empty, detail: "a stream without a token",
+		verdict: nodeFault, fault: nodes.Empty, answered: true, detail: "a stream without a token",
 		status: http.StatusOK, header: b.header, body: bytes.Clone(b.opening.raw), path: a.path,
 	}
 }
@@ -115,8 +118,8 @@ func (a *attempt) endedEarly(b *responseHead, err error) *failure {
 // unreadableFrame is the failure of a frame that is not of the protocol, such as
 // a page of HTML, or LM Studio's response to an unknown API.
 func (a *attempt) unreadableFrame(resp *http.Response, raw []byte, err error) *failure {
-	if isMissingAPI(resp.StatusCode, raw) {
-		return &failure{verdict: tryAnother, missingAPI: true, path: a.path}
+	if missing, own := missingAPI(resp.StatusCode, raw); missing {
+		return &failure{verdict: tryAnother, missingAPI: true, ownWords: own, answered: true, path: a.path}
 	}
 	return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: err.Error()}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -21,6 +22,7 @@ type forwarder struct {
 	transport      *http.Transport
 	plans          planCache
 	missingAPIs    atomic.Uint64 // how often a node turned out to lack an API
+	names          names
 	conversations  conversations
 	seed           maphash.Seed
 	byConversation bool      // the policy needs conversations
@@ -36,7 +38,7 @@ type forwarder struct {
 // names an unknown node.
 func newForwarder(t *route.Table, o Options) (*forwarder, error) {
 	o = o.withDefaults()
-	f := &forwarder{table: t, options: o, transport: newNodeTransport(), seed: maphash.MakeSeed()}
+	f := &forwarder{table: t, options: o, transport: wire.NewTransport(), seed: maphash.MakeSeed()}
 	_, f.byConversation = o.Policy.(route.ConversationPolicy)
 	f.frameBuffers.New = func() any {
 		buf := make([]byte, frameBufferSize)
@@ -47,6 +49,7 @@ func newForwarder(t *route.Table, o Options) (*forwarder, error) {
 		u := newUpstream(n, f.transport)
 		if u != nil {
 			usable++
+			f.names.add(n)
 		}
 		f.upstreams = append(f.upstreams, u)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sourcegraph/conc"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
+	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/route"
 )
 
@@ -120,16 +121,22 @@ func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request, a *reques
 		g.reject(w, r, badRequestResponse(a, err), a.keyName)
 		return
 	}
+	beat := newHeartbeat(w, a)
+	defer beat.stop()
 	o, err := g.forwarder.forward(r.Context(), a, timeout)
 	if err != nil {
 		o.close(true)
 		return // the client is gone
 	}
 	if o.stream == nil {
-		o.close(g.writeWhole(w, o) != nil)
+		if !beat.stop() {
+			o.close(g.writeWhole(w, o) != nil)
+			return
+		}
+		o.close(beat.write(a.Errors.ErrorFrame(o.status, wire.ErrorText(o.body))) != nil)
 		return
 	}
-	o.close(g.writeStream(w, control, o) != nil)
+	o.close(g.writeStream(beat, o) != nil)
 }
 
 // readBody reads a request's body, up to Options.MaxBody.
@@ -170,24 +177,14 @@ func (g *Gateway) writeWhole(w http.ResponseWriter, o *response) error {
 
 // writeStream sends a stream as it arrives. An error means that the client went
 // away or does not read.
-func (g *Gateway) writeStream(w http.ResponseWriter, control *http.ResponseController, o *response) error {
-	h := w.Header()
-	for name, values := range o.header {
-		h[name] = values
+func (g *Gateway) writeStream(beat *heartbeat, o *response) error {
+	if err := beat.begin(o); err != nil {
+		return err
 	}
-	w.WriteHeader(o.status)
-	var until time.Time
 	for {
 		part, err := o.next()
 		if len(part) > 0 {
-			if now := time.Now(); until.Sub(now) < responseWriteTimeout/2 {
-				until = now.Add(responseWriteTimeout)
-				_ = control.SetWriteDeadline(until)
-			}
-			if _, err := w.Write(part); err != nil {
-				return err
-			}
-			if err := control.Flush(); err != nil {
+			if err := beat.write(part); err != nil {
 				return err
 			}
 		}

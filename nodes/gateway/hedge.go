@@ -22,6 +22,7 @@ type hedge struct {
 	mu      sync.Mutex
 	cancel  context.CancelCauseFunc // of the search
 	stopped bool
+	unused  bool // it was stopped before the search began
 }
 
 // startHedge starts the timer of an attempt's hedge. Once it has fired, the
@@ -29,14 +30,27 @@ type hedge struct {
 func (c *exchange) startHedge(ctx context.Context, a *attempt, limit time.Duration) *hedge {
 	h := &hedge{attemptEnded: make(chan struct{}), searchEnded: make(chan struct{})}
 	h.timer = time.AfterFunc(limit, func() { h.search(ctx, c, a, limit) })
+	a.slot.OnSilent(h.hurry)
 	return h
+}
+
+// hurry begins the search at once: the node was silent to another request.
+func (h *hedge) hurry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.unused && h.timer.Stop() {
+		h.timer.Reset(0)
+	}
 }
 
 // stop ends the hedge and returns another node's response, nil where there is
 // none. If the attempt itself was answered, a search under way is canceled. If
 // the attempt failed, stop waits for the search, which may still find a node.
 func (h *hedge) stop(answered bool) *responseHead {
-	if h.timer.Stop() {
+	h.mu.Lock()
+	h.unused = h.timer.Stop()
+	h.mu.Unlock()
+	if h.unused {
 		return nil
 	}
 	close(h.attemptEnded)
@@ -75,9 +89,11 @@ func (h *hedge) search(ctx context.Context, c *exchange, a *attempt, limit time.
 	h.mu.Unlock()
 	suspected := false
 	for !stopped {
-		// A node whose other requests receive tokens is busy, not dead.
-		if time.Since(c.forwarder.table.LastToken(a.upstream.node.Name)) > limit {
-			if !suspected {
+		// A node whose other requests receive tokens is busy, not dead. It may have
+		// lost this one.
+		busy := time.Since(c.forwarder.table.LastToken(a.upstream.node.Name)) <= limit
+		if !busy || time.Since(a.began) >= busyLimit(limit) {
+			if !suspected && !busy {
 				suspected = true
 				a.slot.Suspect(nodes.TimedOut, errSilent.Error())
 			}
@@ -85,7 +101,7 @@ func (h *hedge) search(ctx context.Context, c *exchange, a *attempt, limit time.
 				h.offer(b, a)
 				return // the response's context ends with the exchange's
 			}
-			clear(c.tried)
+			c.untry(time.Now())
 			c.tried[c.placeOf(a.upstream)] = true
 			if time.Since(a.began) > c.maxSilence() {
 				a.cancel(errSilent)

@@ -24,6 +24,9 @@ type Options struct {
 	// Wait is the longest time that a request waits for a node; 0 means 30 s.
 	// Then it is refused with status 429 or 503.
 	Wait time.Duration
+	// Again is how often a node that failed is tried again before the others. A
+	// node that is silent, or can't be reached, is not.
+	Again int
 	// FirstToken is the longest time to the first token of a stream, Answer the
 	// longest time to a response that is not streamed, Between the longest
 	// pause inside a stream. For each, 0 means a limit derived from the node's

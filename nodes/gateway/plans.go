@@ -21,7 +21,7 @@ type planCache struct {
 type planKey struct{ api, model string }
 
 // planVersion changes when a plan may.
-type planVersion struct{ models, missingAPIs uint64 }
+type planVersion struct{ models, missingAPIs, names uint64 }
 
 // get returns the plan of a request, made by make where it is not in the cache.
 func (c *planCache) get(key planKey, version planVersion, make func() route.Plan) route.Plan {
@@ -45,13 +45,15 @@ func (c *planCache) get(key planKey, version planVersion, make func() route.Plan
 
 // plan returns the plan of a request.
 func (f *forwarder) plan(a *request) route.Plan {
-	version := planVersion{f.table.Version(), f.missingAPIs.Load()}
+	f.forgetAPIs()
+	version := planVersion{f.table.Version(), f.missingAPIs.Load(), f.names.revision()}
 	return f.plans.get(planKey{a.Path, a.model}, version, func() route.Plan {
 		served := f.table.Served()
 		for i, e := range f.upstreams {
 			served[i].Askable = false
 			if e != nil {
 				_, _, served[i].Askable = e.codec(a.API)
+				served[i].Only = e.ownModels()
 			}
 		}
 		return route.PlanFor(a.model, served, f.options.Roles, f.options.Strict || a.Strict)

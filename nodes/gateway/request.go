@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol"
@@ -45,7 +47,11 @@ type request struct {
 	stream               bool
 	tools                bool
 	restart              bool
-	conversation         uint64 // its hash, 0 for none
+	structured           bool        // the answer is held to a form by a grammar
+	many                 bool        // several choices are asked for
+	mayBeEmpty           bool        // it has stop words, or a suffix
+	conversation         uint64      // its hash, 0 for none
+	asked                atomic.Bool // a node was asked
 	// client identifies the client in the queue, keyName is the name of its key.
 	client, keyName string
 }
@@ -74,6 +80,12 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 			}
 		case "stream":
 			a.stream = bytes.Equal(value, []byte("true"))
+		case "response_format", "format", "grammar", "json_schema", "guided_json", "guided_grammar", "guided_regex", "guided_choice", "structured_outputs":
+			a.structured = a.structured || isStructured(value)
+		case "n":
+			a.many = len(value) > 1 || value[0] > '1'
+		case "stop", "suffix":
+			a.mayBeEmpty = a.mayBeEmpty || len(value) > 2 && value[0] != 'n'
 		case "tools":
 			a.tools = len(value) > 2
 		case "messages", "prompt", "input", "system":
@@ -95,6 +107,22 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 	}
 	a.conversation = session.Sum64()
 	return nil
+}
+
+// isStructured reports whether the value of a field asks for a structured answer.
+func isStructured(value []byte) bool {
+	switch string(value) {
+	case "null", `""`, "{}", "[]":
+		return false
+	}
+	kind := ""
+	_ = scan.Object(value, func(key, value []byte) bool {
+		if string(key) == "type" {
+			kind, _ = scan.String(value)
+		}
+		return true
+	})
+	return kind != "text"
 }
 
 // maxPrefix is the size in bytes of the part of a prompt, or of each message,
@@ -157,32 +185,37 @@ func (a *request) translate(to protocol.Codec, edit func(*protocol.Request)) ([]
 
 // hopByHop are the headers of a single connection (RFC 9110, section 7.6.1), and
 // those that the gateway sets itself.
-var hopByHop = []string{
-	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
-	"Transfer-Encoding", "Upgrade", "Content-Length", "Expect",
+var hopByHop = map[string]bool{
+	"Connection": true, "Proxy-Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true,
+	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Content-Length": true, "Expect": true,
 }
 
-// keyHeaders are the headers with secrets of clients.
-var keyHeaders = []string{"Authorization", "X-Api-Key", "Api-Key", "Cookie"}
+// private are the other headers that a node must not get: those with secrets of
+// clients, those between a client and the gateway, and Accept-Encoding, because
+// the gateway can't read a compressed response.
+var private = map[string]bool{
+	"Authorization": true, "X-Api-Key": true, "Api-Key": true, "Cookie": true,
+	HeaderNode: true, HeaderModel: true, HeaderAttempts: true, HeaderSession: true, HeaderRestart: true, HeaderTimeout: true,
+	"Accept-Encoding": true,
+}
 
-// ownHeaders are the headers between a client and the gateway.
-var ownHeaders = []string{HeaderNode, HeaderModel, HeaderAttempts, HeaderSession, HeaderRestart, HeaderTimeout}
-
-// cleanHeader removes from a request's header what a node must not get: headers
-// of the connection, keys, the gateway's own, and Accept-Encoding, because the
-// gateway can't read a compressed response.
+// cleanHeader removes from a request's header what a node must not get.
 func cleanHeader(h http.Header) {
-	for _, name := range h["Connection"] {
-		for part := range bytes.SplitSeq([]byte(name), []byte(",")) {
-			h.Del(string(bytes.TrimSpace(part)))
-		}
-	}
-	for _, list := range [][]string{hopByHop, keyHeaders, ownHeaders} {
-		for _, name := range list {
+	deleteNamed(h, h["Connection"])
+	for name := range h {
+		if hopByHop[name] || private[name] {
 			delete(h, name)
 		}
 	}
-	delete(h, "Accept-Encoding")
+}
+
+// deleteNamed deletes the headers that the values of a header Connection name.
+func deleteNamed(h http.Header, connection []string) {
+	for _, list := range connection {
+		for name := range strings.SplitSeq(list, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
 }
 
 // parseHeader reads the settings in a request's header. restart is the default

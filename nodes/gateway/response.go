@@ -6,9 +6,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/internal/wire"
 )
 
@@ -30,6 +30,7 @@ type response struct {
 // node answers, the result is an error response in the client's protocol. An
 // error means that the client went away. The response is never nil.
 func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Duration) (*response, error) {
+	f.names.learn(ctx, f.table)
 	c := f.newExchange(a)
 	c.timeout = timeout
 	out := &response{exchange: c}
@@ -82,20 +83,14 @@ func contentType(events bool) string {
 func (o *response) setHeader(from http.Header) {
 	o.header = make(http.Header, len(from)+3)
 	for name, values := range from {
-		o.header[name] = values
-	}
-	for _, list := range from["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			o.header.Del(strings.TrimSpace(name))
+		if !hopByHop[name] && name != "Set-Cookie" {
+			o.header[name] = values
 		}
 	}
-	for _, name := range hopByHop {
-		delete(o.header, name)
-	}
-	delete(o.header, "Set-Cookie")
+	deleteNamed(o.header, from["Connection"])
 	if o.head != nil {
 		o.header[HeaderNode] = []string{o.head.upstream.node.Name}
-		o.header[HeaderModel] = []string{o.head.model}
+		o.header[HeaderModel] = []string{o.head.upstream.servedName(o.head.model)}
 	}
 	o.header[HeaderAttempts] = []string{strconv.Itoa(o.exchange.attempts)}
 }
@@ -180,17 +175,12 @@ func (o *response) observation(left bool) Observation {
 		v.Node, v.Model = s.head.upstream.node.Name, s.head.model
 		v.Broken, v.Resumed, v.Restarted = s.brokenBy != nil, s.resumed, s.restarted
 		v.PromptTokens, v.Tokens = s.usage.Prompt, max(s.usage.Completion, s.deltas)
-	} else if o.head != nil && c.Codec != nil && len(o.body) <= maxCounted {
-		if r, err := c.Codec.ReadReply(o.body); err == nil {
-			v.PromptTokens, v.Tokens = r.Usage.Prompt, r.Usage.Completion
-		}
+	} else if o.head != nil && c.Codec != nil {
+		u := registry.ReplyUsage(o.body)
+		v.PromptTokens, v.Tokens = u.Prompt, u.Completion
 	}
 	return v
 }
-
-// maxCounted is the greatest size in bytes of a response that is parsed for its
-// token counts.
-const maxCounted = 64 << 10
 
 // streamBody is a stream as the body of a transport's response.
 type streamBody struct {

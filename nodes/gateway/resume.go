@@ -36,12 +36,12 @@ func (s *stream) handleBreak(err error) ([]byte, error) {
 		f.fault, f.detail = e.Fault, e.Error()
 	}
 	if f.verdict == nodeFault {
-		s.head.slot.Fail(f.fault, f.detail)
+		s.exchange.report(s.head.slot, f)
 		s.exchange.failures = append(s.exchange.failures, route.Failure{Node: s.head.upstream.node.Name, Fault: f.fault, Detail: f.detail, Begun: true})
 	}
 	from := s.head
 	s.closeUpstream()
-	if err := s.retry(from); err != nil {
+	if err := s.retry(from, f); err != nil {
 		if s.ctx.Err() != nil {
 			return s.handleBreak(err)
 		}
@@ -67,10 +67,10 @@ func (s *stream) finish() []byte {
 
 // retry continues the answer on another node or, if none can and the client
 // allows it, begins it again.
-func (s *stream) retry(from *responseHead) error {
+func (s *stream) retry(from *responseHead, f *failure) error {
 	c := s.exchange
+	c.trail.broke(c.placeOf(from.upstream), f, time.Now())
 	c.demand.Previous = nil
-	c.retryable = true // the node that broke off may recover
 	if s.deltas-s.progress >= minProgress {
 		s.progress, s.fruitless = s.deltas, 0
 	} else if s.fruitless++; s.fruitless > 2*len(c.forwarder.upstreams) {
@@ -104,14 +104,21 @@ const minProgress = 16
 
 var (
 	errNoProgress = errors.New("no node gets further with it")
+	errStructured = errors.New("it is held to a form by a grammar, which no other node can begin in the middle of it")
+	errMany       = errors.New("it has several choices, which no other node can continue")
 	errInToolCall = errors.New("it broke off in a tool call, which no other node can continue")
 )
 
 // resume continues the answer on another node.
 func (s *stream) resume() error {
 	c := s.exchange
-	if s.inToolCall {
+	switch {
+	case s.inToolCall:
 		return errInToolCall
+	case c.structured && s.text.Len() > 0:
+		return errStructured
+	case c.many:
+		return errMany
 	}
 	c.continuation = &continuation{text: s.text.String(), thinking: s.thinking.String(), deltas: s.deltas}
 	b, err := c.dispatch(s.ctx, false)
@@ -134,6 +141,6 @@ func (s *stream) fail(err error) []byte {
 
 // closeUpstream ends the node's stream.
 func (s *stream) closeUpstream() {
-	s.stallTimer.Stop()
+	s.stall.timer.Stop()
 	s.head.close()
 }

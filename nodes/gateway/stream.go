@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -33,8 +34,10 @@ type stream struct {
 	usage          protocol.Usage
 
 	template   frameTemplate
-	stallTimer *time.Timer
-	stallLimit time.Duration // the longest pause
+	stall      *stallWatch
+	learnAt    int           // the number of deltas at which the limit is derived anew
+	active     bool          // the node sent tokens, whether or not the client gets them
+	silent     time.Duration // how long the node sent no token
 	out        []byte        // translated frames
 	pendingErr error         // handled once the output before it is sent
 	ended      bool
@@ -56,9 +59,12 @@ func (c *exchange) newStream(ctx context.Context, b *responseHead) *stream {
 // attach makes b the source of the stream.
 func (s *stream) attach(b *responseHead) {
 	s.head = b
-	s.stallTimer = time.AfterFunc(time.Hour, func() { s.onStall(b) })
-	s.stallTimer.Stop()
-	s.stallLimit = s.exchange.stallLimit(b)
+	w := &stallWatch{}
+	w.timer = time.AfterFunc(time.Hour, func() { s.onStall(b, w) })
+	w.timer.Stop()
+	s.stall = w
+	s.silent = 0
+	s.setStallLimit(s.deltas + minLearned)
 	for _, p := range b.opening.deltas {
 		s.noteIdentity(p)
 	}
@@ -156,11 +162,14 @@ func (s *stream) receive() []byte {
 	if len(s.head.opening.deltas) > 0 {
 		return s.receiveOpening()
 	}
-	s.stallTimer.Reset(s.stallLimit)
+	began := time.Now()
+	s.stall.since.Store(began.Add(-s.silent).UnixNano())
+	s.stall.timer.Reset(max(time.Duration(s.stall.limit.Load())-s.silent, 0))
 	raw, inside, err := s.head.frames.next()
-	s.stallTimer.Stop()
+	s.stall.timer.Stop()
 	s.out = s.out[:0]
 	before := s.deltas
+	s.active = false
 	var out []byte
 	for there := true; there; raw, inside, there = s.head.frames.cut() {
 		if err == nil && len(inside) > 0 {
@@ -176,8 +185,16 @@ func (s *stream) receive() []byte {
 			out = out[:len(out)+len(raw)] // frames that are cut without a read are adjacent
 		}
 	}
+	if s.active {
+		s.silent = 0
+	}
 	if s.deltas > before {
 		s.head.slot.Token()
+		if s.deltas >= s.learnAt {
+			s.setStallLimit(2 * s.deltas)
+		}
+	} else if !s.active {
+		s.silent += time.Since(began) // comments and empty frames are no progress
 	}
 	if s.writer == nil {
 		return out
@@ -220,6 +237,7 @@ func (s *stream) acceptFrame(inside []byte) error {
 	if s.writer == nil {
 		if text, ok := s.template.match(inside); ok {
 			s.deltas++
+			s.active = true
 			s.text.Write(text)
 			return nil
 		}
@@ -231,6 +249,10 @@ func (s *stream) acceptFrame(inside []byte) error {
 	s.template.learn(inside, p)
 	return s.accept(p)
 }
+
+// minLearned is the number of a stream's own tokens from which its limit for a
+// pause is derived first.
+const minLearned = 8
 
 // minToolGap is the least limit for a pause in a stream of a request with tools:
 // some servers send a tool call only when it is complete.
@@ -249,14 +271,36 @@ func (c *exchange) stallLimit(b *responseHead) time.Duration {
 	return limit
 }
 
-// onStall cancels a node's stream after a pause, unless other requests on the
-// node receive tokens.
-func (s *stream) onStall(b *responseHead) {
-	if time.Since(s.exchange.forwarder.table.LastToken(b.upstream.node.Name)) < s.stallLimit {
-		s.stallTimer.Reset(s.stallLimit)
+// setStallLimit derives the longest pause, the next time at a number of deltas.
+func (s *stream) setStallLimit(next int) {
+	s.stall.limit.Store(int64(s.exchange.stallLimit(s.head)))
+	s.learnAt = next
+}
+
+// onStall cancels a node's stream after a pause. While other requests on the node
+// receive tokens, the pause may be longer.
+func (s *stream) onStall(b *responseHead, w *stallWatch) {
+	limit := time.Duration(w.limit.Load())
+	busy := time.Since(s.exchange.forwarder.table.LastToken(b.upstream.node.Name)) < limit
+	silent := time.Since(time.Unix(0, w.since.Load()))
+	if left := busyLimit(limit) - silent; busy && left > 0 {
+		w.timer.Reset(min(limit, left))
 		return
 	}
 	b.cancel(errSilent)
+}
+
+// stallWatch is the timer of a node's stream for a pause.
+type stallWatch struct {
+	timer *time.Timer
+	limit atomic.Int64 // the longest pause
+	since atomic.Int64 // the time of the latest token, less the time that the client took
+}
+
+// busyLimit returns how long a node may be silent to one request while it sends
+// tokens to others: it has lost the request if it takes much longer than usual.
+func busyLimit(limit time.Duration) time.Duration {
+	return max(limit, min(6*limit, time.Minute))
 }
 
 // accept adds a delta to the state of the stream and, if frames are translated,
@@ -275,6 +319,7 @@ func (s *stream) accept(p protocol.Delta) error {
 		return e
 	}
 	s.noteIdentity(p)
+	s.active = s.active || p.HasToken() || s.exchange.many
 	if s.echo != nil {
 		if err := s.adapt(&p); err != nil {
 			return err
@@ -286,7 +331,7 @@ func (s *stream) accept(p protocol.Delta) error {
 	s.text.WriteString(p.Text)
 	s.thinking.WriteString(p.Thinking)
 	s.inToolCall = s.inToolCall || len(p.ToolCalls) > 0
-	s.finished = s.finished || p.Finish != "" || p.Done
+	s.finished = s.finished || p.Finish != "" && !s.exchange.many || p.Done // of n choices the first one's end is not the last
 	s.done = s.done || p.Done
 	if p.Usage.Known {
 		s.usage = p.Usage
@@ -302,8 +347,8 @@ func (s *stream) accept(p protocol.Delta) error {
 // count.
 func (s *stream) adapt(p *protocol.Delta) error {
 	p.ID, p.Model, p.Created = "", "", 0
-	if s.thinking.Len() > 0 {
-		p.Thinking = "" // the client has the reasoning
+	if s.thinking.Len() > 0 || s.text.Len() > 0 {
+		p.Thinking = "" // the client has the reasoning, or the answer has begun without one
 	}
 	if p.Text != "" {
 		text, ok := s.echo.filter(p.Text)
@@ -317,6 +362,9 @@ func (s *stream) adapt(p *protocol.Delta) error {
 	}
 	if p.Usage.Known {
 		p.Usage.Completion += s.exchange.continuation.deltas
+		if s.exchange.continuation.text != "" { // which was a part of the prompt
+			p.Usage.Prompt = max(p.Usage.Prompt-s.exchange.continuation.deltas, 0)
+		}
 	}
 	return nil
 }

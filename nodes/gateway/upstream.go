@@ -1,12 +1,12 @@
 package gateway
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -24,11 +24,13 @@ type upstream struct {
 
 	mu      sync.Mutex
 	missing map[string]time.Time // APIs that it turned out to lack, and when
+	lacks   atomic.Bool          // missing has entries
+	listed  time.Time            // when its list was read for a strict request
+	refused map[form]time.Time   // forms of a continuation that it refused, and when
 }
 
-// missingAPITTL is the time after which an API that a node lacked is tried again:
-// the server may have been updated.
-const missingAPITTL = 10 * time.Minute
+// form is how a node was asked to continue an answer.
+type form struct{ model, path string }
 
 // newUpstream returns nil for a backend that is no nodes.Upstream.
 func newUpstream(n *nodes.Node, own http.RoundTripper) *upstream {
@@ -36,7 +38,7 @@ func newUpstream(n *nodes.Node, own http.RoundTripper) *upstream {
 	if !ok {
 		return nil
 	}
-	u := &upstream{node: n, endpoint: backend.Endpoint(), urls: map[string]*url.URL{}, missing: map[string]time.Time{}}
+	u := &upstream{node: n, endpoint: backend.Endpoint(), urls: map[string]*url.URL{}, missing: map[string]time.Time{}, refused: map[form]time.Time{}}
 	if u.transport = u.endpoint.Transport; u.transport == nil {
 		u.transport = own
 	}
@@ -51,75 +53,33 @@ func newUpstream(n *nodes.Node, own http.RoundTripper) *upstream {
 	return u
 }
 
-// newNodeTransport returns the transport for requests to nodes. It keeps as many
-// idle connections as there are clients, but only for 4 s: some servers close
-// theirs after 5 s, even if a request is on its way.
-func newNodeTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, network, address)
-			if tcp, ok := c.(*net.TCPConn); ok && err == nil {
-				return nodeConn{tcp}, nil
-			}
-			return c, err
-		},
-		MaxIdleConnsPerHost:    1024,
-		IdleConnTimeout:        4 * time.Second,
-		TLSHandshakeTimeout:    5 * time.Second,
-		MaxResponseHeaderBytes: 1 << 20,
-		DisableCompression:     true, // streams are read on the way
-		ReadBufferSize:         32 << 10,
-	}
-}
-
-// offers reports whether the node has the API with a path.
-func (u *upstream) offers(path string) bool {
-	if u.urls[path] == nil {
-		return false
-	}
+// markRefused records that a model of the node refused to continue an answer, which
+// depends on the model's template.
+func (u *upstream) markRefused(model, path string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.missing) == 0 {
-		return true
-	}
-	seen, lacks := u.missing[path]
-	return !lacks || time.Since(seen) > missingAPITTL
-}
-
-// markMissing records that the server lacks an API, and reports whether that is
-// new.
-func (u *upstream) markMissing(path string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	seen, known := u.missing[path]
-	u.missing[path] = time.Now()
-	return !known || time.Since(seen) > missingAPITTL
-}
-
-// codec returns how the node is asked for what a client asked of an API: by the
-// same one, or by one that the request can be translated to. The codec is nil if
-// the API has none.
-func (u *upstream) codec(a *registry.API) (c protocol.Codec, path string, ok bool) {
-	if u.offers(a.Path) {
-		return a.Codec, a.Path, true
-	}
-	if _, ok := a.Codec.(protocol.ClientCodec); !ok {
-		return nil, "", false
-	}
-	for _, c := range registry.ServerCodecs() {
-		if u.offers(c.Path()) {
-			return c, c.Path(), true
+	now := time.Now()
+	for f, at := range u.refused {
+		if now.Sub(at) > missingAPITTL {
+			delete(u.refused, f)
 		}
 	}
-	return nil, "", false
+	u.refused[form{model, path}] = now
 }
 
-// continues returns how the node can continue an answer to a client of an API,
-// and which fields the request needs for that.
-func (u *upstream) continues(a *registry.API) (c protocol.Codec, fields map[string]any, ok bool) {
+// refuses reports whether a model refused to continue an answer of late.
+func (u *upstream) refuses(model, path string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	at, known := u.refused[form{model, path}]
+	return known && time.Since(at) <= missingAPITTL
+}
+
+// continues returns how a model of the node can continue an answer to a client of
+// an API, and which fields the request needs for that.
+func (u *upstream) continues(a *registry.API, model string, without ...string) (c protocol.Codec, fields map[string]any, ok bool) {
 	if _, ok := a.Codec.(protocol.Resumer); ok {
-		return a.Codec, nil, u.offers(a.Path)
+		return a.Codec, nil, u.offers(a.Path) && !u.refuses(model, a.Path) && !slices.Contains(without, a.Path)
 	}
 	if _, ok := a.Codec.(protocol.ClientCodec); !ok {
 		return nil, nil, false
@@ -129,7 +89,7 @@ func (u *upstream) continues(a *registry.API) (c protocol.Codec, fields map[stri
 		codecs = append([]protocol.ServerCodec{own}, codecs...)
 	}
 	for _, c := range codecs {
-		if u.offers(c.Path()) {
+		if u.offers(c.Path()) && !u.refuses(model, c.Path()) && !slices.Contains(without, c.Path()) {
 			if fields, ok := u.endpoint.Continues(c.Path()); ok {
 				return c, fields, true
 			}
@@ -137,3 +97,19 @@ func (u *upstream) continues(a *registry.API) (c protocol.Codec, fields map[stri
 	}
 	return nil, nil, false
 }
+
+// asksOn returns how a model that refused to continue an answer is asked to go on
+// by a closing turn of the user, once.
+func (u *upstream) asksOn(a *registry.API, model string, without ...string) (protocol.Codec, bool) {
+	c, path, ok := u.codec(a, without...)
+	if _, server := c.(protocol.ServerCodec); !ok || !server {
+		return nil, false
+	}
+	if _, client := a.Codec.(protocol.ClientCodec); !client {
+		return nil, false
+	}
+	return c, u.refuses(model, path) && !u.refuses(model, path+turnForm)
+}
+
+// turnForm is added to the path of a continuation by a closing turn.
+const turnForm = " by a closing turn"

@@ -67,7 +67,7 @@ func (a *attempt) validate(resp *http.Response, body []byte) *failure {
 	case !content && a.exchange.About == "":
 		return &failure{verdict: nodeFault, fault: nodes.Protocol, detail: "an answer without content"}
 	case a.hasNoToken(body):
-		return &failure{verdict: nodeFault, fault: nodes.Empty, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
+		return &failure{verdict: nodeFault, fault: nodes.Empty, answered: true, detail: "an answer without a token", status: resp.StatusCode, header: resp.Header, body: body, path: a.path}
 	}
 	return nil
 }
@@ -78,9 +78,27 @@ const maxEmptyResponse = 2 << 10
 
 // hasNoToken reports whether an answer is empty.
 func (a *attempt) hasNoToken(body []byte) bool {
-	if a.codec == nil || len(body) > maxEmptyResponse || !bytes.Contains(body, []byte(`""`)) {
+	if a.codec == nil || len(body) > maxEmptyResponse || a.exchange.emptyIsRight() {
+		return false
+	}
+	if !bytes.Contains(body, []byte(`""`)) && !bytes.Contains(body, []byte("null")) && !bytes.Contains(body, []byte("[]")) {
 		return false
 	}
 	r, err := a.codec.ReadReply(body)
-	return err == nil && r.Empty()
+	return err == nil && r.Empty() || hasNoChoice(body)
+}
+
+// hasNoChoice reports whether an answer has an empty list of choices.
+func hasNoChoice(body []byte) (none bool) {
+	_ = scan.Object(body, func(key, value []byte) bool {
+		none = none || string(key) == "choices" && len(value) >= 2 && value[0] == '[' && len(bytes.TrimSpace(value[1:len(value)-1])) == 0
+		return true
+	})
+	return none
+}
+
+// emptyIsRight reports whether an answer without a token may be right: the text
+// that was to be completed is complete. A chat is not.
+func (c *exchange) emptyIsRight() bool {
+	return c.mayBeEmpty && (c.Path == "/v1/completions" || c.Path == "/api/generate")
 }

@@ -21,6 +21,7 @@ type candidate struct {
 	serves   bool
 	tried    bool // by this request
 	ejected  bool // other nodes come first
+	paused   bool // it asked for a pause
 	full     bool // it has as many requests as it may get
 	previous bool // the conversation's last request went to it
 	inFlight int
@@ -39,6 +40,8 @@ const (
 	NoneServes
 	// AllFull: the best nodes that can answer have no room.
 	AllFull
+	// AllPaused: the nodes that can answer asked for a pause.
+	AllPaused
 	// AllTried: the request was on all nodes that can answer.
 	AllTried
 )
@@ -52,6 +55,8 @@ func (r Reason) String() string {
 		return "no node that can answer is in service"
 	case AllFull:
 		return "all nodes that can answer are full"
+	case AllPaused:
+		return "all nodes that can answer asked for a pause"
 	case AllTried:
 		return "all nodes that can answer were tried"
 	}
@@ -78,7 +83,7 @@ func choose(p Policy, list []candidate, roll float64, s *selection) (int, Reason
 			s.candidates, s.places = s.candidates[:0], s.places[:0]
 			full := false
 			for i, c := range list {
-				if !c.serves || c.tried || c.fit != fit || c.ejected != ejected {
+				if !c.serves || c.tried || c.paused || c.fit != fit || c.ejected != ejected {
 					continue
 				}
 				if c.full {
@@ -116,6 +121,8 @@ func unavailable(list []candidate) Reason {
 			why = max(why, NoneServes)
 		} else if c.tried {
 			why = AllTried
+		} else if c.paused {
+			why = max(why, AllPaused)
 		}
 	}
 	return why

@@ -16,7 +16,7 @@ const (
 type ejection struct {
 	failures  int // in a row
 	until     time.Time
-	busyUntil time.Time // the node asked for a pause until then
+	busyUntil time.Time // the node asked for a pause until then, and gets no request
 }
 
 // eject returns the ejection after one more failure. Failures during an
@@ -30,11 +30,12 @@ func (e ejection) eject(now time.Time) ejection {
 	return e
 }
 
+// over returns the ejection after its end. A pause that the node asked for goes
+// on.
+func (e ejection) over() ejection { return ejection{busyUntil: e.busyUntil} }
+
 // active reports whether other nodes are preferred. After the ejection time a
 // node without a request in flight gets one.
 func (e ejection) active(now time.Time, inFlight int) bool {
-	if now.Before(e.busyUntil) {
-		return true
-	}
 	return e.failures > 0 && (now.Before(e.until) || inFlight > 0)
 }

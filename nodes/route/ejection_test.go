@@ -44,8 +44,7 @@ func TestEjectionActive(t *testing.T) {
 		{"a moment before the time is over", failed, time.Second - 1, 0, true},
 		{"the time is over: one may try", failed, time.Second, 0, false},
 		{"and only one", failed, time.Second, 1, true},
-		{"asked to be left alone", ejection{busyUntil: now.Add(time.Second)}, 0, 0, true},
-		{"and that is over", ejection{busyUntil: now.Add(time.Second)}, time.Second, 5, false},
+		{"over, but for its pause", ejection{failures: 3, until: now.Add(time.Second), busyUntil: now.Add(time.Second)}.over(), 0, 5, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.ejection.active(now.Add(tt.after), tt.inFlight); got != tt.want {

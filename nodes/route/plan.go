@@ -2,6 +2,7 @@ package route
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/turbone/jarvis/nodes"
 )
@@ -25,6 +26,9 @@ type Served struct {
 	Model, Wanted string
 	// Askable: it can be asked by the API of the request.
 	Askable bool
+	// Only are the names of the only models that the node may be asked for: it
+	// would answer for any other name with one of these. Nil means any.
+	Only []string
 }
 
 // PlanFor returns the plan for a model's name.
@@ -33,12 +37,13 @@ type Served struct {
 // in roles is answered by the nodes that the role names, each with the role's
 // model for it. Any other name is answered by the nodes that serve this model;
 // unless strict, the others stand in for them. A name that no node serves or is
-// meant to serve may be on any node's disk, and fits all.
+// meant to serve may be on any node's disk, and fits all but those that would
+// answer for it with another model, see [Served].
 func PlanFor(name string, list []Served, roles map[string]map[string]string, strict bool) Plan {
 	role, isRole := roles[name]
 	known := false
 	for _, s := range list {
-		known = known || s.Node.Same(name, s.Model) || s.Node.Same(name, s.Wanted)
+		known = known || s.Node.Same(name, s.Model) || s.Node.Same(name, s.Wanted) || s.Only != nil && s.has(name)
 	}
 	match := func(s Served) (Fit, string) {
 		if !s.Askable {
@@ -53,7 +58,7 @@ func PlanFor(name string, list []Served, roles map[string]map[string]string, str
 			}
 			return Unfit, name
 		}
-		if !known || s.Node.Same(name, s.Model) {
+		if !known || s.Node.Same(name, s.Model) || s.Only != nil && s.has(name) {
 			return Exact, name
 		}
 		if !strict && s.Model != "" {
@@ -64,6 +69,22 @@ func PlanFor(name string, list []Served, roles map[string]map[string]string, str
 	p := Plan{Fits: make([]Fit, len(list)), Models: make([]string, len(list))}
 	for i, s := range list {
 		p.Fits[i], p.Models[i] = match(s)
+		if p.Fits[i] == Unfit || s.has(p.Models[i]) {
+			continue
+		}
+		if anyModel := name == "" || name == Auto || p.Fits[i] == StandIn; anyModel && len(s.Only) > 0 {
+			p.Models[i] = s.Only[0]
+		} else {
+			p.Fits[i], p.Models[i] = Unfit, name
+		}
 	}
 	return p
+}
+
+// has reports whether the node may be asked for a model.
+func (s Served) has(name string) bool {
+	if s.Only == nil {
+		return true
+	}
+	return slices.ContainsFunc(s.Only, func(own string) bool { return s.Node.Same(own, name) })
 }

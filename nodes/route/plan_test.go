@@ -38,6 +38,9 @@ func TestPlanFor(t *testing.T) {
 	}
 	mute := []Served{cluster[0], {Node: m2, Model: "other:latest", Wanted: "other:latest"}, cluster[2]}
 	swapped := []Served{{Node: m1, Model: "spare:latest", Wanted: "good:latest", Askable: true}, cluster[1], {Node: m3, Askable: true}}
+	only := []Served{cluster[0], {Node: m3, Model: "Third", Wanted: "Third", Askable: true, Only: []string{"Third"}}}
+	drifted := []Served{cluster[0], {Node: m3, Model: "Planned", Wanted: "Planned", Askable: true, Only: []string{"Third"}}}
+	empty := []Served{cluster[0], {Node: m3, Model: "Third", Wanted: "Third", Askable: true, Only: []string{}}}
 	roles := map[string]map[string]string{
 		"writer": {"M1": "good", "M3": "Third-long"},
 		"other":  {"M3": "Third"},
@@ -65,6 +68,13 @@ func TestPlanFor(t *testing.T) {
 		{"a model that its node is meant to serve and doesn't", "good", swapped, false, Plan{[]Fit{StandIn, StandIn, Unfit}, []string{"spare:latest", "other:latest", "good"}}},
 		{"and nobody does, strictly", "good", swapped, true, Plan{[]Fit{Unfit, Unfit, Unfit}, []string{"good", "good", "good"}}},
 		{"what it serves instead", "spare", swapped, true, Plan{[]Fit{Exact, Unfit, Unfit}, []string{"spare", "spare", "spare"}}},
+		{"of a name that nobody serves, who would answer with another model is not asked", "unheard-of", only, false, Plan{[]Fit{Exact, Unfit}, []string{"unheard-of", "unheard-of"}}},
+		{"its own name", "Third", only, true, Plan{[]Fit{Unfit, Exact}, []string{"Third", "Third"}}},
+		{"it stands in with its own model", "good", only, false, Plan{[]Fit{Exact, StandIn}, []string{"good", "Third"}}},
+		{"it was to serve another model: auto is what it has", Auto, drifted, true, Plan{[]Fit{Exact, Exact}, []string{"good:latest", "Third"}}},
+		{"that other model is not its", "Planned", drifted, true, Plan{[]Fit{Unfit, Unfit}, []string{"Planned", "Planned"}}},
+		{"what it has is known by its list", "Third", drifted, false, Plan{[]Fit{StandIn, Exact}, []string{"good:latest", "Third"}}},
+		{"it has no model", Auto, empty, true, Plan{[]Fit{Exact, Unfit}, []string{"good:latest", Auto}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			roles := roles

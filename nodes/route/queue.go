@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -78,6 +79,8 @@ type Refusal struct {
 	Reason Reason
 	// QueueFull: the request could not wait because the queue was full.
 	QueueFull bool
+	// Until is the earliest end of a pause, for [AllPaused].
+	Until time.Time
 }
 
 // Error returns the reason in words.
@@ -93,20 +96,38 @@ func (r *Refusal) Error() string {
 // patience; with no patience it returns at once. The error is a *[Refusal], or
 // ctx's cause. d must not change before Acquire returns.
 func (t *Table) Acquire(ctx context.Context, d *Demand, patience time.Duration) (*Request, error) {
+	until := time.Now().Add(patience)
+	for {
+		r, err := t.acquire(ctx, d, until)
+		var refused *Refusal
+		if errors.As(err, &refused) && refused.Reason == AllPaused && !refused.Until.After(time.Now()) {
+			continue // a pause has ended
+		}
+		return r, err
+	}
+}
+
+// acquire waits for a node until a time, or until the first pause of a node
+// ends.
+func (t *Table) acquire(ctx context.Context, d *Demand, until time.Time) (*Request, error) {
+	patience := time.Until(until)
 	t.mu.Lock()
 	g := t.grant(d)
-	if !g.mayWait() {
+	if !g.mayWait() || g.why == AllPaused && !g.absent && g.until.After(until) {
 		t.mu.Unlock()
 		return g.result()
 	}
 	if t.queue.count >= d.Rules.queue() || patience <= 0 {
 		t.mu.Unlock()
-		return nil, &Refusal{Reason: g.why, QueueFull: patience > 0}
+		return nil, &Refusal{Reason: g.why, QueueFull: patience > 0, Until: g.until}
 	}
 	w := &waiter{demand: d, granted: make(chan grant, 1)}
 	t.queue.add(w)
 	t.mu.Unlock()
 
+	if g.why == AllPaused {
+		patience = min(patience, time.Until(g.until))
+	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	var err error
@@ -137,14 +158,16 @@ func (t *Table) Acquire(ctx context.Context, d *Demand, patience time.Duration) 
 type grant struct {
 	request *Request
 	why     Reason
+	until   time.Time // the earliest end of a pause, for AllPaused
+	absent  bool      // a node that can answer is out of the route
 }
 
 // mayWait reports whether a node may become available later.
-func (g grant) mayWait() bool { return g.why == AllFull || g.why == NoneServes }
+func (g grant) mayWait() bool { return g.why == AllFull || g.why == NoneServes || g.why == AllPaused }
 
 func (g grant) result() (*Request, error) {
 	if g.request == nil {
-		return nil, &Refusal{Reason: g.why}
+		return nil, &Refusal{Reason: g.why, Until: g.until}
 	}
 	return g.request, nil
 }
@@ -155,9 +178,28 @@ func (t *Table) grant(d *Demand) grant {
 	t.describe(d, time.Now())
 	at, why := choose(d.Rules.policy(), t.candidates, rand.Float64(), &t.selection)
 	if why != chosen {
-		return grant{why: why}
+		g := grant{why: why}
+		if why == AllPaused {
+			g.until, g.absent = t.pauseEnd()
+		}
+		return g
 	}
 	return grant{request: t.begin(at)}
+}
+
+// pauseEnd returns the earliest end of the pauses among t.candidates, and
+// whether one that can answer is out of the route. The mutex is held.
+func (t *Table) pauseEnd() (end time.Time, absent bool) {
+	for i, c := range t.candidates {
+		switch until := t.states[i].ejection.busyUntil; {
+		case c.fit == Unfit:
+		case !c.serves:
+			absent = true
+		case c.paused && (end.IsZero() || until.Before(end)):
+			end = until
+		}
+	}
+	return end, absent
 }
 
 // describe fills t.candidates for a request. The mutex is held.
@@ -170,6 +212,7 @@ func (t *Table) describe(d *Demand, now time.Time) {
 			node: s.node.Name, fit: Exact, serves: s.serves, inFlight: inFlight,
 			tried:    d.Tried != nil && d.Tried[i],
 			ejected:  s.ejection.active(now, inFlight),
+			paused:   now.Before(s.ejection.busyUntil),
 			full:     d.Rules.PerNode > 0 && inFlight >= d.Rules.PerNode,
 			previous: s.node == d.Previous,
 			share:    share(s.reenteredAt, now, d.Rules.slowStart()),

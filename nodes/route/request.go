@@ -21,6 +21,14 @@ type Request struct {
 	last    time.Time // of its tokens
 	done    bool
 	cancel  context.CancelCauseFunc
+
+	onSilent func()
+	repeated bool     // a failure is not recorded: the client's request failed here before
+	examined bool     // it was reported
+	doubted  bool     // its outcome is open until Blame or Acquit
+	failure  Failure  // of a doubted request
+	before   ejection // of the node, before the doubt
+	during   ejection // and by it
 }
 
 // Failure is a request that failed by its node's fault.
@@ -31,6 +39,9 @@ type Failure struct {
 	Detail string
 	// Begun: the client had received a part of the response.
 	Begun bool
+	// Answered: the node answered, by an error. The request may be the reason,
+	// so that the failure alone is no evidence against the node.
+	Answered bool
 }
 
 // Outcome is the result of one request to a node.
@@ -74,6 +85,18 @@ func (r *Request) OnEvict(cancel context.CancelCauseFunc) {
 	r.cancel = cancel
 }
 
+// OnSilent sets a function that is called when the node turns out to be silent
+// to another request, while this one waits for its first token. It must not
+// block.
+func (r *Request) OnSilent(f func()) {
+	if r.done {
+		return
+	}
+	r.table.mu.Lock()
+	defer r.table.mu.Unlock()
+	r.onSilent = f
+}
+
 // Token records a token of the node's response. It ends the node's ejection.
 func (r *Request) Token() {
 	if r.done {
@@ -89,7 +112,7 @@ func (r *Request) Token() {
 	}
 	r.last = now
 	r.state.lastToken = now
-	r.state.ejection = ejection{}
+	r.state.ejection = r.state.ejection.over()
 }
 
 // Fail records that the request failed by the node's fault: the node was not
@@ -111,9 +134,91 @@ func (r *Request) Suspect(fault nodes.Fault, detail string) {
 	r.state.ejection = r.state.ejection.eject(time.Now())
 	report := r.table.onFailure
 	f := Failure{Node: r.state.node.Name, Fault: fault, Detail: detail, Begun: r.outcome.FirstToken > 0}
+	var silent []func()
+	if fault == nodes.TimedOut {
+		for other := range r.state.inFlight {
+			if other != r && other.onSilent != nil && other.outcome.FirstToken == 0 {
+				silent = append(silent, other.onSilent)
+			}
+		}
+	}
 	r.table.mu.Unlock()
+	for _, f := range silent {
+		f()
+	}
 	if report != nil {
 		report(f)
+	}
+}
+
+// Repeated says that the client's request failed on this node before. Then a
+// further failure is no outcome of its own.
+func (r *Request) Repeated() { r.repeated = true }
+
+// Doubt ejects the node as [Request.Fail] does, for a request that the node
+// answered by an error. Nothing is recorded or reported until [Request.Blame];
+// [Request.Acquit] undoes it. Call it before Done.
+func (r *Request) Doubt(fault nodes.Fault, detail string) {
+	if r.done {
+		return
+	}
+	r.table.mu.Lock()
+	defer r.table.mu.Unlock()
+	r.doubted = true
+	r.failure = Failure{Node: r.state.node.Name, Fault: fault, Detail: detail, Begun: r.outcome.FirstToken > 0, Answered: true}
+	r.before = r.state.ejection
+	r.state.ejection = r.state.ejection.eject(time.Now())
+	r.during = r.state.ejection
+}
+
+// Blame records a doubted request as failed by the node's fault, because another
+// node answered it, and reports it to the function of [Table.OnFailure].
+func (r *Request) Blame() {
+	if !r.doubted {
+		return
+	}
+	r.table.mu.Lock()
+	r.doubted = false
+	if !r.repeated {
+		r.outcome.Failed = true
+		r.state.record(r.outcome)
+	}
+	r.table.mu.Unlock()
+	r.examine()
+}
+
+// Acquit ends the doubt without an outcome: the request itself was the reason.
+func (r *Request) Acquit() {
+	if !r.doubted {
+		return
+	}
+	r.table.mu.Lock()
+	defer r.table.mu.Unlock()
+	r.doubted = false
+	if r.state.ejection == r.during {
+		r.state.ejection = r.before
+	}
+}
+
+// Examine reports a doubted request to the function of [Table.OnFailure], so that
+// the node is checked. The outcome stays open.
+func (r *Request) Examine() {
+	if r.doubted {
+		r.examine()
+	}
+}
+
+// examine reports the request once, and not if an earlier failure of it was.
+func (r *Request) examine() {
+	r.table.mu.Lock()
+	report := r.table.onFailure
+	if r.examined || r.repeated {
+		report = nil
+	}
+	r.examined = true
+	r.table.mu.Unlock()
+	if report != nil {
+		report(r.failure)
 	}
 }
 
@@ -121,15 +226,19 @@ func (r *Request) Suspect(fault nodes.Fault, detail string) {
 // a second ejection.
 func (r *Request) MarkFailed() { r.outcome.Failed = true }
 
-// Busy records that the node asked for a pause of that length. Other nodes are
-// preferred meanwhile, for 1 s at least and 1 min at most. It is no failure.
+// Busy records that the node asked for a pause of that length, however long: no
+// request goes to it meanwhile, for 1 s at least. It is no failure, and neither a
+// token nor a passed check ends the pause.
 func (r *Request) Busy(pause time.Duration) {
 	if r.done {
 		return
 	}
 	r.table.mu.Lock()
 	defer r.table.mu.Unlock()
-	r.state.ejection.busyUntil = time.Now().Add(min(max(pause, baseEjection), maxEjection))
+	until := time.Now().Add(max(pause, baseEjection))
+	if until.After(r.state.ejection.busyUntil) {
+		r.state.ejection.busyUntil = until
+	}
 }
 
 // Measured adds a latency of the node: how long op took for a request of size
@@ -143,15 +252,32 @@ func (r *Request) Measured(op Operation, took time.Duration, size int) {
 	r.state.latencies[op].add(took, size)
 }
 
+// awake is how long after a token a model is sure not to sleep.
+const awake = time.Second
+
+// Measured is [Request.Measured] for a request that is not the table's own.
+func (t *Table) Measured(node string, op Operation, took time.Duration, size int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.state(node); s != nil {
+		s.latencies[op].add(took, size)
+	}
+}
+
 // Limit returns how long op may take on this node for a request of size bytes,
-// by the node's recent latencies.
+// by the node's recent latencies. A node whose model may sleep gets the limit of
+// one that was never measured.
 func (r *Request) Limit(op Operation, size int) time.Duration {
 	if r.state == nil {
 		return op.limits().unknown
 	}
 	r.table.mu.Lock()
 	defer r.table.mu.Unlock()
-	return r.state.latencies[op].limit(size, op.limits())
+	limit := r.state.latencies[op].limit(size, op.limits())
+	if r.state.sleeps && time.Since(r.state.lastToken) > awake {
+		limit = max(limit, op.limits().unknown)
+	}
+	return limit
 }
 
 // Done ends the request. Further calls do nothing.
@@ -168,7 +294,7 @@ func (r *Request) Done() {
 		close(s.idle)
 		s.idle = nil
 	}
-	if r.outcome.Failed || r.outcome.FirstToken > 0 {
+	if !r.doubted && (r.outcome.Failed && !r.repeated || r.outcome.FirstToken > 0) {
 		s.record(r.outcome)
 	}
 	r.table.dispatch()

@@ -19,6 +19,7 @@ type Table struct {
 	queue     queue
 	version   uint64 // of what the nodes serve
 	onFailure func(Failure)
+	passed    chan struct{} // closed when a check passes; nil where nobody waits
 
 	// Scratch space of the choice.
 	candidates []candidate
@@ -31,8 +32,10 @@ type nodeState struct {
 	model       string // that it serves
 	serves      bool
 	served      bool      // it was in the route before
+	sleeps      bool      // its engine puts an idle model to sleep
 	reenteredAt time.Time // zero until it comes back into the route
 	ejection    ejection
+	passedAt    time.Time // of its latest passed check
 
 	inFlight  map[*Request]struct{}
 	lastToken time.Time
@@ -112,6 +115,17 @@ func (t *Table) SetModel(node, model string) {
 	}
 }
 
+// SetSleeps tells whether a node's engine puts an idle model to sleep. The first
+// request after a pause then loads the model, and gets as much time as the first
+// one of all, see [Request.Limit].
+func (t *Table) SetSleeps(node string, sleeps bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.state(node); s != nil {
+		s.sleeps = sleeps
+	}
+}
+
 // Model returns the name of the model that a node serves, "" where it is
 // unknown.
 func (t *Table) Model(node string) string {
@@ -149,8 +163,35 @@ func (t *Table) Reinstate(node string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s := t.state(node); s != nil {
-		s.ejection = ejection{}
+		s.ejection = s.ejection.over()
+		s.passedAt = time.Now()
+		if t.passed != nil {
+			close(t.passed)
+			t.passed = nil
+		}
 	}
+}
+
+// Passed returns a channel that is closed when a check of a node passes the next
+// time, see [Table.Reinstate].
+func (t *Table) Passed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.passed == nil {
+		t.passed = make(chan struct{})
+	}
+	return t.passed
+}
+
+// PassedAt returns the time of a node's latest passed check, zero where there was
+// none.
+func (t *Table) PassedAt(node string) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := t.state(node); s != nil {
+		return s.passedAt
+	}
+	return time.Time{}
 }
 
 // OnFailure sets the function that is called for each request that fails by

@@ -39,21 +39,6 @@ type Client struct {
 	http     *http.Client
 }
 
-// NewTransport returns a transport for servers on a local network. It connects
-// within two seconds, and closes idle connections after three, since some servers
-// close theirs after five, possibly under a request.
-func NewTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
-	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		MaxIdleConnsPerHost:    4,
-		IdleConnTimeout:        3 * time.Second,
-		TLSHandshakeTimeout:    5 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: 1 << 20,
-	}
-}
-
 // New checks the address and returns a client. classify may be nil.
 func New(conn nodes.Connection, classify Classify) (*Client, error) {
 	u, err := url.Parse(conn.URL)
@@ -245,7 +230,7 @@ func (c *Client) Status(action string, status int, header http.Header, body []by
 
 // maxRetryAfter is the longest Retry-After. A server with a wrong clock would
 // exclude itself for years.
-const maxRetryAfter = 10 * time.Minute
+const maxRetryAfter = 24 * time.Hour
 
 // retryAfter returns the value of Retry-After, in seconds or as a date.
 func retryAfter(header http.Header) time.Duration {

@@ -114,7 +114,12 @@ func MoveToolImages(messages []Message) []Message {
 func (r *Request) AppendPartial(text string) {
 	if n := len(r.Messages); n > 0 && r.Messages[n-1].Role == RoleAssistant { // the client began the answer
 		last := r.Messages[n-1]
-		last.Parts = append(slices.Clone(last.Parts), Part{Text: text})
+		last.Parts = slices.Clone(last.Parts)
+		if end := len(last.Parts) - 1; end >= 0 && last.Parts[end].Image == nil {
+			last.Parts[end].Text += text // parts of their own would be joined by a line break
+		} else {
+			last.Parts = append(last.Parts, Part{Text: text})
+		}
 		r.Messages = append(slices.Clone(r.Messages[:n-1]), last)
 		return
 	}

@@ -82,7 +82,7 @@ func TestAppendPartial(t *testing.T) {
 	begun.Parts[0].Text = "So"
 	for name, c := range map[string]struct{ in, want []Message }{
 		"a new message":             {[]Message{user}, []Message{user, {Role: RoleAssistant, Parts: []Part{{Text: "x"}}}}},
-		"the client's own":          {[]Message{user, begun}, []Message{user, {Role: RoleAssistant, Parts: []Part{{Text: "So"}, {Text: "x"}}}}},
+		"the client's own":          {[]Message{user, begun}, []Message{user, {Role: RoleAssistant, Parts: []Part{{Text: "Sox"}}}}},
 		"a conversation of nothing": {nil, []Message{{Role: RoleAssistant, Parts: []Part{{Text: "x"}}}}},
 	} {
 		t.Run(name, func(t *testing.T) {

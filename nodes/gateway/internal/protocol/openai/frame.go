@@ -14,6 +14,7 @@ import (
 type chunk struct {
 	id, model, choices, usage, object, failed []byte
 	created                                   int
+	foreign                                   bool // it has a member of another API
 }
 
 func parseChunk(data []byte) (c chunk, err error) {
@@ -33,6 +34,8 @@ func parseChunk(data []byte) (c chunk, err error) {
 			c.object = value
 		case "error":
 			c.failed = value
+		case "message", "response", "content", "delta", "output":
+			c.foreign = true
 		}
 		return true
 	})
@@ -56,8 +59,10 @@ func (Codec) ReadFrame(frame []byte) (protocol.Delta, error) {
 		return codec.ReadError(data).Delta(), nil
 	case err != nil:
 		return protocol.Delta{}, codec.Foreign(frame, err)
-	case c.choices == nil && codec.IsDefault(c.usage) && string(c.object) != `"chat.completion.chunk"`:
+	case c.choices == nil && c.foreign:
 		return protocol.Delta{}, codec.Foreign(frame, nil)
+	case c.choices == nil && codec.IsDefault(c.usage): // of the server's own, such as its progress
+		return protocol.Delta{}, nil
 	}
 	d, err := c.delta()
 	if err != nil {

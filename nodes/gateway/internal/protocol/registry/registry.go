@@ -10,6 +10,7 @@ import (
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/anthropic"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/completions"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/generate"
+	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/internal/codec"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/ollama"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/openai"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/responses"
@@ -112,3 +113,7 @@ var content = func() map[string]bool {
 	}
 	return names
 }()
+
+// ReplyUsage reads the token counts of a whole answer of any of the APIs. It
+// reads nothing else of it.
+func ReplyUsage(body []byte) protocol.Usage { return codec.ReplyUsage(body) }

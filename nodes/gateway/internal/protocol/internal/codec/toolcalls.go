@@ -204,3 +204,27 @@ func ReadUsage(raw []byte) (u protocol.Usage, err error) {
 	})
 	return u, err
 }
+
+// ReplyUsage reads the counts of a whole answer of any API, OpenAI's, Anthropic's
+// or Ollama's. Those of a malformed answer are none.
+func ReplyUsage(body []byte) (u protocol.Usage) {
+	err := scan.Object(body, func(name, value []byte) bool {
+		switch string(name) {
+		case "usage":
+			u, _ = ReadUsage(value)
+		case "prompt_eval_count":
+			if n, ok := Integer(value); ok {
+				u.Prompt, u.Known = n, true
+			}
+		case "eval_count":
+			if n, ok := Integer(value); ok {
+				u.Completion, u.Known = n, true
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return protocol.Usage{}
+	}
+	return u
+}
