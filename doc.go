@@ -10,8 +10,8 @@
 //   - nodes/engines: the registry of the engines, and the detection of the
 //     engine behind an address
 //   - nodes/nodetest: fakes of every engine, and the conformance test of a
-//     backend. Below it, realollama runs a real Ollama in tests, with the models
-//     of tinygguf
+//     backend. Below it, realollama and realllamacpp run real servers in tests,
+//     with the models of tinygguf
 //
 // Requests on their way to them:
 //

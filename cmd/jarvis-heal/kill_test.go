@@ -96,7 +96,7 @@ func onlyGood(loaded []string) bool {
 	return len(loaded) == 1 && (loaded[0] == "good" || strings.HasPrefix(loaded[0], "good:"))
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -19,7 +19,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jarvis-heal": main, "jarvis-arena": playArena})
+	testscript.Main(m, map[string]func(){
+		"jarvis-heal": main, "jarvis-arena": playArena,
+		"serve-quickly": serveQuickly, "proxy-barely": proxyBarely,
+	})
 }
 
 // playArena stands in for jarvis-arena: it notes how it was called in the file
