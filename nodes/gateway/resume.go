@@ -71,6 +71,7 @@ func (s *stream) retry(from *responseHead, f *failure) error {
 	c := s.exchange
 	c.trail.broke(c.placeOf(from.upstream), f, time.Now())
 	c.demand.Previous = nil
+	s.dropCalls()
 	if s.deltas-s.progress >= minProgress {
 		s.progress, s.fruitless = s.deltas, 0
 	} else if s.fruitless++; s.fruitless > 2*len(c.forwarder.upstreams) {
@@ -79,20 +80,30 @@ func (s *stream) retry(from *responseHead, f *failure) error {
 	c.searchUntil = time.Now().Add(c.forwarder.options.Wait)
 	clear(c.tried)
 	c.tried[c.placeOf(from.upstream)] = true
-	if err := s.resume(); err == nil || !c.restart || s.ctx.Err() != nil {
-		return err
+	if s.begun {
+		if err := s.resume(); err == nil || !c.restart || s.ctx.Err() != nil {
+			return err
+		}
+		clear(c.tried)
+		c.tried[c.placeOf(from.upstream)] = true
 	}
+	return s.restart()
+}
+
+// restart begins the answer again on another node.
+func (s *stream) restart() error {
+	c := s.exchange
 	c.continuation, s.echo, s.writer = nil, nil, nil
-	clear(c.tried)
-	c.tried[c.placeOf(from.upstream)] = true
 	b, err := c.dispatch(s.ctx, false)
 	if err != nil {
 		return err
 	}
-	s.restarted++
+	if s.begun {
+		s.restarted++
+	}
 	s.text.Reset()
 	s.thinking.Reset()
-	s.deltas, s.inToolCall, s.id, s.model, s.created = 0, false, "", "", 0
+	s.deltas, s.calls, s.id, s.model, s.created = 0, heldCalls{}, "", "", 0
 	s.attach(b)
 	return nil
 }
@@ -113,7 +124,7 @@ var (
 func (s *stream) resume() error {
 	c := s.exchange
 	switch {
-	case s.inToolCall:
+	case s.calls.begun:
 		return errInToolCall
 	case c.structured && s.text.Len() > 0:
 		return errStructured

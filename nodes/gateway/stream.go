@@ -27,7 +27,7 @@ type stream struct {
 
 	text, thinking strings.Builder
 	deltas         int
-	inToolCall     bool // a tool call is under way
+	calls          heldCalls
 	finished, done bool
 	id, model      string
 	created        int64
@@ -42,6 +42,7 @@ type stream struct {
 	pendingErr error         // handled once the output before it is sent
 	ended      bool
 
+	begun    bool // the client has a part of the stream
 	lineEnds int  // at the end of what was sent
 	seam     bool // the next output is from another source
 
@@ -130,6 +131,7 @@ func (s *stream) next() ([]byte, error) {
 // join returns the next part of the output. At a seam it first terminates an
 // unfinished frame of the node before.
 func (s *stream) join(out []byte) []byte {
+	s.begun = s.begun || len(out) > 0
 	if s.seam && len(out) > 0 {
 		s.seam = false
 		lines := 1
@@ -171,7 +173,8 @@ func (s *stream) receive() []byte {
 	before := s.deltas
 	s.active = false
 	var out []byte
-	for there := true; there; raw, inside, there = s.head.frames.cut() {
+	for there := true; there; {
+		written := len(s.out)
 		if err == nil && len(inside) > 0 {
 			err = s.acceptFrame(inside)
 		}
@@ -179,11 +182,16 @@ func (s *stream) receive() []byte {
 			s.pendingErr = err
 			break
 		}
-		if out == nil {
-			out = raw
+		if s.calls.held {
+			s.hold(raw, written)
+			if calls := s.releaseCalls(); calls != nil {
+				s.out, out = append(s.out, calls...), append(bytes.Clone(out), calls...)
+				break
+			}
 		} else {
-			out = out[:len(out)+len(raw)] // frames that are cut without a read are adjacent
+			out = appendFrame(out, raw)
 		}
+		raw, inside, there = s.head.frames.cut()
 	}
 	if s.active {
 		s.silent = 0
@@ -202,6 +210,15 @@ func (s *stream) receive() []byte {
 	return s.out
 }
 
+// appendFrame returns out with a frame that follows it. Frames that are cut without
+// a read in between are adjacent in memory.
+func appendFrame(out, raw []byte) []byte {
+	if out == nil {
+		return raw
+	}
+	return out[:len(out)+len(raw)]
+}
+
 // receiveOpening returns the output of the frames up to the first token, and of
 // those that were read with it.
 func (s *stream) receiveOpening() []byte {
@@ -214,13 +231,22 @@ func (s *stream) receiveOpening() []byte {
 			break
 		}
 	}
+	if s.calls.held && s.pendingErr == nil {
+		s.hold(h.raw, 0)
+		return s.releaseCalls()
+	}
 	for s.pendingErr == nil && len(s.head.frames.unread()) <= maxCopied {
+		written := len(s.out)
 		raw, inside, ok := s.head.frames.cut()
 		if !ok {
 			break
 		}
 		if len(inside) > 0 {
 			s.pendingErr = s.acceptFrame(inside)
+		}
+		if s.calls.held {
+			s.hold(raw, written)
+			break
 		}
 		if s.pendingErr == nil {
 			h.raw = append(h.raw, raw...)
@@ -325,12 +351,14 @@ func (s *stream) accept(p protocol.Delta) error {
 			return err
 		}
 	}
+	if len(p.ToolCalls) > 0 {
+		s.noteCall()
+	}
 	if p.HasToken() {
 		s.deltas++
 	}
 	s.text.WriteString(p.Text)
 	s.thinking.WriteString(p.Thinking)
-	s.inToolCall = s.inToolCall || len(p.ToolCalls) > 0
 	s.finished = s.finished || p.Finish != "" && !s.exchange.many || p.Done // of n choices the first one's end is not the last
 	s.done = s.done || p.Done
 	if p.Usage.Known {

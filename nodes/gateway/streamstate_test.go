@@ -13,10 +13,15 @@ import (
 )
 
 // twoNodes is a gateway to a node that answers by one body, and breaks, and one
-// that answers by another.
+// that answers by another. They have OpenAI's APIs alone.
 func twoNodes(t *testing.T, kind, first, second string) http.Handler {
 	at := func(body io.Reader) http.RoundTripper {
-		return tripper(func(r *http.Request) (*http.Response, error) { return answering(r, 200, kind, body), nil })
+		return tripper(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path == "/v1/messages" || r.URL.Path == "/api/chat" {
+				return answering(r, 404, "text/plain", strings.NewReader("404 page not found")), nil
+			}
+			return answering(r, 200, kind, body), nil
+		})
 	}
 	g, err := gateway.New(serving(onTransport(t, "M1", at(strings.NewReader(first))), onTransport(t, "M2", at(strings.NewReader(second)))), gateway.Options{Wait: time.Second})
 	if err != nil {
