@@ -1,6 +1,10 @@
 package healer
 
-import "github.com/turbone/jarvis/nodes"
+import (
+	"time"
+
+	"github.com/turbone/jarvis/nodes"
+)
 
 // view is what a node's decision needs to know of the others.
 type view struct {
@@ -208,8 +212,7 @@ func (d *decision) checked() op {
 	f := diagnose(d.p, n, in)
 	if f.cause == CauseBusy {
 		if d.isBusy(f) {
-			wait := min(max(in.retryAfter, d.p.RetryAfter), d.p.Interval)
-			return op{kind: opProbe, at: in.at.Add(wait)}
+			return op{kind: opProbe, at: in.at.Add(d.pause())}
 		}
 		last := f.evidence
 		f = finding{CauseWedged, Evidence{Asked: last.Asked, Found: FoundBusyTooLong, Lasted: in.at.Sub(n.busySince), Of: &last}}
@@ -358,6 +361,11 @@ func (d *decision) nextProbe() op {
 	return op{kind: opProbe, at: d.n.last.probed.Add(d.p.Interval)}
 }
 
+// pause is the time until the next check, after one whose answer may ask for more.
+func (d *decision) pause() time.Duration {
+	return min(max(d.in.retryAfter, d.p.RetryAfter), d.p.Interval)
+}
+
 // failed goes on after a check that failed, on a node that is not under repair.
 func (d *decision) failed(f finding) op {
 	n, at := &d.n, d.in.at
@@ -369,7 +377,7 @@ func (d *decision) failed(f finding) op {
 		n.incident = incident{cause: f.cause, evidence: f.evidence, began: d.in.began, check: d.in.kind}
 		n.state = Suspect
 		d.tell(EventSuspect, RuleCheckFailed, f.about())
-		return op{kind: opProbe, at: at.Add(d.p.RetryAfter)}
+		return op{kind: opProbe, at: at.Add(d.pause())}
 	case Suspect:
 		return d.confirmed(f)
 	}

@@ -212,7 +212,7 @@ func (d *decision) verified() op {
 		}
 		if in.at.Sub(n.incident.busy) <= d.p.BusyLimit {
 			o := d.verify()
-			o.at = in.at.Add(min(max(in.retryAfter, d.p.RetryAfter), d.p.Interval))
+			o.at = in.at.Add(d.pause())
 			return o
 		}
 	}

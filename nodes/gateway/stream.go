@@ -272,8 +272,22 @@ func (s *stream) acceptFrame(inside []byte) error {
 	if err != nil {
 		return &nodes.Error{Fault: nodes.Protocol, Detail: err.Error()}
 	}
+	if s.isAbandoned(p) {
+		return &nodes.Error{Fault: nodes.Crashed, Detail: "the stream ends with a chunk that names no model: the model's process died"}
+	}
 	s.template.learn(inside, p)
 	return s.accept(p)
+}
+
+// isAbandoned reports whether p is the last frame of a stream whose model process
+// died: Ollama's, from 0.30 on, has an ID, no model and nothing else, and the stream
+// ends without an error.
+func (s *stream) isAbandoned(p protocol.Delta) bool {
+	if p.ID == "" || p.Model != "" || s.model == "" {
+		return false
+	}
+	p.ID, p.Created = "", 0
+	return p.IsEmpty()
 }
 
 // minLearned is the number of a stream's own tokens from which its limit for a

@@ -228,6 +228,9 @@ func (l *Ollama) remove(gone *instance) {
 	l.change() // requests that wait for it, or hang in it, go on
 }
 
+// restarted: a new process has a scheduler of its own. l.mu is held.
+func (l *Ollama) restarted() { delete(l.faults, SchedulerWedged) }
+
 // ollamaName returns a name as the server lists it, with its tag.
 func ollamaName(name string) string {
 	name = strings.TrimPrefix(name, "registry.ollama.ai/")

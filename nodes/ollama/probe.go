@@ -19,6 +19,10 @@ const (
 	actionDownload = "download"
 )
 
+// replacedWithin is the time in which versions from 0.30 replace a runner that hangs on
+// a question. Until then they don't answer with the loaded models.
+const replacedWithin = 20 * time.Second
+
 // probeLimit bounds a probe whose caller set no deadline. Newer servers may delay
 // the list of loaded models for ten seconds while they check a failing runner.
 const probeLimit = 15 * time.Second
@@ -26,7 +30,8 @@ const probeLimit = 15 * time.Second
 // Probe implements [nodes.Backend]. It reads the version, the loaded models and
 // the models on disk. If the server answers with its version and not with the
 // loaded models, its scheduler is wedged: the error wraps [nodes.TimedOut] and
-// says so, and a restart of the server helps.
+// says so, and a restart of the server helps. From version 0.30 on the server may
+// be about to replace a runner that hangs: the error asks to look again after that.
 //
 // The snapshot has no models that run in the cloud, and no loaded model without
 // a tag, see the package's comment.
@@ -43,6 +48,9 @@ func (b *Backend) Probe(ctx context.Context) (nodes.Snapshot, error) {
 	if errors.As(err, &e) && e.Fault == nodes.TimedOut {
 		stuck := b.wire.Fail(actionProbe, nodes.TimedOut, "/api/version answers, /api/ps does not: the scheduler hangs")
 		stuck.Remedy, stuck.Err = "restart the server", e.Err
+		if atLeast(version, 0, 30) {
+			stuck.RetryAfter = replacedWithin
+		}
 		return nodes.Snapshot{}, stuck
 	}
 	if err != nil {

@@ -315,7 +315,8 @@ func TransportFault(err error) nodes.Fault {
 
 // ErrorText returns the text of a body that is an error, and "" for every other
 // body. An error is {"error":"text"}, {"error":{"message":"text"}}, or
-// {"object":"error","message":"text"}, which some Python servers send.
+// {"object":"error","message":"text"}, which some Python servers send. A text that is
+// an error's body itself, as Ollama passes its runner's on, gives that one's text.
 func ErrorText(body []byte) string {
 	var e struct {
 		Error   json.RawMessage `json:"error"`
@@ -336,16 +337,25 @@ func ErrorText(body []byte) string {
 	}
 	var text string
 	if json.Unmarshal(e.Error, &text) == nil {
-		return text
+		return inner(text)
 	}
 	var object struct {
 		Message string `json:"message"`
 		Type    string `json:"type"`
 	}
 	if json.Unmarshal(e.Error, &object) == nil && object.Message != "" {
-		return object.Message
+		return inner(object.Message)
 	}
 	return first(object.Type, flat, string(e.Error))
+}
+
+// inner returns the text of an error in a text, or the text itself. It ends, as each
+// body is shorter than the one that holds it.
+func inner(text string) string {
+	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return text
+	}
+	return first(ErrorText([]byte(text)), text)
 }
 
 // Brief shortens a text and puts it on one line.

@@ -326,20 +326,24 @@ func TestNewRefuses(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"error":"text"}`:                             "text",
-		`{"error":{"message":"text","code":500}}`:      "text",
-		`{"error":{"type":"model_not_found"}}`:         "model_not_found",
-		`{"error":{"code":5}}`:                         `{"code":5}`,
-		`{"error":{"message":7},"message":"outer"}`:    "outer",
-		`{"error":["a"]}`:                              `["a"]`,
-		`{"error":null,"models":[]}`:                   "",
-		`{"error":false}`:                              "",
-		`{"object":"error","message":"flat"}`:          "flat",
-		`{"object":"list","message":"fine","data":[]}`: "",
-		`{"message":"fine"}`:                           "",
-		`[]`:                                           "",
-		`not json`:                                     "",
-		``:                                             "",
+		`{"error":"text"}`:                                             "text",
+		`{"error":{"message":"text","code":500}}`:                      "text",
+		`{"error":{"type":"model_not_found"}}`:                         "model_not_found",
+		`{"error":{"code":5}}`:                                         `{"code":5}`,
+		`{"error":{"message":7},"message":"outer"}`:                    "outer",
+		`{"error":["a"]}`:                                              `["a"]`,
+		`{"error":"{\"error\":{\"message\":\"inner\",\"code\":400}}"}`: "inner",
+		`{"error":{"message":"{\"error\":\"inner\"}"}}`:                "inner",
+		`{"error":"{no error}"}`:                                       "{no error}",
+		`{"error":"{\"other\":1}"}`:                                    `{"other":1}`,
+		`{"error":null,"models":[]}`:                                   "",
+		`{"error":false}`:                                              "",
+		`{"object":"error","message":"flat"}`:                          "flat",
+		`{"object":"list","message":"fine","data":[]}`:                 "",
+		`{"message":"fine"}`:                                           "",
+		`[]`:                                                           "",
+		`not json`:                                                     "",
+		``:                                                             "",
 	} {
 		if got := ErrorText([]byte(body)); got != want {
 			t.Errorf("ErrorText(%s) = %q, want %q", body, got, want)
