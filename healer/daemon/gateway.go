@@ -53,10 +53,15 @@ func newGatewayServer(c Gateway, h *healer.Watchdog) (*gatewayServer, error) {
 	}
 	s := &gatewayServer{gateway: g, handler: g}
 	if measured != nil {
-		all := http.NewServeMux()
-		all.Handle("GET /metrics", g.Guard(measured))
-		all.Handle("/", g)
-		s.handler = all
+		// No ServeMux: it answers a path with a doubled slash by a redirect.
+		guarded := g.Guard(measured)
+		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/metrics" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+				guarded.ServeHTTP(w, r)
+				return
+			}
+			g.ServeHTTP(w, r)
+		})
 	}
 	if len(c.Keys) == 0 {
 		s.handler = localOnly(s.handler, "clients of other hosts need a key")

@@ -28,6 +28,7 @@ const (
 type Gateway struct {
 	forwarder *forwarder
 	keyring   *keyring
+	origins   *origins
 }
 
 // New returns a gateway to the nodes of a table, which a healer or the program
@@ -38,7 +39,11 @@ func New(t *route.Table, o Options, keys ...Key) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Gateway{forwarder: f, keyring: newKeyring(keys)}, nil
+	allowed, err := newOrigins(o.Origins, len(keys) > 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Gateway{forwarder: f, keyring: newKeyring(keys), origins: allowed}, nil
 }
 
 // CloseIdleConnections closes the idle connections to nodes.
@@ -46,6 +51,9 @@ func (g *Gateway) CloseIdleConnections() { g.forwarder.transport.CloseIdleConnec
 
 // ServeHTTP implements [http.Handler].
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if g.origins.admit(w, r) {
+		return
+	}
 	client, _, _ := net.SplitHostPort(r.RemoteAddr)
 	name := ""
 	if len(g.keyring.limiters) > 0 {

@@ -40,6 +40,10 @@ type Options struct {
 	// MaxBody is the greatest size of a request's body, in bytes; 0 means
 	// 64 MiB.
 	MaxBody int64
+	// Origins are the origins of the web pages that may use a [Gateway], such as
+	// "https://chat.example"; [AnyOrigin] allows all. If the gateway has no
+	// keys, cross-site requests of others are refused with status 403.
+	Origins []string
 	// Observer receives the outcome of each request; nil means none does.
 	Observer Observer
 }

@@ -191,19 +191,20 @@ var hopByHop = map[string]bool{
 }
 
 // private are the other headers that a node must not get: those with secrets of
-// clients, those between a client and the gateway, and Accept-Encoding, because
-// the gateway can't read a compressed response.
+// clients, those between a client and the gateway, those by which a browser tells
+// whose page asks, which some servers refuse, and Accept-Encoding, because the
+// gateway can't read a compressed response.
 var private = map[string]bool{
 	"Authorization": true, "X-Api-Key": true, "Api-Key": true, "Cookie": true,
 	HeaderNode: true, HeaderModel: true, HeaderAttempts: true, HeaderSession: true, HeaderRestart: true, HeaderTimeout: true,
-	"Accept-Encoding": true,
+	"Accept-Encoding": true, "Origin": true, "Referer": true,
 }
 
 // cleanHeader removes from a request's header what a node must not get.
 func cleanHeader(h http.Header) {
 	deleteNamed(h, h["Connection"])
 	for name := range h {
-		if hopByHop[name] || private[name] {
+		if hopByHop[name] || private[name] || strings.HasPrefix(name, "Sec-") {
 			delete(h, name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
@@ -83,7 +84,7 @@ func contentType(events bool) string {
 func (o *response) setHeader(from http.Header) {
 	o.header = make(http.Header, len(from)+3)
 	for name, values := range from {
-		if !hopByHop[name] && name != "Set-Cookie" {
+		if !hopByHop[name] && name != "Set-Cookie" && !strings.HasPrefix(name, "Access-Control-") {
 			o.header[name] = values
 		}
 	}

@@ -35,6 +35,9 @@ func (r *reader) gateway(v value, c *Config) {
 		g.KeysFile, g.Keys = r.keysFile(v)
 	}
 	o := &g.Options
+	if v, ok := m.get("origins"); ok {
+		o.Origins = r.origins(v, m)
+	}
 	if v, ok := m.get("policy"); ok {
 		if name, ok := v.oneOf(route.PolicyNames()); ok {
 			o.Policy, _ = route.PolicyByName(name) // it is one of the names
@@ -68,6 +71,29 @@ func (r *reader) gateway(v value, c *Config) {
 			o.MaxBody = size
 		}
 	}
+}
+
+// origins reads the origins of the pages that may use the gateway.
+func (r *reader) origins(v value, group mapping) (list []string) {
+	const fix = "write them as a browser does: [https://chat.example]"
+	items, ok := v.list(fix)
+	if !ok {
+		return nil
+	}
+	_, keys := group.keys["keys_file"]
+	for _, item := range items {
+		origin, ok := item.words("an origin")
+		switch {
+		case !ok:
+		case origin == gateway.AnyOrigin && !keys:
+			item.mistake("every web page could ask the nodes", "add keys_file, or name the pages' origins")
+		case origin != gateway.AnyOrigin && gateway.CheckOrigin(origin) != nil:
+			item.mistake(fmt.Sprintf("%q is no origin", item.quotable(origin)), fix)
+		default:
+			list = append(list, origin)
+		}
+	}
+	return list
 }
 
 // limits reads the time limits, each of which may be a word.

@@ -148,6 +148,7 @@ var (
 	gatewayGroup = settingGroup{"gateway", "The one address for all clients. Without this group there is none.", []setting{
 		{"listen", kindAddress, DefaultGateway, "its address; another than loopback needs `keys_file`"},
 		{"keys_file", kindPath, "", "the clients' keys, see [gateway.keys_file](#gatewaykeys_file) (default: everybody on this machine is let in)"},
+		{"origins", "list of origins", "", "web pages that may use the gateway, such as `https://chat.example`; `\"*\"` with `keys_file` alone allows all (default: none)"},
 		{"policy", "one of fallback, least-busy, sticky", "fallback", "which node gets a request"},
 		{"models", kindGroup, "", "names for clients: by role and node the model that answers"},
 		{"strict_models", kindFlag, "false", "true: no other model stands in for one that is out"},
