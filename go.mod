@@ -11,6 +11,7 @@ require (
 	github.com/gofrs/flock v0.13.2
 	github.com/google/go-cmp v0.7.0
 	github.com/google/uuid v1.6.0
+	github.com/klauspost/compress v1.20.1
 	github.com/moby/sys/atomicwriter v0.1.0
 	github.com/nicholas-fedor/shoutrrr v0.13.2
 	github.com/ollama/ollama v0.17.4

@@ -7,10 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/sourcegraph/conc"
+	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
 	"github.com/turbone/jarvis/nodes/internal/wire"
 	"github.com/turbone/jarvis/nodes/route"
@@ -52,6 +54,10 @@ func (g *Gateway) CloseIdleConnections() { g.forwarder.transport.CloseIdleConnec
 // ServeHTTP implements [http.Handler].
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.origins.admit(w, r) {
+		return
+	}
+	r = withPath(r, canonical(r.URL.Path))
+	if g.answersHealth(w, r) {
 		return
 	}
 	client, _, _ := net.SplitHostPort(r.RemoteAddr)
@@ -153,6 +159,9 @@ func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 	if r.ContentLength > most {
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
+	if r.Header["Content-Encoding"] != nil {
+		return g.readPacked(r)
+	}
 	if r.ContentLength >= 0 {
 		body := g.forwarder.buffers.get(int(r.ContentLength))
 		if _, err := io.ReadFull(r.Body, body.bytes); err != nil {
@@ -160,7 +169,23 @@ func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 		}
 		return body, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	return g.readAll(r.Body)
+}
+
+// readPacked reads the body of a request with a content coding.
+func (g *Gateway) readPacked(r *http.Request) (*buffer, error) {
+	body, err := unpack(r.Header, r.Body)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return g.readAll(body)
+}
+
+// readAll reads a body of unknown length.
+func (g *Gateway) readAll(from io.Reader) (*buffer, error) {
+	most := g.forwarder.options.MaxBody
+	body, err := io.ReadAll(io.LimitReader(from, most+1))
 	switch {
 	case err != nil:
 		return nil, badRequest{http.StatusBadRequest, "the request is incomplete: " + err.Error()}
@@ -168,6 +193,29 @@ func (g *Gateway) readBody(r *http.Request) (*buffer, error) {
 		return nil, badRequest{http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d bytes", most)}
 	}
 	return newBuffer(body), nil
+}
+
+// answersHealth answers the questions of whoever runs the gateway, who has no key:
+// whether it runs, and whether a node serves. It reports whether it did.
+func (g *Gateway) answersHealth(w http.ResponseWriter, r *http.Request) bool {
+	status, text := http.StatusOK, "ok\n"
+	switch r.URL.Path {
+	case "/healthz":
+	case "/readyz":
+		t := g.forwarder.table
+		if !slices.ContainsFunc(t.Nodes(), func(n *nodes.Node) bool { return t.Serves(n.Name) }) {
+			status, text = http.StatusServiceUnavailable, "no node serves now\n"
+		}
+	default:
+		return false
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		_ = g.writeWhole(w, errorResponse(http.StatusMethodNotAllowed, r.URL.Path, r.URL.Path+" takes GET requests"))
+		return true
+	}
+	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Cache-Control": {"no-store"}}
+	_ = g.writeWhole(w, &response{status: status, header: header, body: []byte(text)})
+	return true
 }
 
 // writeWhole sends a response that is not streamed.

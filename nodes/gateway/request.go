@@ -50,6 +50,8 @@ type request struct {
 	structured           bool        // the answer is held to a form by a grammar
 	many                 bool        // several choices are asked for
 	mayBeEmpty           bool        // it has stop words, or a suffix
+	preloads             bool        // it has no prompt, and loads a model
+	unloads              bool        // it is to unload the model at once
 	conversation         uint64      // its hash, 0 for none
 	asked                atomic.Bool // a node was asked
 	// client identifies the client in the queue, keyName is the name of its key.
@@ -67,7 +69,12 @@ func (b badRequest) Error() string { return b.text }
 // parseBody reads the fields that the gateway needs from the body. sticky asks
 // for the hash of the conversation.
 func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
-	a.stream = a.StreamsByDefault
+	a.stream, a.preloads = a.StreamsByDefault, a.Preloads != ""
+	if a.preloads {
+		if body := withPlainImages(a.body); len(body) != len(a.body) {
+			a.buffer, a.body = newBuffer(body), body
+		}
+	}
 	var session maphash.Hash
 	session.SetSeed(seed)
 	err := scan.Object(a.body, func(key, value []byte) bool {
@@ -79,7 +86,9 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 				a.modelEnd = a.modelStart + len(value)
 			}
 		case "stream":
-			a.stream = bytes.Equal(value, []byte("true"))
+			if string(value) != "null" { // which is the default
+				a.stream = string(value) == "true"
+			}
 		case "response_format", "format", "grammar", "json_schema", "guided_json", "guided_grammar", "guided_regex", "guided_choice", "structured_outputs":
 			a.structured = a.structured || isStructured(value)
 		case "n":
@@ -92,6 +101,11 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 			if sticky {
 				hashPrefix(&session, value)
 			}
+			if a.preloads && string(key) == a.Preloads {
+				a.preloads = isBlank(value)
+			}
+		case "keep_alive":
+			a.unloads = isZeroTime(value)
 		}
 		return true
 	})

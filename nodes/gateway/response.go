@@ -46,6 +46,9 @@ func (f *forwarder) forward(ctx context.Context, a *request, timeout time.Durati
 		ctx, out.cancel = context.WithCancelCause(ctx)
 	}
 	out.ctx = ctx
+	if a.preloads {
+		return out, c.preload(ctx, out)
+	}
 	b, err := c.dispatch(ctx, false)
 	if err != nil && a.About != "" && c.noNodeHasAPI() {
 		shown := showResponse(a.model)

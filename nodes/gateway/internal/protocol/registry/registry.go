@@ -25,6 +25,9 @@ type API struct {
 	Errors protocol.ErrorWriter
 	// Content are the members one of which an answer has. See [HasContent].
 	Content []string
+	// Preloads is the member of a request without which it loads a model in place
+	// of asking it, "" for APIs that can't load.
+	Preloads string
 	// StreamsByDefault is set if an answer is a stream unless the request says
 	// otherwise.
 	StreamsByDefault bool
@@ -47,8 +50,8 @@ var apis = []API{
 	{Path: "/v1/responses", Codec: responses.Codec{}, Errors: responses.Codec{}, Content: []string{"output"}},
 	{Path: "/v1/embeddings", Errors: openai.Errors{}, Content: []string{"data"}, Strict: true},
 	{Path: "/v1/messages", Codec: anthropic.Codec{}, Errors: anthropic.Codec{}, Content: []string{"content"}},
-	{Path: "/api/chat", Codec: ollama.Codec{}, Errors: ollama.Codec{}, Content: []string{"message"}, StreamsByDefault: true},
-	{Path: "/api/generate", Codec: generate.Codec{}, Errors: generate.Codec{}, Content: []string{"response"}, StreamsByDefault: true},
+	{Path: "/api/chat", Codec: ollama.Codec{}, Errors: ollama.Codec{}, Content: []string{"message"}, Preloads: "messages", StreamsByDefault: true},
+	{Path: "/api/generate", Codec: generate.Codec{}, Errors: generate.Codec{}, Content: []string{"response"}, Preloads: "prompt", StreamsByDefault: true},
 	{Path: "/api/embed", Errors: ollama.Base{}, Content: []string{"embeddings"}, Strict: true},
 	{Path: "/api/embeddings", Errors: ollama.Base{}, Content: []string{"embedding"}, Strict: true},
 	{Path: "/api/show", Errors: ollama.Base{}, About: "/api/chat"},
