@@ -98,7 +98,7 @@ func TestForbiddenOrigin(t *testing.T) {
 // checked. If its check passes and the request fails again, it is the request;
 // without a check there are few attempts.
 func TestOneNodeFails(t *testing.T) {
-	const words = `{"error":{"message":"image input is not supported"}}`
+	const words = `{"error":{"message":"Value is not callable: null at row 1, column 72"}}`
 	for _, tt := range []struct {
 		name     string
 		passes   time.Duration // after which its check passes, 0 for never

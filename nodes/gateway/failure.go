@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,11 +143,47 @@ func (a *attempt) classified(status int, header http.Header, body []byte) *failu
 	} else if status == http.StatusNotImplemented { // what one request asked for
 		f.verdict, f.answered = tryAnother, false
 	}
+	// A continuation is in a form that the client did not choose: that a model
+	// refuses it says nothing of what the client asked.
+	if others(status) && f.verdict == clientFault || a.exchange.continuation == nil && lacksAbility(status, body) {
+		f.verdict, f.answered = tryAnother, false
+	}
 	f.header, f.body, f.path = header, body, a.path
 	if a.turn {
 		f.form = turnForm
 	}
 	return &f
+}
+
+// others reports whether a status of a refusal is about the node as much as about
+// the request, so that another node may answer: no credit, too slow, in conflict
+// with what it does now, or larger than it takes.
+func others(status int) bool {
+	switch status {
+	case http.StatusPaymentRequired, http.StatusRequestTimeout, http.StatusConflict, http.StatusRequestEntityTooLarge:
+		return true
+	}
+	return false
+}
+
+// inabilities are the engines' words for what a model can't do, or a server as it
+// was started: tools, images, thinking.
+var inabilities = []string{
+	"does not support",                   // Ollama, LM Studio
+	"input is not supported",             // llama-server without a projector
+	"requires --jinja",                   // llama-server
+	"requires --enable-auto-tool-choice", // vLLM
+	"is not a multimodal model",          // vLLM
+}
+
+// lacksAbility reports whether an error says that the node can't do what the
+// request asks for.
+func lacksAbility(status int, body []byte) bool {
+	if status != http.StatusBadRequest && status != http.StatusInternalServerError && status != http.StatusNotImplemented && status != http.StatusUnprocessableEntity {
+		return false
+	}
+	said := strings.ToLower(wire.ErrorText(body))
+	return slices.ContainsFunc(inabilities, func(words string) bool { return strings.Contains(said, words) })
 }
 
 // redact removes the node's key from an error response: the client may get the
