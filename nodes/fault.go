@@ -64,6 +64,9 @@ const (
 	// TooLong means that the prompt does not fit the model's context. It is the
 	// request's fault, not the node's.
 	TooLong Fault = "prompt too long"
+	// Unsupported means that the model can't do what the request asks, such as see an
+	// image. It is neither's fault, and another node may have a model that can.
+	Unsupported Fault = "not supported by the model"
 	// BadRequest means that the server refused the request (any other 4xx).
 	BadRequest Fault = "request refused"
 	// ReadOnly means that this server has no such operation: LM Studio 0.3 and a

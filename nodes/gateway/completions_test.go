@@ -5,26 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
-	"github.com/turbone/jarvis/nodes"
 	"github.com/turbone/jarvis/nodes/gateway"
-	"github.com/turbone/jarvis/nodes/openai"
 )
-
-// handlerNode makes a node of a handler.
-func handlerNode(t *testing.T, name string, h http.HandlerFunc) *nodes.Node {
-	t.Helper()
-	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	backend, err := openai.New(nodes.Connection{Node: name, URL: server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return node(t, nodes.Node{Name: name, Engine: "openai", Backend: backend, Wanted: nodes.Model{Name: "good"}})
-}
 
 // TestATextIsCarriedOn: /v1/completions goes on with any text, so that the next
 // node is handed the prompt with what there is of the answer.
@@ -32,13 +17,13 @@ func TestATextIsCarriedOn(t *testing.T) {
 	frame := func(text, finish string) string {
 		return fmt.Sprintf(`data: {"id":"cmpl-7","object":"text_completion","created":1,"model":"good","choices":[{"text":%q,"index":0,"finish_reason":%s}]}`+"\n\n", text, finish)
 	}
-	m1 := handlerNode(t, "M1", func(w http.ResponseWriter, _ *http.Request) {
+	m1 := onServer(t, "M1", "", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, frame(" there", "null")+frame(" was", "null"))
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})
 	var got map[string]any
-	m2 := handlerNode(t, "M2", func(w http.ResponseWriter, r *http.Request) {
+	m2 := onServer(t, "M2", "", func(w http.ResponseWriter, r *http.Request) {
 		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +71,7 @@ func TestAResponseBreaksOffInItsOwnWords(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
-	_, address := startGateway(t, serving(handlerNode(t, "M1", broken), handlerNode(t, "M2", broken)), gateway.Options{})
+	_, address := startGateway(t, serving(onServer(t, "M1", "", broken), onServer(t, "M2", "", broken)), gateway.Options{})
 	resp, err := http.Post(address+"/v1/responses", "application/json", strings.NewReader(`{"model":"good","input":"tell","stream":true}`))
 	if err != nil {
 		t.Fatal(err)

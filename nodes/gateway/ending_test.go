@@ -16,7 +16,7 @@ import (
 // TestTheEndMarkIsAdded where a server said why its answer ended, and then
 // broke off.
 func TestTheEndMarkIsAdded(t *testing.T) {
-	n := handlerNode(t, "M1", func(w http.ResponseWriter, _ *http.Request) {
+	n := onServer(t, "M1", "", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"4"},"finish_reason":null}]}`+"\n\n"+
 			`data: {"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n")
 		_ = http.NewResponseController(w).Flush()

@@ -246,7 +246,7 @@ func (c *exchange) noteFailure(ctx context.Context, place int, f *failure) (agai
 		c.replan()
 		c.tried[place] = !c.fits(place) // it may still continue it in another form
 	}
-	if f.status != 0 && (c.lastFailure == nil || c.lastFailure.fault != nodes.TooLong) {
+	if last := c.lastFailure; f.status != 0 && (last == nil || last.fault != nodes.TooLong && last.fault != nodes.Unsupported) {
 		c.lastFailure = f
 	}
 	if f.missingAPI && c.mayTranslate(place, f.path) {

@@ -60,7 +60,7 @@ func classify(e *nodes.Error, status int) failure {
 		f.verdict = tryAnother
 	case e.Fault == nodes.ModelNotFound:
 		f.verdict = tryAnother
-	case e.Fault == nodes.TooLong: // another node may have more room
+	case e.Fault == nodes.TooLong, e.Fault == nodes.Unsupported: // another node may have more room, or a model that can
 		f.verdict = tryAnother
 		if status < 400 || status >= 500 {
 			f.status = http.StatusBadRequest

@@ -37,6 +37,7 @@ func readings() []reading {
 		{[]string{"insufficient system resources", "out of memory", "outofmemory", "outofdevicememory", "not enough memory", "insufficient memory",
 			"insufficient vram", "failed to allocate", "unable to allocate", "cudamalloc failed"}, nodes.OutOfMemory,
 			"unload other models, choose a smaller context_length or model, or relax the model loading guardrails in LM Studio's settings"},
+		{[]string{"does not support images", "vision add-on is not loaded"}, nodes.Unsupported, ""},
 		{[]string{"no models loaded", "is not loaded", "model unloaded", "model is unloaded", "no model loaded"}, nodes.NotLoaded, ""},
 		{[]string{"does not fit in context", "context the overflows", "greater than the context length", "context size has been exceeded",
 			"exceeds the context", "maximum context length"}, nodes.TooLong,

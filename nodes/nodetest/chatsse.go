@@ -56,7 +56,7 @@ type openAIRequest struct {
 	Model    string
 	Messages []struct {
 		Role    string
-		Content string
+		Content text
 	}
 	Stream        bool
 	StreamOptions *struct {
@@ -65,6 +65,8 @@ type openAIRequest struct {
 	MaxTokens int `json:"max_tokens"`
 	// Continue is how vLLM is asked to carry the last message on.
 	Continue bool `json:"continue_final_message"`
+
+	asked features
 }
 
 func (q openAIRequest) prompt() string {
@@ -75,14 +77,14 @@ func (q openAIRequest) prompt() string {
 	if len(messages) == 0 {
 		return ""
 	}
-	return messages[len(messages)-1].Content
+	return string(messages[len(messages)-1].Content)
 }
 
 // given is the beginning of the answer, where the last message is the
 // assistant's.
 func (q openAIRequest) given() string {
 	if n := len(q.Messages); n > 0 && q.Messages[n-1].Role == "assistant" {
-		return q.Messages[n-1].Content
+		return string(q.Messages[n-1].Content)
 	}
 	return ""
 }
@@ -112,7 +114,11 @@ func (s *Server) speakOpenAI(w http.ResponseWriter, r *http.Request, q openAIReq
 		v.crash(w, false)
 		return
 	}
-	thinking, text, finish := inst.model.Thinking, inst.model.answer(q.prompt()), "stop"
+	thinking, finish := inst.model.Thinking, "stop"
+	text, calls := inst.model.reply(q.prompt(), q.asked)
+	if len(calls) > 0 {
+		finish = "tool_calls"
+	}
 	if v.continues && !v.echoes {
 		text = rest(text, q.given())
 	}
@@ -125,14 +131,14 @@ func (s *Server) speakOpenAI(w http.ResponseWriter, r *http.Request, q openAIReq
 	}
 	thoughts, words := pieces(thinking), pieces(text)
 	if s.hit(EmptyStream, Chats) {
-		thoughts, words = nil, nil
+		thoughts, words, calls = nil, nil, nil
 	}
 	if q.MaxTokens > 0 && len(thoughts)+len(words) > q.MaxTokens {
 		finish = "length"
 		thoughts = thoughts[:min(len(thoughts), q.MaxTokens)]
 		words = words[:min(len(words), q.MaxTokens-len(thoughts))]
 	}
-	a := openAIAnswer{s: s, w: w, r: r, v: v, name: name, thoughts: thoughts, words: words, finish: finish,
+	a := openAIAnswer{s: s, w: w, r: r, v: v, name: name, thoughts: thoughts, words: words, calls: calls, finish: finish,
 		prompt: len(strings.Fields(q.prompt())), dead: dead, speed: inst.model.TokensPerSecond}
 	if v.continues && v.echoesWhole {
 		a.given = q.given()
@@ -166,6 +172,7 @@ type openAIAnswer struct {
 	name, finish    string
 	given           string // repeated in a whole answer
 	thoughts, words []string
+	calls           []toolCall
 	prompt          int
 	dead            bool
 	speed           float64
@@ -188,6 +195,8 @@ func (a openAIAnswer) pace() bool {
 // message puts thinking and text where the server puts them.
 func (a openAIAnswer) message(thinking, text string) map[string]any {
 	switch {
+	case thinking == "" && text == "" && len(a.calls) > 0:
+		return map[string]any{"content": nil}
 	case thinking == "":
 		return map[string]any{"content": text}
 	case a.v.reasoning == "think":
@@ -196,6 +205,14 @@ func (a openAIAnswer) message(thinking, text string) map[string]any {
 		return map[string]any{or(a.v.reasoning, "reasoning_content"): thinking}
 	}
 	return map[string]any{or(a.v.reasoning, "reasoning_content"): thinking, "content": text}
+}
+
+// called adds the calls to the message of a whole answer.
+func (a openAIAnswer) called(message map[string]any) map[string]any {
+	if len(a.calls) > 0 {
+		message["tool_calls"] = openAICalls(a.calls)
+	}
+	return message
 }
 
 func (a openAIAnswer) whole() {
@@ -221,7 +238,7 @@ func (a openAIAnswer) whole() {
 type chatShape struct{}
 
 func (chatShape) whole(a openAIAnswer, thinking, text string) map[string]any {
-	message := a.message(thinking, text)
+	message := a.called(a.message(thinking, text))
 	message["role"] = "assistant"
 	out := map[string]any{
 		"id": "chatcmpl-1", "object": "chat.completion", "created": time.Now().Unix(), "model": a.name,
@@ -240,6 +257,10 @@ func (chatShape) begin(a openAIAnswer) []frame {
 
 func (chatShape) piece(a openAIAnswer, thinking, text string) []frame {
 	return []frame{{body: a.chunk(a.message(thinking, text), nil)}}
+}
+
+func (chatShape) delta(a openAIAnswer, delta map[string]any) frame {
+	return frame{body: a.chunk(delta, nil)}
 }
 
 func (chatShape) end(a openAIAnswer, usage bool) []frame {
@@ -292,6 +313,7 @@ func (a openAIAnswer) stream(usage bool) {
 		if !a.pace() {
 			return false
 		}
+		a.odd()
 		out.sendAll(a.v.shape.piece(a, thinking, text))
 		sent++
 		return a.after(sent)
@@ -312,10 +334,37 @@ func (a openAIAnswer) stream(usage bool) {
 			return
 		}
 	}
+	if shape, ok := a.v.shape.(callShape); ok {
+		for i, c := range a.calls {
+			for _, delta := range openAICallDeltas(i, c) {
+				if !a.pace() {
+					return
+				}
+				a.odd()
+				out.sendAll([]frame{shape.delta(a, delta)})
+				if sent++; !a.after(sent) {
+					return
+				}
+			}
+		}
+	}
 	if a.s.lacksEnd() {
 		return
 	}
+	a.odd()
 	out.sendAll(a.v.shape.end(a, usage))
+}
+
+// callShape is an answerShape whose streams have calls of tools.
+type callShape interface {
+	delta(a openAIAnswer, delta map[string]any) frame
+}
+
+// odd plays [OddFrames].
+func (a openAIAnswer) odd() {
+	if _, ok := a.v.shape.(callShape); ok && a.s.active(OddFrames) {
+		_, _ = io.WriteString(a.w, oddFrames("chatcmpl-1", a.name)) // a client that left has no use for it
+	}
 }
 
 // after plays what strikes in the middle, when so many pieces were sent; false
@@ -348,5 +397,6 @@ func readOpenAI(w http.ResponseWriter, body []byte, v openAIVoice) (openAIReques
 		v.fail(w, http.StatusBadRequest, "'messages' is required")
 		return q, false
 	}
+	q.asked = readAsked(body)
 	return q, true
 }

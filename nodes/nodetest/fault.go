@@ -43,6 +43,9 @@ const (
 	ErrorFrame Fault = "error frame in a 200 stream"
 	// EmptyStream sends a well-formed successful answer without a token.
 	EmptyStream Fault = "empty 200 stream"
+	// OddFrames sends comments, empty events, frames with a role alone, with an empty
+	// delta, and without choices, before each piece of a stream.
+	OddFrames Fault = "odd frames in a stream"
 	// NoEndMark ends a stream without its end mark, and without an error of the
 	// connection.
 	NoEndMark Fault = "stream without end mark"

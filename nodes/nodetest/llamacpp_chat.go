@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -131,6 +132,9 @@ func (l *LlamaCPP) question(api *llamaAPI, fields llamaFields, c LlamaCPPSetting
 		return q, false, &refusal{http.StatusBadRequest, "[json.exception.type_error.302] " + err.Error()}
 	}
 	q.MaxTokens = fields.limit()
+	if no := q.readAbilities(fields, i.model, api); no != nil {
+		return q, false, no
+	}
 	prompt := string(fields["add_generation_prompt"])
 	asked := !api.ignores && string(fields["continue_final_message"]) == "true"
 	switch {
@@ -140,6 +144,33 @@ func (l *LlamaCPP) question(api *llamaAPI, fields llamaFields, c LlamaCPPSetting
 		return q, false, &refusal{http.StatusBadRequest, "Cannot have 2 or more assistant messages at the end of the list."}
 	}
 	return q, !c.NoPrefill || asked || api.onlyNew, nil
+}
+
+// toolChoices are those that are no tool's name.
+var toolChoices = []string{"", "none", "required"}
+
+// readAbilities reads what a request asks for beyond its text, and refuses what the
+// server does.
+func (q *openAIRequest) readAbilities(fields llamaFields, m Model, api *llamaAPI) *refusal {
+	q.asked = readAsked(encoded(fields))
+	switch format := fields["response_format"]; {
+	case q.asked.unknown != "":
+		return &refusal{http.StatusBadRequest, "unsupported content[].type"}
+	case q.asked.images > 0 && !m.Vision:
+		return &refusal{http.StatusInternalServerError, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"}
+	case fields.text("tool_choice") != "" && fields.text("tool_choice") != "auto" && !slices.Contains(toolChoices, q.asked.choice):
+		return &refusal{http.StatusBadRequest, "Invalid tool_choice: " + q.asked.choice}
+	case format != nil:
+		var f struct{ Type string }
+		_ = json.Unmarshal(format, &f) // of another shape: of no type
+		if !slices.Contains([]string{"text", "json_object", "json_schema"}, f.Type) {
+			return &refusal{http.StatusBadRequest, `response_format type must be one of "text" or "json_object", but got: ` + f.Type}
+		}
+	}
+	if api != llamaAPIs["/v1/chat/completions"] {
+		q.asked.tools = nil // the fake's other APIs have no calls
+	}
+	return nil
 }
 
 // endsInTwoAnswers reports whether the last two messages are the assistant's.

@@ -70,6 +70,10 @@ func (f llamaChat) piece(a openAIAnswer, thinking, text string) []frame {
 	return []frame{{body: f.chunk(a, a.message(thinking, text), nil)}}
 }
 
+func (f llamaChat) delta(a openAIAnswer, delta map[string]any) frame {
+	return frame{body: f.chunk(a, delta, nil)}
+}
+
 func (f llamaChat) end(a openAIAnswer, usage bool) []frame {
 	last := f.chunk(a, map[string]any{}, a.finish)
 	if !usage {
@@ -82,7 +86,7 @@ func (f llamaChat) end(a openAIAnswer, usage bool) []frame {
 }
 
 func (f llamaChat) whole(a openAIAnswer, thinking, text string) map[string]any {
-	message := a.message(thinking, text)
+	message := a.called(a.message(thinking, text))
 	message["role"] = "assistant"
 	out := f.object(a, "chat.completion", map[string]any{"finish_reason": a.finish, "index": 0, "message": message})
 	out["usage"], out["timings"] = f.usage(a), f.timings(a)

@@ -50,7 +50,7 @@ func (l *LlamaCPP) modelProps(i *instance) map[string]any {
 	return map[string]any{
 		"default_generation_settings": map[string]any{"n_ctx": c.context(), "params": map[string]any{"seed": 4294967295, "temperature": 0.8, "n_predict": -1}},
 		"total_slots":                 c.slots(), "model_alias": i.model.Name, "model_ftype": "all F32", "model_path": "/models/" + i.model.Name + ".gguf",
-		"modalities":   map[string]bool{"vision": false, "video": false, "audio": false},
+		"modalities":   map[string]bool{"vision": i.model.Vision, "video": false, "audio": false},
 		"media_marker": "<__media__>", "endpoint_slots": !c.NoSlots, "endpoint_props": false, "endpoint_metrics": false,
 		"ui": true, "ui_settings": map[string]any{}, "chat_template": "{{ messages }}", "chat_template_caps": map[string]bool{"supports_tools": false},
 		"bos_token": "<s>", "eos_token": "</s>", "build_info": l.build(), "is_sleeping": l.state(i).asleep, "cors_proxy_enabled": false,

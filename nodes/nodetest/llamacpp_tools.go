@@ -55,6 +55,12 @@ func llamaEmbeddings(l *LlamaCPP, c LlamaCPPSettings, i *instance, fields llamaF
 	if c.NoEmbeddings {
 		return nil, &refusal{http.StatusNotImplemented, "This server does not support embeddings. Start it with `--embeddings`"}
 	}
+	return embeddings(i.model, or(fields.text("model"), i.model.Name), fields), nil
+}
+
+// embeddings are vectors in the form of OpenAI's API. They differ between models and
+// between texts.
+func embeddings(m Model, name string, fields llamaFields) map[string]any {
 	var inputs []string
 	if json.Unmarshal(fields["input"], &inputs) != nil {
 		inputs = []string{fields.text("input")}
@@ -62,15 +68,12 @@ func llamaEmbeddings(l *LlamaCPP, c LlamaCPPSettings, i *instance, fields llamaF
 	data, tokens := []any{}, 0
 	for n, text := range inputs {
 		h := fnv.New32a()
-		_, _ = h.Write([]byte(i.model.Name + "\n" + text))
+		_, _ = h.Write([]byte(m.Name + "\n" + text))
 		v := h.Sum32()
 		data = append(data, map[string]any{"embedding": []float64{float64(v&0xffff) / 65536, float64(v>>16) / 65536}, "index": n, "object": "embedding"})
 		tokens += len(strings.Fields(text))
 	}
-	name := fields.text("model")
-	return map[string]any{
-		"model": or(name, i.model.Name), "object": "list", "data": data, "usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens},
-	}, nil
+	return map[string]any{"model": name, "object": "list", "data": data, "usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens}}
 }
 
 func llamaTokenize(_ *LlamaCPP, _ LlamaCPPSettings, _ *instance, fields llamaFields) (map[string]any, *refusal) {

@@ -50,7 +50,7 @@ func (l *LMStudio) resolve(r *http.Request, c LMStudioSettings, name string, ttl
 	l.mu.Lock()
 	var chat []*instance
 	for _, i := range l.instances {
-		if !l.names(c.Embeddings, i.model) {
+		if !l.embeds(c, i.model) {
 			chat = append(chat, i)
 		}
 	}
@@ -65,7 +65,7 @@ func (l *LMStudio) resolve(r *http.Request, c LMStudioSettings, name string, ttl
 		}
 	}
 	switch {
-	case onDisk && l.names(c.Embeddings, m):
+	case onDisk && l.embeds(c, m):
 		return nil, lmText("Model does not support chat completion")
 	case onDisk && !c.NoJIT:
 		return l.justInTime(r, c, m, ttl)
@@ -124,6 +124,7 @@ type lmPiece struct {
 type lmAnswer struct {
 	id     string // of the instance, as the reply names it
 	pieces []lmPiece
+	calls  []toolCall
 	prompt int // tokens
 	finish string
 	speed  float64
@@ -151,7 +152,7 @@ func (a lmAnswer) thoughts() int {
 
 // prepare plays what strikes before the first token, and makes the answer. It
 // returns neither where nobody is left to tell.
-func (l *LMStudio) prepare(r *http.Request, c LMStudioSettings, i *instance, prompt string, limit int, think bool) (lmAnswer, *lmFailure, bool) {
+func (l *LMStudio) prepare(r *http.Request, c LMStudioSettings, i *instance, prompt string, q features, limit int, think bool) (lmAnswer, *lmFailure, bool) {
 	if _, on := l.on(Wedged, Chats); on && !l.hang(r.Context(), Wedged) {
 		return lmAnswer{}, nil, false
 	}
@@ -187,7 +188,10 @@ func (l *LMStudio) prepare(r *http.Request, c LMStudioSettings, i *instance, pro
 			a.pieces = append(a.pieces, lmPiece{p, true})
 		}
 	}
-	say := i.model.answer(prompt)
+	say, calls := i.model.reply(prompt, q)
+	if a.calls = calls; len(calls) > 0 {
+		a.finish = "tool_calls"
+	}
 	if l.hit(WrongAnswers, Chats) {
 		say = wrongAnswer
 	}
@@ -319,6 +323,7 @@ func (l *LMStudio) openAIChat(w http.ResponseWriter, r *http.Request, c LMStudio
 		l.errorFrame(w, q.Stream, or(d.Text, fmt.Sprintf(lmOverflow, 31430, 30000)))
 		return
 	}
+	asks := readAsked(body)
 	seconds, _ := q.TTL.(float64) // a bad one counts as none
 	began := time.Now()
 	inst, failure := l.resolve(r, c, q.Model, time.Duration(seconds)*time.Second)
@@ -326,9 +331,13 @@ func (l *LMStudio) openAIChat(w http.ResponseWriter, r *http.Request, c LMStudio
 		return
 	}
 	var a lmAnswer
+	if failure == nil && asks.images > 0 && !inst.model.Vision {
+		l.refuseImages(w, c, inst.model)
+		return
+	}
 	if failure == nil {
 		var ok bool
-		if a, failure, ok = l.prepare(r, c, inst, q.prompt(), q.MaxTokens, true); !ok {
+		if a, failure, ok = l.prepare(r, c, inst, q.prompt(), asks, q.MaxTokens, true); !ok {
 			return
 		}
 	}
@@ -345,6 +354,17 @@ func (l *LMStudio) openAIChat(w http.ResponseWriter, r *http.Request, c LMStudio
 		return
 	}
 	l.openAIWhole(w, r, c, a, v0, began)
+}
+
+// refuseImages says that a model takes no images. That of an MLX model comes in a 200,
+// as lmstudio-ai/lms#362 reports.
+func (l *LMStudio) refuseImages(w http.ResponseWriter, c LMStudioSettings, m Model) {
+	if !l.names(c.MLX, m) {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "Model does not support images. Please use a model that does."})
+		return
+	}
+	const words = "Error in iterating prediction stream: ValueError: Vision add-on is not loaded, but images were provided for processing"
+	writeJSON(w, http.StatusOK, map[string]any{"error": map[string]string{"message": words}, "message": words})
 }
 
 // errorFrame is an error inside a 200 where a stream was asked for.
@@ -392,6 +412,10 @@ func (l *LMStudio) openAIWhole(w http.ResponseWriter, r *http.Request, c LMStudi
 	}
 	message := c.fields(a.join(true), a.join(false))
 	message["role"] = "assistant"
+	message["tool_calls"] = []any{} // also where there are none
+	if len(a.calls) > 0 {
+		message["tool_calls"] = openAICalls(a.calls)
+	}
 	out := map[string]any{
 		"id": l.newID("chatcmpl-"), "object": "chat.completion", "created": time.Now().Unix(), "model": a.id,
 		"choices": []any{map[string]any{"index": 0, "logprobs": nil, "finish_reason": a.finish, "message": message}},
@@ -421,6 +445,11 @@ func (l *LMStudio) openAIStream(w http.ResponseWriter, r *http.Request, c LMStud
 		return chunk(map[string]any{"index": 0, "delta": fields, "logprobs": nil, "finish_reason": finish})
 	}
 	out := newEvents(w)
+	odd := func() {
+		if l.active(OddFrames) {
+			_, _ = io.WriteString(w, oddFrames(id, a.id)) // a client that left has no use for it
+		}
+	}
 	inThought := false
 	emit := func(p lmPiece) {
 		fields := map[string]any{"role": "assistant", "content": p.text}
@@ -435,10 +464,17 @@ func (l *LMStudio) openAIStream(w http.ResponseWriter, r *http.Request, c LMStud
 			fields["content"] = "\n</think>\n\n" + p.text
 		}
 		inThought = p.thinking
+		odd()
 		out.send("", delta(fields, nil))
 	}
 	if !l.speak(r.Context(), a, emit) {
 		return
+	}
+	for i, c := range a.calls {
+		for _, fields := range openAICallDeltas(i, c) {
+			odd()
+			out.send("", delta(fields, nil))
+		}
 	}
 	if l.lacksEnd() {
 		return

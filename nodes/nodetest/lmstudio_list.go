@@ -12,6 +12,11 @@ func (l *LMStudio) names(list []string, m Model) bool {
 	return slices.ContainsFunc(list, func(n string) bool { return l.sameName(n, m.Name) })
 }
 
+// embeds reports whether m is a model for embeddings alone.
+func (l *LMStudio) embeds(c LMStudioSettings, m Model) bool {
+	return m.EmbeddingsOnly || l.names(c.Embeddings, m)
+}
+
 func (l *LMStudio) maxContext(c LMStudioSettings) int {
 	if c.MaxContext > 0 {
 		return c.MaxContext
@@ -24,7 +29,7 @@ func (l *LMStudio) maxContext(c LMStudioSettings) int {
 func (l *LMStudio) loadConfig(c LMStudioSettings, m Model, asked map[string]any) map[string]any {
 	longest := l.maxContext(c)
 	switch {
-	case l.names(c.Embeddings, m):
+	case l.embeds(c, m):
 		return map[string]any{"context_length": 2048}
 	case l.names(c.MLX, m):
 		return map[string]any{"context_length": longest}
@@ -102,7 +107,7 @@ func (l *LMStudio) instanceV1(c LMStudioSettings, i *instance) map[string]any {
 }
 
 func (l *LMStudio) entryV1(c LMStudioSettings, m Model) map[string]any {
-	embedding := l.names(c.Embeddings, m)
+	embedding := l.embeds(c, m)
 	publisher, _, _ := strings.Cut(m.Name, "/")
 	kind, format := "llm", "gguf"
 	if embedding {
@@ -134,7 +139,7 @@ func (l *LMStudio) entryV1(c LMStudioSettings, m Model) map[string]any {
 }
 
 func (l *LMStudio) capabilities(c LMStudioSettings, m Model) map[string]any {
-	out := map[string]any{"vision": false, "trained_for_tool_use": true}
+	out := map[string]any{"vision": m.Vision, "trained_for_tool_use": true}
 	if m.Thinking != "" {
 		out["reasoning"] = map[string]any{"allowed_options": c.efforts(), "default": c.efforts()[len(c.efforts())-1]}
 	}
@@ -173,7 +178,7 @@ func (l *LMStudio) listV0(c LMStudioSettings) []map[string]any {
 func (l *LMStudio) entryV0(c LMStudioSettings, id string, m Model) map[string]any {
 	publisher, _, _ := strings.Cut(m.Name, "/")
 	kind, format := "llm", "gguf"
-	if l.names(c.Embeddings, m) {
+	if l.embeds(c, m) {
 		kind = "embeddings"
 	}
 	if l.names(c.MLX, m) {

@@ -64,7 +64,7 @@ func (l *LMStudio) load(w http.ResponseWriter, r *http.Request, c LMStudioSettin
 		return
 	}
 	kind := "llm"
-	if l.names(c.Embeddings, m) {
+	if l.embeds(c, m) {
 		kind = "embedding"
 	}
 	out := map[string]any{"type": kind, "instance_id": inst.id, "load_time_seconds": time.Since(began).Seconds(), "status": "loaded"}

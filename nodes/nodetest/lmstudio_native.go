@@ -90,7 +90,7 @@ func (l *LMStudio) nativeChat(w http.ResponseWriter, r *http.Request, c LMStudio
 		return
 	}
 	n.jit = !slices.Contains(loaded, inst.id)
-	a, failure, ok := l.prepare(r, c, inst, q.prompt, q.limit, q.effort != "off")
+	a, failure, ok := l.prepare(r, c, inst, q.prompt, features{}, q.limit, q.effort != "off")
 	switch {
 	case !ok:
 		return

@@ -31,6 +31,15 @@ type Model struct {
 	LoadTime time.Duration
 	// Thinking is the thinking before every answer. "" means none.
 	Thinking string
+	// Tools: it calls the offered tools that a question names.
+	Tools bool
+	// Vision: it takes images.
+	Vision bool
+	// EmbeddingsOnly: it answers no chats.
+	EmbeddingsOnly bool
+	// Aliases are other names under which a fake OpenAI-compatible server serves
+	// it. Answers name the model.
+	Aliases []string
 	// VRAMShare is the share of the model on the GPU, 0 to 1, or [None]. 0 means
 	// all of it.
 	VRAMShare float64

@@ -62,6 +62,9 @@ type OllamaSettings struct {
 	Registry []Model
 	// PullStops ends a pull in the middle, without an error.
 	PullStops bool
+	// Origins are further origins whose web pages may ask, as OLLAMA_ORIGINS names
+	// them. All others but those of this machine and of apps get status 403.
+	Origins []string
 	// NoThinkField sends thinking in the content, as <think>…</think>.
 	NoThinkField bool
 }
@@ -247,10 +250,13 @@ func (l *Ollama) sameName(a, b string) bool {
 
 // ollamaRequest is the body of all of Ollama's own requests.
 type ollamaRequest struct {
-	Model       string
-	Name        string // the model's, in requests of old clients
-	Prompt      string
-	Messages    []struct{ Role, Content string }
+	Model    string
+	Name     string // the model's, in requests of old clients
+	Prompt   string
+	Messages []struct {
+		Role    string
+		Content text
+	}
 	Stream      *bool
 	KeepAlive   any `json:"keep_alive"`
 	Options     map[string]any
@@ -258,6 +264,9 @@ type ollamaRequest struct {
 	Truncate    *bool
 	Source      string
 	Destination string
+	Format      json.RawMessage
+
+	asked features
 }
 
 func (r ollamaRequest) streams() bool { return r.Stream == nil || *r.Stream }
@@ -307,6 +316,10 @@ func (l *Ollama) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 		"/api/delete":          {http.MethodDelete: l.delete},
 		"/api/copy":            {http.MethodPost: l.copy},
 		"/v1/chat/completions": {http.MethodPost: l.openAIChat},
+		"/v1/embeddings":       {http.MethodPost: l.openAIEmbeddings},
+	}
+	if answered := l.checkOrigin(w, r, c); answered {
+		return
 	}
 	methods, known := handlers[r.URL.Path]
 	handler, allowed := methods[r.Method]
@@ -323,11 +336,25 @@ func (l *Ollama) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 func (l *Ollama) fail(w http.ResponseWriter, r *http.Request, status int, text string) {
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		kind := "api_error"
-		if status == http.StatusBadRequest {
-			kind = "invalid_request_error"
+		if status == http.StatusNotFound && l.onLlamaServer() {
+			kind = "not_found_error"
 		}
-		writeJSON(w, status, map[string]any{"error": map[string]any{"message": text, "type": kind, "param": nil, "code": nil}})
+		failOpenAI(w, status, kind, text)
 		return
 	}
 	writeJSON(w, status, map[string]string{"error": text})
+}
+
+// unread refuses a request that can't be read. All other errors of OpenAI's API are
+// errors of the server's own API, passed on.
+func (l *Ollama) unread(w http.ResponseWriter, r *http.Request, text string) {
+	if !strings.HasPrefix(r.URL.Path, "/v1/") {
+		l.fail(w, r, http.StatusBadRequest, text)
+		return
+	}
+	failOpenAI(w, http.StatusBadRequest, "invalid_request_error", text)
+}
+
+func failOpenAI(w http.ResponseWriter, status int, kind, text string) {
+	writeJSON(w, status, map[string]any{"error": map[string]any{"message": text, "type": kind, "param": nil, "code": nil}})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 func (l *Ollama) chat(w http.ResponseWriter, r *http.Request, c OllamaSettings, body []byte) {
 	l.native(w, r, c, body, "chat", func(a ollamaAnswer, thinking, text string) map[string]any {
 		message := map[string]any{"role": "assistant", "content": text}
+		if calls := a.saidCalls(); calls != nil {
+			message["tool_calls"] = calls
+		}
 		if thinking != "" {
 			message["thinking"] = thinking
 		}
@@ -36,6 +40,7 @@ func (l *Ollama) generate(w http.ResponseWriter, r *http.Request, c OllamaSettin
 // ollamaAnswer is what a model is about to say.
 type ollamaAnswer struct {
 	model    string
+	calls    []toolCall
 	thinking []string
 	text     []string
 	prompt   int // tokens
@@ -96,7 +101,18 @@ func (l *Ollama) native(w http.ResponseWriter, r *http.Request, c OllamaSettings
 	}
 	a.load = load
 	lines := newLines(w, in.streams())
-	ended := l.speak(r.Context(), a, func(thinking, text string) { lines.send(object(a, thinking, text, false)) })
+	silent := a // without its calls, which a stream has in a line of their own
+	silent.calls = nil
+	ended := l.speak(r.Context(), a, func(thinking, text string) {
+		if in.streams() && l.active(OddFrames) {
+			lines.send(object(silent, "", "", false))
+		}
+		if thinking+text != "" {
+			lines.send(object(silent, thinking, text, false))
+			return
+		}
+		lines.send(object(a, "", "", false))
+	})
 	if ended == noListener {
 		return
 	}
@@ -104,7 +120,7 @@ func (l *Ollama) native(w http.ResponseWriter, r *http.Request, c OllamaSettings
 		lines.end(http.StatusInternalServerError, map[string]any{"error": text})
 		return
 	}
-	last := object(a, "", "", true)
+	last := object(silent, "", "", true)
 	if !in.streams() {
 		last = object(a, strings.Join(a.thinking, ""), strings.Join(a.text, ""), true)
 	}
@@ -135,6 +151,10 @@ func (l *Ollama) begin(r *http.Request, c OllamaSettings, in ollamaRequest, m Mo
 		return refuse("this server cannot run this remote model")
 	case l.named(c.BlobGone, m):
 		return refuse(fmt.Sprintf("%q does not support %s", in.Model, what))
+	case m.EmbeddingsOnly:
+		return refuse(fmt.Sprintf("%q does not support %s", in.Model, what))
+	case len(in.asked.tools) > 0 && !m.Tools:
+		return refuse(fullName(m) + " does not support tools")
 	case truthy(in.Think) && m.Thinking == "":
 		return refuse(fmt.Sprintf("%q does not support thinking", in.Model))
 	}
@@ -173,6 +193,9 @@ func (l *Ollama) prepare(r *http.Request, c OllamaSettings, in ollamaRequest, i 
 		}
 	}
 	a := ollamaAnswer{model: in.Model, finish: "stop", speed: i.model.TokensPerSecond}
+	if words := in.badFormat(); words != "" {
+		return a, &ollamaFailure{http.StatusInternalServerError, words}
+	}
 	var prompt string
 	prompt, a.prompt = promptOf(in)
 	if a.prompt > limit {
@@ -196,10 +219,11 @@ func (l *Ollama) prepare(r *http.Request, c OllamaSettings, in ollamaRequest, i 
 	}
 	var given string // the beginning of the answer, to be carried on
 	if n := len(in.Messages); n > 0 && in.Messages[n-1].Role == "assistant" {
-		given = in.Messages[n-1].Content
+		given = string(in.Messages[n-1].Content)
 		prompt = strings.TrimSuffix(prompt, given)
 	}
-	say := rest(i.model.answer(prompt), given)
+	say, calls := i.model.reply(prompt, in.asked)
+	say, a.calls = rest(say, given), calls
 	if l.hit(WrongAnswers, Chats) {
 		say = wrongAnswer
 	}
@@ -275,6 +299,11 @@ func (l *Ollama) speak(ctx context.Context, a ollamaAnswer, emit func(thinking, 
 			return e
 		}
 	}
+	if len(a.calls) > 0 {
+		if e := say("", ""); e != spoken {
+			return e
+		}
+	}
 	if l.lacksEnd() {
 		return noEndMark
 	}
@@ -289,14 +318,25 @@ func (l *Ollama) openAIChat(w http.ResponseWriter, r *http.Request, c OllamaSett
 		StreamOptions struct {
 			IncludeUsage bool `json:"include_usage"`
 		} `json:"stream_options"`
+		ReasoningEffort string `json:"reasoning_effort"`
 	}
 	in, m, ok := l.model(w, r, c, body)
 	if !ok {
 		return
 	}
 	if err := json.Unmarshal(body, &open); err != nil {
-		l.fail(w, r, http.StatusBadRequest, err.Error())
+		l.unread(w, r, err.Error())
 		return
+	}
+	switch {
+	case in.asked.links > 0:
+		l.unread(w, r, "image URLs are not currently supported, please use base64 encoded data instead")
+		return
+	case open.ReasoningEffort != "" && !slices.Contains([]string{"high", "medium", "low", "none"}, open.ReasoningEffort):
+		l.unread(w, r, fmt.Sprintf(`invalid reasoning value: '%s' (must be "high", "medium", "low", or "none")`, open.ReasoningEffort))
+		return
+	case open.ReasoningEffort != "":
+		in.Think = open.ReasoningEffort != "none"
 	}
 	no := false
 	in.Options, in.KeepAlive, in.Truncate = map[string]any{}, nil, &no
@@ -313,6 +353,9 @@ func (l *Ollama) openAIChat(w http.ResponseWriter, r *http.Request, c OllamaSett
 	if f != nil {
 		f.write(l, w, r)
 		return
+	}
+	if len(a.calls) > 0 {
+		a.finish = "tool_calls"
 	}
 	usage := map[string]int{"prompt_tokens": a.prompt, "completion_tokens": a.count(), "total_tokens": a.prompt + a.count()}
 	object := func(kind string, choice map[string]any) map[string]any {
@@ -335,6 +378,9 @@ func (l *Ollama) openAIChat(w http.ResponseWriter, r *http.Request, c OllamaSett
 		if len(a.thinking) > 0 {
 			message["reasoning"] = strings.Join(a.thinking, "")
 		}
+		if len(a.calls) > 0 {
+			message["tool_calls"] = openAICalls(a.calls)
+		}
 		out := object("chat.completion", map[string]any{"message": message, "finish_reason": a.finish})
 		out["usage"] = usage
 		writeJSON(w, http.StatusOK, out)
@@ -353,6 +399,12 @@ func (l *Ollama) openAIChat(w http.ResponseWriter, r *http.Request, c OllamaSett
 		delta := map[string]any{"role": "assistant", "content": text}
 		if thinking != "" {
 			delta["reasoning"] = thinking
+		}
+		if thinking+text == "" {
+			delta["tool_calls"] = openAICalls(a.calls)
+		}
+		if l.active(OddFrames) {
+			_, _ = fmt.Fprint(w, oddFrames("chatcmpl-1", a.model))
 		}
 		send(object(chunk, map[string]any{"delta": delta, "finish_reason": nil}))
 	})

@@ -108,7 +108,7 @@ func (l *Ollama) openAIModels(w http.ResponseWriter, _ *http.Request, _ OllamaSe
 func (l *Ollama) model(w http.ResponseWriter, r *http.Request, c OllamaSettings, body []byte) (ollamaRequest, Model, bool) {
 	var in ollamaRequest
 	if err := json.Unmarshal(body, &in); err != nil {
-		l.fail(w, r, http.StatusBadRequest, err.Error())
+		l.unread(w, r, err.Error())
 		return in, Model{}, false
 	}
 	if in.Model == "" {
@@ -118,6 +118,7 @@ func (l *Ollama) model(w http.ResponseWriter, r *http.Request, c OllamaSettings,
 		l.fail(w, r, http.StatusBadRequest, "model is required")
 		return in, Model{}, false
 	}
+	in.asked = readAsked(body)
 	l.mu.Lock()
 	m, found := findModel(l.models, l.sameName, in.Model)
 	l.mu.Unlock()
@@ -147,10 +148,7 @@ func (l *Ollama) show(w http.ResponseWriter, r *http.Request, c OllamaSettings, 
 			parameters += fmt.Sprintf("\nnum_ctx                        %d", n)
 		}
 	}
-	capabilities := []string{"completion"}
-	if m.Thinking != "" {
-		capabilities = append(capabilities, "thinking")
-	}
+	capabilities := l.capabilities(m)
 	writeJSON(w, http.StatusOK, map[string]any{
 		"modelfile": "FROM " + m.Name, "parameters": parameters, "template": "{{ .Prompt }}", "details": l.details(m),
 		"model_info":   map[string]any{"general.architecture": "llama", "llama.context_length": trained},

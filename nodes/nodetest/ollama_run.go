@@ -410,7 +410,7 @@ func (l *Ollama) hangsOnQuestion() bool {
 func promptOf(in ollamaRequest) (string, int) {
 	prompt := in.Prompt
 	for _, m := range in.Messages {
-		prompt += "\n" + m.Content
+		prompt += "\n" + string(m.Content)
 	}
 	return prompt, len(strings.Fields(prompt))
 }

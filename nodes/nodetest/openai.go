@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,9 @@ type OpenAISettings struct {
 	Reasoning string
 	// EchoPrefill repeats the beginning that it is asked to continue.
 	EchoPrefill bool
+	// Context is the context length, of the prompt and the answer that is asked
+	// for together. 0 means 32768.
+	Context int
 	// Comments is the number of keep-alive comments before an answer.
 	Comments int
 }
@@ -109,8 +113,12 @@ func (f *OpenAI) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	case Chats:
 		f.chat(w, r, body)
 	default:
-		if r.Method == http.MethodGet && r.URL.Path == "/health" {
+		switch {
+		case r.Method == http.MethodGet && r.URL.Path == "/health":
 			return // an empty 200
+		case r.Method == http.MethodPost && r.URL.Path == "/v1/embeddings":
+			f.embed(w, body)
+			return
 		}
 		writeJSON(w, http.StatusNotFound, map[string]string{"detail": "Not Found"})
 	}
@@ -120,9 +128,11 @@ func (f *OpenAI) list(w http.ResponseWriter) {
 	f.mu.Lock()
 	data := []any{}
 	for _, i := range f.instances {
-		data = append(data, map[string]any{
-			"id": i.id, "object": "model", "created": time.Now().Unix(), "owned_by": "nodetest", "root": i.id, "max_model_len": 4096,
-		})
+		for _, name := range append([]string{i.id}, i.model.Aliases...) {
+			data = append(data, map[string]any{
+				"id": name, "object": "model", "created": time.Now().Unix(), "owned_by": "nodetest", "root": i.id, "max_model_len": f.settings.context(),
+			})
+		}
 	}
 	f.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": data})
@@ -152,19 +162,69 @@ func (f *OpenAI) chat(w http.ResponseWriter, r *http.Request, body []byte) {
 			}
 		}
 	}
-	f.mu.Lock()
-	at := slices.IndexFunc(f.instances, func(i *instance) bool { return i.id == q.Model })
-	var inst *instance
-	if at >= 0 {
-		inst = f.instances[at]
-	}
-	f.mu.Unlock()
+	inst := f.named(q.Model)
 	if inst == nil {
 		f.write(w, http.StatusNotFound, fmt.Sprintf("The model `%s` does not exist.", q.Model))
 		return
 	}
+	if words := f.refusal(c, inst.model, q); words != "" {
+		f.write(w, http.StatusBadRequest, words)
+		return
+	}
 	v.continues, v.echoes = q.Continue, c.EchoPrefill
 	f.speakOpenAI(w, r, q, inst, v)
+}
+
+// named returns the instance that serves a name, nil for none.
+func (f *OpenAI) named(name string) *instance {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, i := range f.instances {
+		if i.id == name || slices.Contains(i.model.Aliases, name) {
+			return i
+		}
+	}
+	return nil
+}
+
+func (c OpenAISettings) context() int { return orInt(c.Context, 32768) }
+
+// refusal returns the words in which vLLM refuses what the model can't do, "" for none.
+func (f *OpenAI) refusal(c OpenAISettings, m Model, q openAIRequest) string {
+	prompt := 0
+	for _, message := range q.Messages {
+		prompt += len(strings.Fields(string(message.Content)))
+	}
+	switch {
+	case m.EmbeddingsOnly:
+		return "The model does not support Chat Completions API"
+	case q.asked.images > 0 && !m.Vision:
+		return m.Name + " is not a multimodal model"
+	case len(q.asked.tools) > 0 && q.asked.choice == "" && !m.Tools:
+		return `"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set`
+	case prompt+q.MaxTokens > c.context():
+		return fmt.Sprintf("This model's maximum context length is %d tokens. However, you requested %d tokens (%d in the messages, %d in the completion). Please reduce the length of the messages or completion.",
+			c.context(), prompt+q.MaxTokens, prompt, q.MaxTokens)
+	}
+	return ""
+}
+
+// embed is POST /v1/embeddings, which only a model for embeddings has.
+func (f *OpenAI) embed(w http.ResponseWriter, body []byte) {
+	var fields llamaFields
+	if err := json.Unmarshal(body, &fields); err != nil {
+		f.write(w, http.StatusBadRequest, "parse error: "+err.Error())
+		return
+	}
+	inst := f.named(fields.text("model"))
+	switch {
+	case inst == nil:
+		f.write(w, http.StatusNotFound, fmt.Sprintf("The model `%s` does not exist.", fields.text("model")))
+	case !inst.model.EmbeddingsOnly:
+		f.write(w, http.StatusBadRequest, "The model does not support Embeddings API")
+	default:
+		writeJSON(w, http.StatusOK, embeddings(inst.model, inst.id, fields))
+	}
 }
 
 // crash writes vLLM's error for a dead engine process.
