@@ -37,6 +37,11 @@ type Options struct {
 	// By default it ends in an error. A client overrides this with the header
 	// X-Jarvis-Restart.
 	Restart bool
+	// KeepClientSettings: what a client asks for by Ollama's APIs that makes the
+	// engine load its model again, or unload it (num_ctx, keep_alive and the
+	// like), is passed on. By default it is taken out, because the model is
+	// everybody's; [HeaderDropped] of the response tells what was.
+	KeepClientSettings bool
 	// MaxBody is the greatest size of a request's body, in bytes; 0 means
 	// 64 MiB.
 	MaxBody int64

@@ -52,6 +52,8 @@ type request struct {
 	mayBeEmpty           bool        // it has stop words, or a suffix
 	preloads             bool        // it has no prompt, and loads a model
 	unloads              bool        // it is to unload the model at once
+	drops                bool        // what would reload the model is taken out
+	dropped              string      // the fields that were
 	conversation         uint64      // its hash, 0 for none
 	asked                atomic.Bool // a node was asked
 	// client identifies the client in the queue, keyName is the name of its key.
@@ -75,6 +77,7 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 			a.buffer, a.body = newBuffer(body), body
 		}
 	}
+	var dropped []string
 	var session maphash.Hash
 	session.SetSeed(seed)
 	err := scan.Object(a.body, func(key, value []byte) bool {
@@ -106,11 +109,23 @@ func (a *request) parseBody(sticky bool, seed maphash.Seed) error {
 			}
 		case "keep_alive":
 			a.unloads = isZeroTime(value)
+			if a.drops && string(value) != "null" {
+				dropped = append(dropped, "keep_alive")
+			}
+		case "options":
+			if a.drops {
+				dropped = append(dropped, reloadingOptions(value)...)
+			}
 		}
 		return true
 	})
 	if err != nil {
 		return badRequest{http.StatusBadRequest, fmt.Sprintf("the request is not a JSON object: %v", err)}
+	}
+	if len(dropped) > 0 && !a.preloads {
+		body := withoutReloading(a.body)
+		a.buffer, a.body, a.model, a.drops, a.dropped = newBuffer(body), body, "", false, strings.Join(dropped, ", ")
+		return a.parseBody(sticky, seed)
 	}
 	if !sticky {
 		return nil

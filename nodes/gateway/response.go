@@ -96,6 +96,9 @@ func (o *response) setHeader(from http.Header) {
 		o.header[HeaderNode] = []string{o.head.upstream.node.Name}
 		o.header[HeaderModel] = []string{o.head.upstream.servedName(o.head.model)}
 	}
+	if dropped := o.exchange.dropped; dropped != "" {
+		o.header[HeaderDropped] = []string{dropped}
+	}
 	o.header[HeaderAttempts] = []string{strconv.Itoa(o.exchange.attempts)}
 }
 

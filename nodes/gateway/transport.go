@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes/gateway/internal/protocol/registry"
@@ -81,6 +82,7 @@ func (f *forwarder) parse(a *request) (timeout time.Duration, err error) {
 	if timeout, err = a.parseHeader(a.header, f.options.Restart); err != nil {
 		return 0, err
 	}
+	a.drops = !f.options.KeepClientSettings && strings.HasPrefix(a.Path, "/api/")
 	err = a.parseBody(f.byConversation, f.seed)
 	cleanHeader(a.header)
 	return timeout, err

@@ -54,6 +54,10 @@ func (r *reader) gateway(v value, c *Config) {
 			*answer.into = orZero(v.boolean())
 		}
 	}
+	if v, ok := m.get("client_settings"); ok {
+		choice, _ := v.oneOf([]string{"keep", "drop"})
+		o.KeepClientSettings = choice == "keep"
+	}
 	if v, ok := m.get("per_node"); ok {
 		o.PerNode = orZero(v.integer(0))
 	}

@@ -160,6 +160,7 @@ var (
 		{"between_tokens", kindLimit, "auto", "the same between two tokens of a stream"},
 		{"slow_start", "duration, or off", "30s", "time until a node that was healed has its full share of new conversations"},
 		{"restart_streams", kindFlag, "false", "true: a stream that can't be continued on another node begins anew"},
+		{"client_settings", "one of keep, drop", "drop", "drop: what a client sends to Ollama's API that would reload or unload the model (`num_ctx`, `keep_alive`) is taken out"},
 		{"max_body", kindSize, "64MiB", "the largest request"},
 		{"metrics", kindFlag, "true", "Prometheus metrics at /metrics of the gateway's address"},
 	}}
