@@ -234,7 +234,7 @@ func TestSlowClients(t *testing.T) {
 			return read(conn)
 		}, 2 * time.Minute, "Ollama is running", false},
 		{"a stream that isn't read", func(conn net.Conn, _ *conc.WaitGroup) string {
-			_, _ = io.WriteString(conn, "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+			_, _ = io.WriteString(conn, "POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{\"messages\":[{}]}")
 			time.Sleep(time.Minute + time.Second)
 			return read(conn)
 		}, time.Minute + time.Second, "", true},
