@@ -16,7 +16,7 @@ func TestSentences(t *testing.T) {
 	result := &arena.Result{Verdict: arena.VerdictPromoted, TestsUsed: 40, Reason: "better by much"}
 	result.Candidate.Model, result.Champion.Model = "new", "old"
 	for want, e := range map[string]arena.Event{
-		"M1: lease: held by jarvis-heal; waiting up to 30s":                        {Type: arena.EventWaiting, Cause: "lease: held by jarvis-heal", Limit: 30 * time.Second},
+		"M1: lease: held by jarvis-heal; waiting up to 30 s":                       {Type: arena.EventWaiting, Cause: "lease: held by jarvis-heal", Limit: 30 * time.Second},
 		"M1: it may still get traffic: no healer answers":                          {Type: arena.EventTraffic, Cause: "no healer answers"},
 		"M1: 3 requests of others are under way: the figures are less sure":        {Type: arena.EventBusy, Count: 3},
 		"M1: new against old, at most 300 tests of both":                           {Type: arena.EventStarted, Model: "new", Opponent: "old", Most: 300},
@@ -27,11 +27,11 @@ func TestSentences(t *testing.T) {
 		"M1: 4 candidates against old, going on after 7 tests of all":              {Type: arena.EventResumed, Candidates: 4, Opponent: "old", Done: 7},
 		"M1: a tournament of new was cut short after 7 tests: ending it":           {Type: arena.EventRecovering, Model: "new", Opponent: "old", Done: 7},
 		"M1: loading new":                                                                                          {Type: arena.EventLoading, Model: "new"},
-		"M1: new is loaded (2.1s)":                                                                                 {Type: arena.EventLoaded, Model: "new", Took: 2149 * time.Millisecond},
+		"M1: new is loaded (2.1 s)":                                                                                {Type: arena.EventLoaded, Model: "new", Took: 2149 * time.Millisecond},
 		"M1: the server doesn't answer: restarting it":                                                             {Type: arena.EventRestarting},
-		"M1: waiting for the server, up to 5m: probe: connection refused":                                          {Type: arena.EventAway, Cause: "probe: connection refused", Limit: 5 * time.Minute},
-		"M1: waiting for the server, up to 1m30s: it hangs":                                                        {Type: arena.EventAway, Cause: "it hangs", Limit: 90 * time.Second},
-		"M1: waiting for the server, up to 2h: it hangs":                                                           {Type: arena.EventAway, Cause: "it hangs", Limit: 2 * time.Hour},
+		"M1: waiting for the server, up to 5 min: probe: connection refused":                                       {Type: arena.EventAway, Cause: "probe: connection refused", Limit: 5 * time.Minute},
+		"M1: waiting for the server, up to 90 s: it hangs":                                                         {Type: arena.EventAway, Cause: "it hangs", Limit: 90 * time.Second},
+		"M1: waiting for the server, up to 2 h: it hangs":                                                          {Type: arena.EventAway, Cause: "it hangs", Limit: 2 * time.Hour},
 		"M1: new: the speed was not steady":                                                                        {Type: arena.EventUnsteady, Model: "new", Cause: "the speed was not steady"},
 		"M1: new: 3 tests in a row without an answer: it is gone; loading it again":                                {Type: arena.EventReloading, Model: "new", Count: 3, Cause: "it is gone"},
 		"M1: new could not be loaded":                                                                              {Type: arena.EventDropped, Model: "new", Cause: "new could not be loaded"},

@@ -2,8 +2,8 @@ package arena
 
 import (
 	"fmt"
-	"time"
 
+	"github.com/turbone/jarvis/internal/duration"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -26,7 +26,7 @@ func (e Event) Text() string {
 	}
 	switch e.Type {
 	case EventWaiting:
-		return fmt.Sprintf("%s; waiting up to %s", e.Cause, e.Limit)
+		return fmt.Sprintf("%s; waiting up to %s", e.Cause, duration.Text(e.Limit))
 	case EventTraffic:
 		return "it may still get traffic: " + e.Cause
 	case EventBusy:
@@ -34,9 +34,9 @@ func (e Event) Text() string {
 	case EventLoading:
 		return "loading " + e.Model
 	case EventLoaded:
-		return fmt.Sprintf("%s is loaded (%s)", e.Model, e.Took.Round(100*time.Millisecond))
+		return fmt.Sprintf("%s is loaded (%s)", e.Model, duration.Text(e.Took))
 	case EventAway:
-		return fmt.Sprintf("waiting for the server, up to %s: %s", span(e.Limit), e.Cause)
+		return fmt.Sprintf("waiting for the server, up to %s: %s", duration.Text(e.Limit), e.Cause)
 	case EventRestarting:
 		return "the server doesn't answer: restarting it"
 	case EventUnsteady:
@@ -44,7 +44,7 @@ func (e Event) Text() string {
 	case EventReloading:
 		return fmt.Sprintf("%s: %d tests in a row without an answer: %s; loading it again", e.Model, e.Count, e.Cause)
 	case EventPaused:
-		return fmt.Sprintf("%s: %d tests in a row without an answer; waiting up to %s until it answers", e.Model, e.Count, span(e.Limit))
+		return fmt.Sprintf("%s: %d tests in a row without an answer; waiting up to %s until it answers", e.Model, e.Count, duration.Text(e.Limit))
 	case EventRepeating:
 		return fmt.Sprintf("%s: %d tests without an answer are asked anew", e.Model, e.Count)
 	case EventDropped:

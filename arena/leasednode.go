@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/turbone/jarvis/arena/suite"
+	"github.com/turbone/jarvis/internal/duration"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -280,7 +281,7 @@ func (n *leasedNode) ensure(ctx context.Context, m nodes.Model) (time.Duration, 
 // restart if that failed.
 func (n *leasedNode) notReady(waited time.Duration, err, restarting error) error {
 	if waited > 0 {
-		err = fmt.Errorf("%w after %s: %w", errAway, span(waited), err)
+		err = fmt.Errorf("%w after %s: %w", errAway, duration.Text(waited), err)
 	} else {
 		err = fmt.Errorf("%w: %w", errAway, err)
 	}

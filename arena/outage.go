@@ -2,7 +2,6 @@ package arena
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/turbone/jarvis/nodes"
@@ -79,16 +78,4 @@ func (o *outage) left(pause time.Duration, now time.Time) time.Duration {
 		return pause
 	}
 	return min(pause, o.since.Add(o.patience).Sub(now))
-}
-
-// span writes a duration without the parts that are zero: 5m, not 5m0s.
-func span(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

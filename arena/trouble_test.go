@@ -70,7 +70,7 @@ func TestAServerThatStaysDown(t *testing.T) {
 		if waited := time.Since(began) - tests; waited < 5*time.Minute-10*time.Second || waited > 5*time.Minute+10*time.Second {
 			t.Errorf("waited for %s, want five minutes once", waited)
 		}
-		if e := s.last(arena.EventAway); s.count(arena.EventAway) != 1 || !strings.HasPrefix(e.Text(), "waiting for the server, up to 5m: probe: connection refused") {
+		if e := s.last(arena.EventAway); s.count(arena.EventAway) != 1 || !strings.HasPrefix(e.Text(), "waiting for the server, up to 5 min: probe: connection refused") {
 			t.Errorf("told %d times: %s", s.count(arena.EventAway), e)
 		}
 		if s.count(arena.EventDropped) > 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/turbone/jarvis/internal/duration"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -130,7 +131,7 @@ func (d *decision) repaired() op {
 			return op{kind: opProbe, at: in.at.Add(awaitPoll)}
 		case in.fault != "":
 			e := in.failure()
-			e.Detail = fmt.Sprintf("no answer %s after the restart", brief(d.p.RestartWait))
+			e.Detail = fmt.Sprintf("no answer %s after the restart", duration.Text(d.p.RestartWait))
 			return d.attemptFailed(e)
 		case n.canLoad && !n.snapshot.ReadOnly && n.incident.target.Name != "":
 			return op{kind: opEnsure, at: in.at, model: n.incident.target}

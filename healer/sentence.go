@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/turbone/jarvis/internal/duration"
 )
 
 // Rule identifies the rule that made an event.
@@ -86,9 +88,9 @@ func (e Event) Text() string {
 	case RuleBusy:
 		return "busy: " + seen
 	case RuleRecovered:
-		return fmt.Sprintf("recovered after %s without a repair", brief(e.Took))
+		return fmt.Sprintf("recovered after %s without a repair", duration.Text(e.Took))
 	case RuleReturned:
-		return fmt.Sprintf("healed after %s: came back by itself, %s answers", brief(e.Took), orServer(e.Model))
+		return fmt.Sprintf("healed after %s: came back by itself, %s answers", duration.Text(e.Took), orServer(e.Model))
 	case RuleDegraded:
 		return "degraded: " + degradationsText(e.Degradations)
 	case RuleNotDegraded:
@@ -104,7 +106,7 @@ func (e Event) Text() string {
 	case RuleFirstServing:
 		return "takes the traffic"
 	case RuleServiceBack:
-		return fmt.Sprintf("service is back after %s: %s takes the traffic", brief(e.Took), e.To)
+		return fmt.Sprintf("service is back after %s: %s takes the traffic", duration.Text(e.Took), e.To)
 	case RuleNoneServes:
 		return "no node serves"
 	case RuleRegression:
@@ -148,9 +150,9 @@ func repairText(e Event, seen string) string {
 		}
 		return fmt.Sprintf("verified: %d of %d answers right", e.Evidence.Right, e.Evidence.Graded)
 	case RuleHealed:
-		return fmt.Sprintf("healed after %s: %s", brief(e.Took), e.Cause)
+		return fmt.Sprintf("healed after %s: %s", duration.Text(e.Took), e.Cause)
 	case RuleHealedByBack:
-		return fmt.Sprintf("healed after %s by going back to %s", brief(e.Took), e.To)
+		return fmt.Sprintf("healed after %s by going back to %s", duration.Text(e.Took), e.To)
 	case RuleRollback:
 		return fmt.Sprintf("rolling back from %s to %s", e.From, e.To)
 	case RuleNoRemedy, RuleRepairsPaused, RuleRollbackFailed, RuleExhausted, RuleFutile, RuleGoodIsBad, RuleNoWayBack:
@@ -266,11 +268,11 @@ func trialText(v *Evidence) string {
 	case v.Found == FoundErrorsInTrial:
 		return fmt.Sprintf("%d of %d answers failed, and %.1f %% in its tournament", t.Failed, t.Answers, 100*t.ErrorRate)
 	case v.Found == FoundSlowInTrial:
-		return fmt.Sprintf("the first token takes %s, and %s is usual", brief(t.FirstToken), brief(t.Usual))
+		return fmt.Sprintf("the first token takes %s, and %s is usual", duration.Text(t.FirstToken), duration.Text(t.Usual))
 	}
 	text := fmt.Sprintf("%d answers, %d failed", t.Answers, t.Failed)
 	if t.FirstToken > 0 {
-		text += fmt.Sprintf(", the first token after %s", brief(t.FirstToken))
+		text += fmt.Sprintf(", the first token after %s", duration.Text(t.FirstToken))
 	}
 	return text
 }
@@ -321,12 +323,4 @@ func firstText(a, b string) string {
 		return a
 	}
 	return b
-}
-
-// brief rounds a duration for people.
-func brief(d time.Duration) string {
-	if d < 10*time.Second {
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }

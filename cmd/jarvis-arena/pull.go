@@ -12,6 +12,7 @@ import (
 	"github.com/turbone/jarvis/arena/hub"
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/progress"
+	"github.com/turbone/jarvis/internal/duration"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -180,7 +181,7 @@ func (d *download) text(p nodes.Progress) string {
 	seconds, got := time.Since(d.began).Seconds(), p.Completed-d.first
 	if seconds > 2 && got > 0 && p.Completed < p.Total {
 		left := time.Duration(float64(p.Total-p.Completed) / (float64(got) / seconds) * float64(time.Second))
-		text += fmt.Sprintf(", %.0f MB/s, about %s more", float64(got)/seconds/1e6, brief(left))
+		text += fmt.Sprintf(", %.0f MB/s, about %s more", float64(got)/seconds/1e6, duration.Text(left))
 	}
 	return text
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/turbone/jarvis/arena"
 	"github.com/turbone/jarvis/cmd/internal/cli"
 	"github.com/turbone/jarvis/cmd/internal/progress"
+	"github.com/turbone/jarvis/internal/duration"
 	"github.com/turbone/jarvis/nodes"
 )
 
@@ -319,7 +320,7 @@ func (t *tournament) promise(e arena.Estimate) string {
 
 // within says how long a tournament takes: one figure if both are the same.
 func within(e arena.Estimate) string {
-	least, most := brief(e.Least), brief(e.Most)
+	least, most := duration.Text(e.Least), duration.Text(e.Most)
 	if least == most {
 		return most
 	}
@@ -352,11 +353,11 @@ func (t *tournament) printEstimate(out io.Writer, e arena.Estimate) {
 	if e.Method == arena.MethodMeasured {
 		fmt.Fprintf(out, "on %s, %s alone: it is what the node serves, and would only be measured\n", e.Node, e.Champion)
 		fmt.Fprintf(out, "  tests     %d\n", e.Tests)
-		fmt.Fprintf(out, "  time      %s\n", brief(e.Most))
+		fmt.Fprintf(out, "  time      %s\n", duration.Text(e.Most))
 	} else {
 		fmt.Fprintf(out, "on %s, against %s\n", e.Node, e.Champion)
 		fmt.Fprintf(out, "  tests     %s, %s\n", upTo(fmt.Sprint(e.Tests), fmt.Sprint(e.Early)), of)
-		fmt.Fprintf(out, "  time      %s\n", upTo(brief(e.Most), brief(e.Least)))
+		fmt.Fprintf(out, "  time      %s\n", upTo(duration.Text(e.Most), duration.Text(e.Least)))
 		switch {
 		case e.Smallest > 0:
 			fmt.Fprintf(out, "  can find  a gap of %.2f points of the composite, or larger: it is found in 90 of 100 tournaments\n", e.Smallest)
@@ -429,17 +430,4 @@ func printResult(out io.Writer, r arena.Result, failed error) {
 	if r.Loaded != "" {
 		fmt.Fprintf(out, "%s serves %s.\n", r.Node, r.Loaded)
 	}
-}
-
-// brief formats a duration in its largest unit.
-func brief(d time.Duration) string {
-	switch {
-	case d < 90*time.Second:
-		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
-	case d < 10*time.Minute:
-		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Minutes()), ".0") + " min"
-	case d < 90*time.Minute:
-		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
-	}
-	return fmt.Sprintf("%.1f h", d.Hours())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/internal/duration"
 )
 
 // criticalQuiet bounds how long a critical alert is held back.
@@ -189,7 +190,7 @@ func (p *policy) due(now time.Time) []message {
 		}
 		if !i.repeatAt.IsZero() && !now.Before(i.repeatAt) {
 			if p.repeated(key) {
-				list = append(list, message{at: now, text: fmt.Sprintf("still, after %s: %s", brief(now.Sub(i.worst.Time)), i.worst)})
+				list = append(list, message{at: now, text: fmt.Sprintf("still, after %s: %s", duration.Text(now.Sub(i.worst.Time)), i.worst)})
 			}
 			i.repeatAt = now.Add(i.repeats.NextBackOff())
 		}
@@ -249,15 +250,4 @@ func times(n int) string {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)
-}
-
-// brief formats a duration: "42 s", "12 min", "3 h 20 min".
-func brief(d time.Duration) string {
-	switch d = d.Round(time.Second); {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	}
-	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }

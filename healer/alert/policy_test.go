@@ -343,15 +343,3 @@ func TestBounds(t *testing.T) {
 		})
 	}
 }
-
-// TestBrief: how durations are told.
-func TestBrief(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0 s", 400 * time.Millisecond: "0 s", 42 * time.Second: "42 s", 119 * time.Second: "119 s",
-		2 * time.Minute: "2 min", 119*time.Minute + 59*time.Second: "119 min", 2 * time.Hour: "2 h 0 min", 200 * time.Minute: "3 h 20 min",
-	} {
-		if got := brief(d); got != want {
-			t.Errorf("%s: %q, want %q", d, got, want)
-		}
-	}
-}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/turbone/jarvis/cmd/internal/table"
 	"github.com/turbone/jarvis/healer"
+	"github.com/turbone/jarvis/internal/duration"
 )
 
 // Printer prints to one writer. Safe for concurrent use.
@@ -110,7 +111,7 @@ func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 				b.WriteString("  " + Paused(p, now) + "\n")
 			}
 			if wait := s.Nodes[r-1].NextRepair.Sub(now); wait > 0 {
-				fmt.Fprintf(&b, "  the next repair is in %s, after %d without success\n", span(wait), s.Nodes[r-1].Attempts)
+				fmt.Fprintf(&b, "  the next repair is in %s, after %d without success\n", duration.Text(wait), s.Nodes[r-1].Attempts)
 			}
 		}
 	}
@@ -121,21 +122,12 @@ func (p *Printer) Status(s healer.Status, source string, now time.Time) {
 func Paused(p *healer.Pause, now time.Time) string {
 	text := "repairs are paused until they are resumed"
 	if !p.Until.IsZero() {
-		text = fmt.Sprintf("repairs are paused for %s more, until %s", span(p.Until.Sub(now)), p.Until.Local().Format("2006-01-02 15:04:05"))
+		text = fmt.Sprintf("repairs are paused for %s more, until %s", duration.Text(p.Until.Sub(now)), p.Until.Local().Format("2006-01-02 15:04:05"))
 	}
 	if p.Why != "" {
 		text += ": " + healer.OneLine(p.Why)
 	}
 	return text
-}
-
-// span returns a duration in words, to the second below an hour.
-func span(d time.Duration) string {
-	d = max(d, 0)
-	if d < time.Hour {
-		return d.Round(time.Second).String()
-	}
-	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
 func modelOf(n healer.NodeStatus) string {

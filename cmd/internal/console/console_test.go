@@ -46,9 +46,9 @@ M4    llamacpp  unknown      -                        -        never
 M5    ollama    maintenance  a                        -        never
   leased by jarvis-arena (tournament of b)
 M6    ollama    offline      a (not loaded)           -        never
-  the next repair is in 3m20s, after 3 without success
+  the next repair is in 3.3 min, after 3 without success
 M7    ollama    healthy      a                        -        never
-  repairs are paused for 1h5m more, until ` + now.Add(65*time.Minute).Local().Format("2006-01-02 15:04:05") + `: new disk
+  repairs are paused for 65 min more, until ` + now.Add(65*time.Minute).Local().Format("2006-01-02 15:04:05") + `: new disk
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("want(-) got(+):\n%s", diff)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/turbone/jarvis/arena"
+	"github.com/turbone/jarvis/internal/duration"
 	"github.com/turbone/jarvis/scoring"
 )
 
@@ -119,7 +120,7 @@ func (p *Printer) text(e arena.Event) string {
 	}
 	if made := e.Done - p.first; made > 2 {
 		left := p.now().Sub(p.began) / time.Duration(made) * time.Duration(max(e.Most-e.Done, 0))
-		text += ", at most " + left.Round(time.Second).String() + " more"
+		text += ", at most " + duration.Text(left) + " more"
 	}
 	if p.verdict != "" {
 		text += ", " + p.verdict

@@ -42,9 +42,9 @@ func TestPlainLines(t *testing.T) {
 	p.now = func() time.Time { return clock }
 	play(p, &clock)
 	want := `M1: loading new
-M1: 20/80 new 70 % passed, score 7.85, 1 without an answer, at most 57s more
+M1: 20/80 new 70 % passed, score 7.85, 1 without an answer, at most 57 s more
 M1: after 0 tests of the candidate: +0.50 [-0.25 … +1.25], z 1.20 of 2.40
-M1: 40/80 new 72 % passed, score 8.02, 1 without an answer, at most 39s more, gap +0.50 z 1.2/2.4
+M1: 40/80 new 72 % passed, score 8.02, 1 without an answer, at most 39 s more, gap +0.50 z 1.2/2.4
 note: 2 nodes
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {

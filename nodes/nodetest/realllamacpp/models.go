@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/turbone/jarvis/nodes/nodetest/tinygguf"
@@ -100,8 +101,11 @@ func (s *Server) LoadBehindBack(name string) {
 // when it is gone.
 func (s *Server) UnloadBehindBack(name string) {
 	s.t.Helper()
+	before := s.Children(name)
 	s.Must(http.MethodPost, "/models/unload", map[string]string{"model": name}, nil)
-	s.Until(name+" is unloaded", func() bool { return s.Status(name) == "unloaded" })
+	s.Until(name+" is unloaded", func() bool { // it may be loaded again by now
+		return s.Status(name) == "unloaded" || !slices.Equal(s.Children(name), before)
+	})
 }
 
 // Children returns a router's processes that run a model, all of them for "".

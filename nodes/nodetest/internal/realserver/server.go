@@ -214,7 +214,7 @@ func (s *Server) Kill() {
 	s.t.Helper()
 	pid := s.PID()
 	s.KillProcess(pid)
-	s.Until("the server is gone", func() bool { return !s.listens() })
+	s.Until("the server is gone", func() bool { return !s.listens() || s.PID() != pid }) // it may be back by now
 }
 
 // listens reports whether the port takes connections: a killed process's other
@@ -256,12 +256,12 @@ func (s *Server) KillProcess(pid int) {
 }
 
 // StopProcess stops a process of the server's group (SIGSTOP) and returns when it
-// has stopped.
+// has stopped, or was ended for that.
 func (s *Server) StopProcess(pid int) {
 	s.t.Helper()
 	s.signal(pid, signalStop)
 	s.Until("the process has stopped", func() bool {
-		return slices.ContainsFunc(s.processes(), func(p process) bool { return p.pid == pid && p.stopped })
+		return !slices.ContainsFunc(s.processes(), func(p process) bool { return p.pid == pid && !p.stopped })
 	})
 }
 
