@@ -92,6 +92,9 @@ type past struct {
 	// of.
 	TotalRuns int `json:"total_runs"`
 	Folded    int `json:"folded_runs"`
+	// Compared counts the runs that were compared with enough before them to raise
+	// an alarm.
+	Compared int `json:"compared_runs"`
 	// scores are those of the trend.
 	scores []float64
 }
@@ -108,13 +111,16 @@ func readPast(ctx context.Context, store history.HistoryStore, weights scoring.C
 		return past{}, nil, err
 	}
 	runs := history.Runs(history.Fold(rows))
-	p := past{TotalRuns: len(rows), Folded: len(runs), Alarms: history.Alarms(history.Judge(rows, weights))}
+	judged := history.Judge(rows, weights)
+	if node != "" {
+		judged = slices.DeleteFunc(judged, func(s history.Series) bool { return s.Node != node })
+	}
+	p := past{TotalRuns: len(rows), Folded: len(runs), Compared: compared(judged), Alarms: history.Alarms(judged)}
 	if crowned {
 		p.Champion = &champion
 	}
 	if node != "" {
 		runs = slices.DeleteFunc(runs, func(r history.Run) bool { return r.Node != node })
-		p.Alarms = slices.DeleteFunc(p.Alarms, func(a history.Alarm) bool { return a.Node != node })
 	}
 	p.Runs = runs[max(0, len(runs)-lastRuns):]
 	for _, r := range trendRuns(runs) {
@@ -131,6 +137,19 @@ func readPast(ctx context.Context, store history.HistoryStore, weights scoring.C
 		p.Alarms = []history.Alarm{}
 	}
 	return p, runs, nil
+}
+
+// compared counts the runs that were compared with enough before them.
+func compared(list []history.Series) (n int) {
+	for _, s := range list {
+		for _, p := range s.Report.Points {
+			switch p.Mark {
+			case scoring.RunNormal, scoring.RunSuspect, scoring.RunRegressed:
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // trendRuns returns the last runs of the model that was measured last, on the
@@ -214,8 +233,12 @@ func printPast(out io.Writer, p past, node string) {
 		fmt.Fprintf(out, "; the history tells of them in %d rows, as some were reported while they grew", p.TotalRuns)
 	}
 	fmt.Fprintln(out)
+	if len(p.Alarms) == 0 && p.Compared == 0 {
+		fmt.Fprintln(out, "no run could be compared yet: that takes more than four of a model on a node, by the same tasks")
+		return
+	}
 	if len(p.Alarms) == 0 {
-		fmt.Fprintln(out, "no alarms")
+		fmt.Fprintf(out, "no alarms; %s compared with those before\n", runsText(p.Compared))
 		return
 	}
 	shown := p.Alarms[max(0, len(p.Alarms)-lastRuns):]

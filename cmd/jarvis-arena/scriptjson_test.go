@@ -26,7 +26,7 @@ const (
 		"smallest_gap": 0, "champion_runs": 0, "measured": true, "false_promotions_of_100": 0, "?runs_not_used": [""]}`
 	historyShape = `{"champion?": {}, "runs": [{}], "trend": 0, "trend_low": 0, "trend_high": 0, "trend_model": "", "trend_runs": 0,
 		"alarms": [{"time": "", "node": "", "kind": "", "model": "", "from": 0, "to": 0, "text": "", "?run_id": "", "?ended": "", "?major": true, "?sureness": ""}],
-		"total_runs": 0, "folded_runs": 0}`
+		"total_runs": 0, "folded_runs": 0, "compared_runs": 0}`
 	appendShape   = `{"run_id": "", "score": 0, "replaced": true, "regression": true, "total_runs": 0, "?alarm": ""}`
 	discoverShape = `{"node": "", "engine": "", "memory_bytes": 0, "context": 0, "benchmark": "",
 		"models": [{"model": "", "repository": "", "quantization": "", "size_bytes": 0, "needs_bytes": 0, "?parameters": 0, "?architecture": "",
