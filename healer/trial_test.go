@@ -47,28 +47,28 @@ func TestTrialVerdict(t *testing.T) {
 	}{
 		{"nothing yet", "", nil, onTrial, ""},
 		{"19 good", strings.Repeat(".", 19), nil, onTrial, ""},
-		{"20 good", strings.Repeat(".", 20), nil, trialPassed, "20 answers, 0 failed, the first token after 400ms"},
+		{"20 good", strings.Repeat(".", 20), nil, trialPassed, "20 answers, 0 failed, the first token after 400 ms"},
 		{"two failed", "xx", nil, onTrial, ""},
-		{"two of 20 failed", "xx" + strings.Repeat(".", 18), nil, trialPassed, "20 answers, 2 failed, the first token after 400ms"},
+		{"two of 20 failed", "xx" + strings.Repeat(".", 18), nil, trialPassed, "20 answers, 2 failed, the first token after 400 ms"},
 		{"the first three failed", "xxx", nil, trialLost, "3 of 3 answers failed, and 1.0 % in its tournament"},
 		{"three of 20 failed", "x.....x............x", nil, trialLost, "3 of 20 answers failed, and 1.0 % in its tournament"},
-		{"three of 20 failed, one of ten measured", "x.....x............x", func(t *Trial) { t.ErrorRate = 0.1 }, trialPassed, "20 answers, 3 failed, the first token after 400ms"},
+		{"three of 20 failed, one of ten measured", "x.....x............x", func(t *Trial) { t.ErrorRate = 0.1 }, trialPassed, "20 answers, 3 failed, the first token after 400 ms"},
 		{"seven of 20 failed, one of ten measured", "x..x.x..x..x..x....x", func(t *Trial) { t.ErrorRate = 0.1 }, trialLost, "7 of 20 answers failed, and 10.0 % in its tournament"},
 		{"nine slow", strings.Repeat("s", 9), nil, onTrial, ""},
-		{"ten slow", strings.Repeat("s", 10), nil, trialLost, "the first token takes 1.2s, and 400ms is usual"},
-		{"ten slow that fail later", "ssssssssss", func(t *Trial) { t.Answers[3].Failed = true }, trialLost, "the first token takes 1.2s, and 400ms is usual"},
-		{"15 of 20 slow", strings.Repeat("s", 8) + "....." + strings.Repeat("s", 7), nil, trialPassed, "20 answers, 0 failed, the first token after 1.2s"},
-		{"16 of 20 slow", strings.Repeat("s", 8) + "...." + strings.Repeat("s", 8), nil, trialLost, "the first token takes 1.2s, and 400ms is usual"},
-		{"20 that take just twice as long", strings.Repeat("d", 20), nil, trialPassed, "20 answers, 0 failed, the first token after 800ms"},
-		{"two of 20 failed, half of the others slow: the median is that of the others", "xx" + strings.Repeat("s.", 9), nil, trialPassed, "20 answers, 2 failed, the first token after 1.2s"},
-		{"half slow", strings.Repeat("s.", 10), nil, trialPassed, "20 answers, 0 failed, the first token after 1.2s"},
+		{"ten slow", strings.Repeat("s", 10), nil, trialLost, "the first token takes 1.2 s, and 400 ms is usual"},
+		{"ten slow that fail later", "ssssssssss", func(t *Trial) { t.Answers[3].Failed = true }, trialLost, "the first token takes 1.2 s, and 400 ms is usual"},
+		{"15 of 20 slow", strings.Repeat("s", 8) + "....." + strings.Repeat("s", 7), nil, trialPassed, "20 answers, 0 failed, the first token after 1.2 s"},
+		{"16 of 20 slow", strings.Repeat("s", 8) + "...." + strings.Repeat("s", 8), nil, trialLost, "the first token takes 1.2 s, and 400 ms is usual"},
+		{"20 that take just twice as long", strings.Repeat("d", 20), nil, trialPassed, "20 answers, 0 failed, the first token after 800 ms"},
+		{"two of 20 failed, half of the others slow: the median is that of the others", "xx" + strings.Repeat("s.", 9), nil, trialPassed, "20 answers, 2 failed, the first token after 1.2 s"},
+		{"half slow", strings.Repeat("s.", 10), nil, trialPassed, "20 answers, 0 failed, the first token after 1.2 s"},
 		{"ten slow, as slow as before the promotion", strings.Repeat("s", 10), func(t *Trial) { t.Usual = 3 * measured }, onTrial, ""},
 		{"ten slow, measured too fast to matter", "", func(t *Trial) {
 			t.FirstToken = 40 * time.Millisecond
 			t.Answers = answers(strings.Repeat("s", 10), t.FirstToken)
 		}, onTrial, ""},
 		{"ten slow, nothing measured", strings.Repeat("s", 10), func(t *Trial) { t.FirstToken = 0 }, onTrial, ""},
-		{"all of a short trial", "...", func(t *Trial) { t.Watch = 3 }, trialPassed, "3 answers, 0 failed, the first token after 400ms"},
+		{"all of a short trial", "...", func(t *Trial) { t.Watch = 3 }, trialPassed, "3 answers, 0 failed, the first token after 400 ms"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			trial := Trial{FirstToken: measured, ErrorRate: 0.01, Watch: 20, Answers: answers(c.answers, measured)}
@@ -267,7 +267,7 @@ func TestTrialPassed(t *testing.T) {
 		from := time.Now()
 		c.answer(strings.Repeat(".", 20))
 		e, _ := c.until("M1", EventVerified, from, 2*time.Minute)
-		if want := "[PROMOTION] other is as good as in its tournament: 20 answers, 0 failed, the first token after 300ms"; e.Text() != want {
+		if want := "[PROMOTION] other is as good as in its tournament: 20 answers, 0 failed, the first token after 300 ms"; e.Text() != want {
 			t.Errorf("told %q, want %q", e.Text(), want)
 		}
 		c.answer("xxxxxxxxxx")

@@ -137,13 +137,14 @@ func (l *LlamaCPP) question(api *llamaAPI, fields llamaFields, c LlamaCPPSetting
 	}
 	prompt := string(fields["add_generation_prompt"])
 	asked := !api.ignores && string(fields["continue_final_message"]) == "true"
+	prefill = !c.NoPrefill || asked || api.onlyNew
 	switch {
 	case asked && prompt != "false":
 		return q, false, &refusal{http.StatusBadRequest, "Cannot set both add_generation_prompt and continue_final_message to true."}
-	case endsInTwoAnswers(chat["messages"]):
+	case prefill && endsInTwoAnswers(chat["messages"]):
 		return q, false, &refusal{http.StatusBadRequest, "Cannot have 2 or more assistant messages at the end of the list."}
 	}
-	return q, !c.NoPrefill || asked || api.onlyNew, nil
+	return q, prefill, nil
 }
 
 // toolChoices are those that are no tool's name.

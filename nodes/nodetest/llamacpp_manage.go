@@ -59,10 +59,10 @@ func (l *LlamaCPP) download(name string) *refusal {
 	switch {
 	case name == "":
 		return &refusal{http.StatusBadRequest, "model must be a non-empty string"}
-	case known || under:
-		return &refusal{http.StatusBadRequest, "model '" + name + "' already exists"}
 	case !strings.Contains(name, "/"):
 		return &refusal{http.StatusBadRequest, "error: invalid HF repo format, expected <user>/<model>[:quant]\n"}
+	case known || under:
+		return &refusal{http.StatusBadRequest, "model '" + name + "' already exists"}
 	}
 	l.downloads[name] = 0
 	return nil

@@ -66,6 +66,9 @@ type transcript struct {
 	real   realllamacpp.Options
 	fake   func(*testing.T) *nodetest.LlamaCPP
 	script []spoken
+	header []string // of each question, name and value in turns
+	// prepare is done to the real server before it is asked.
+	prepare func(*testing.T, *realllamacpp.Server)
 	// apart are the differences that are left, with their reasons.
 	apart map[string]string
 }
@@ -77,7 +80,71 @@ func transcripts() []transcript {
 		"slots":       "the fake uses its slots in turn, and tells one setting of them",
 		"props":       "the fake tells some settings, and one of the template's abilities",
 	}
+	keyed := func(name string, header ...string) transcript {
+		return transcript{
+			name: name, real: realllamacpp.Options{Model: right, Name: "good", Args: []string{"--api-key", "k"}},
+			fake: func(t *testing.T) *nodetest.LlamaCPP {
+				return nodetest.NewLlamaCPP(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}, Key: "k"})
+			},
+			script: []spoken{
+				{"health", "GET", "/health", ""},
+				{"health of version 1", "GET", "/v1/health", ""},
+				{"list", "GET", "/v1/models", ""},
+				{"models", "GET", "/models", ""},
+				{"chat", "POST", "/v1/chat/completions", `{"model":"good","messages":[{"role":"user","content":"2+2"}]}`},
+				{"messages API", "POST", "/v1/messages", `{"model":"good","max_tokens":9,"messages":[{"role":"user","content":"2+2"}]}`},
+				{"unknown path", "GET", "/api/tags", ""},
+			},
+			header: header,
+		}
+	}
 	return []transcript{
+		keyed("without its key"),
+		keyed("with another key", "Authorization", "Bearer x"),
+		keyed("with its key", "Authorization", "Bearer k"),
+		keyed("with its key as X-Api-Key", "X-Api-Key", "k"),
+		{
+			name: "no prefill", real: realllamacpp.Options{Model: right, Name: "good", Args: []string{"--no-prefill-assistant"}},
+			fake: func(t *testing.T) *nodetest.LlamaCPP {
+				f := nodetest.NewLlamaCPP(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}})
+				f.Configure(func(s *nodetest.LlamaCPPSettings) { s.Context, s.NoEmbeddings, s.NoPrefill = 2048, true, true })
+				return f
+			},
+			script: chats("good"), apart: apart,
+		},
+		{
+			name: "embeddings", real: realllamacpp.Options{Model: right, Name: "good", Args: []string{"--embeddings", "--pooling", "mean"}},
+			fake: func(t *testing.T) *nodetest.LlamaCPP {
+				return nodetest.NewLlamaCPP(t, nodetest.Options{Models: []nodetest.Model{{Name: "good"}}})
+			},
+			script: []spoken{
+				{"one", "POST", "/v1/embeddings", `{"model":"good","input":"2+2"}`},
+				{"two", "POST", "/v1/embeddings", `{"model":"good","input":["2+2","capital of Italy"]}`},
+				{"by another name", "POST", "/v1/embeddings", `{"model":"nope","input":"2+2"}`},
+				{"of nothing", "POST", "/v1/embeddings", `{"model":"good"}`},
+				{"chat", "POST", "/v1/chat/completions", `{"model":"good","messages":[{"role":"user","content":"2+2"}]}`},
+			},
+		},
+		{
+			name: "a file that is no model", real: realllamacpp.Options{Router: true, Models: map[string]tinygguf.Spec{"good": right}},
+			fake: func(t *testing.T) *nodetest.LlamaCPP {
+				f := nodetest.NewLlamaCPPRouter(t, nodetest.Options{Models: []nodetest.Model{{Name: "bad"}, {Name: "good"}}, Loaded: []string{}})
+				f.Break(nodetest.LoadFails)
+				return f
+			},
+			prepare: func(t *testing.T, s *realllamacpp.Server) {
+				if err := os.WriteFile(filepath.Join(s.Folder(), "models", "bad.gguf"), []byte("no model"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				s.Must("GET", "/models?reload=1", nil, nil)
+			},
+			script: []spoken{
+				{"chat", "POST", "/v1/chat/completions", `{"model":"bad","messages":[{"role":"user","content":"2+2"}]}`},
+				{"list", "GET", "/models", ""},
+				{"again", "POST", "/v1/chat/completions", `{"model":"bad","messages":[{"role":"user","content":"2+2"}]}`},
+			},
+			apart: map[string]string{"list": "the fake's file can be read and its load fails, so its context length is listed"},
+		},
 		{
 			"one model", realllamacpp.Options{Model: right, Name: "good,second"},
 			func(t *testing.T) *nodetest.LlamaCPP {
@@ -93,7 +160,7 @@ func transcripts() []transcript {
 				{"any name", "POST", "/v1/chat/completions", `{"model":"nope","messages":[{"role":"user","content":"2+2"}]}`},
 				{"no name", "POST", "/v1/chat/completions", `{"messages":[{"role":"user","content":"2+2"}]}`},
 			}, chats("good")...),
-			apart,
+			nil, nil, apart,
 		},
 		{
 			"router", realllamacpp.Options{Router: true, Models: map[string]tinygguf.Spec{"good": right, "other": right}},
@@ -123,7 +190,7 @@ func transcripts() []transcript {
 				{"download of a name without a user", "POST", "/models", `{"model":"good"}`},
 				{"look again", "GET", "/models?reload=1", ""},
 			}, chats("good")...), spoken{"unload", "POST", "/models/unload", `{"model":"good"}`}),
-			apart,
+			nil, nil, apart,
 		},
 	}
 }
@@ -135,7 +202,7 @@ func (tr transcript) compare(t *testing.T, want func(*testing.T, spoken) exchang
 	fake := tr.fake(t)
 	for _, s := range tr.script {
 		t.Run(s.name, func(t *testing.T) {
-			diff := cmp.Diff(want(t, s), ask(t, fake.URL, s.method, s.path, s.body))
+			diff := cmp.Diff(want(t, s), ask(t, fake.URL, s.method, s.path, s.body, tr.header...))
 			switch reason := tr.apart[s.name]; {
 			case diff != "" && reason == "":
 				t.Errorf("(-real +fake):\n%s", diff)
@@ -158,9 +225,12 @@ func TestFakeLlamaServerSpeaksAsTheRealOne(t *testing.T) {
 	for _, tr := range transcripts() {
 		t.Run(tr.name, func(t *testing.T) {
 			real := realllamacpp.Start(t, tr.real)
+			if tr.prepare != nil {
+				tr.prepare(t, real)
+			}
 			said := map[string]exchange{}
 			tr.compare(t, func(t *testing.T, s spoken) exchange {
-				said[s.name] = ask(t, real.URL, s.method, s.path, s.body)
+				said[s.name] = ask(t, real.URL, s.method, s.path, s.body, tr.header...)
 				return said[s.name]
 			})
 			if os.Getenv("JARVIS_CAPTURE") != "1" {

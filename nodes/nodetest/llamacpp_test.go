@@ -214,7 +214,7 @@ func TestLlamaRefusals(t *testing.T) {
 			{"POST", "/models/load", `{"model":"zz"}`, []string{"404", "File Not Found"}},
 			{"POST", "/models/unload", `{"model":"zz"}`, []string{"400", "model is not found"}},
 			{"POST", "/models/unload", `{"model":"b"}`, []string{"400", "model is not running"}},
-			{"POST", "/models", `{"model":"b"}`, []string{"400", "already exists"}},
+			{"POST", "/models", `{"model":"b"}`, []string{"400", "invalid HF repo format"}},
 			{"POST", "/models", `{"model":"noslash"}`, []string{"400", "invalid HF repo format"}},
 			{"DELETE", "/models?model=a", "", []string{"500", "not removable"}},
 			{"GET", "/slots", "", []string{"400", "model name is missing"}},

@@ -55,6 +55,9 @@ func llamaEmbeddings(l *LlamaCPP, c LlamaCPPSettings, i *instance, fields llamaF
 	if c.NoEmbeddings {
 		return nil, &refusal{http.StatusNotImplemented, "This server does not support embeddings. Start it with `--embeddings`"}
 	}
+	if fields["input"] == nil && fields["content"] == nil {
+		return nil, &refusal{http.StatusBadRequest, `"input" or "content" must be provided`}
+	}
 	return embeddings(i.model, or(fields.text("model"), i.model.Name), fields), nil
 }
 
