@@ -1,7 +1,11 @@
 package realllamacpp_test
 
 import (
+	"bufio"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/turbone/jarvis/nodes/nodetest"
@@ -63,5 +67,44 @@ func TestRouterCanBeBroken(t *testing.T) {
 	}
 	if got := ask(t, s, "later", "2+2"); got != "4" {
 		t.Errorf("after a restart it answers %q", got)
+	}
+}
+
+// TestAnAnswerIsContinued: a stream holds what follows the beginning in the request,
+// and nothing of the beginning: what carries on a broken answer is no new one.
+func TestAnAnswerIsContinued(t *testing.T) {
+	story := realollama.Story()
+	for _, args := range [][]string{nil, {"--no-prefill-assistant"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			s := realllamacpp.Start(t, realllamacpp.Options{Model: realollama.Storyteller(), Name: "teller", Args: args})
+			for _, given := range []string{"Once", story[:strings.Index(story, " upon75")], strings.TrimSuffix(story, " end.")} {
+				body := fmt.Sprintf(`{"model":"teller","stream":true,"continue_final_message":true,"add_generation_prompt":false,
+					"messages":[{"role":"user","content":"tell a story"},{"role":"assistant","content":%q}]}`, given)
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1/chat/completions", strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.Close = true // the server ends idle connections when it likes
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var said strings.Builder
+				lines := bufio.NewScanner(resp.Body)
+				for lines.Scan() {
+					var chunk struct {
+						Choices []struct{ Delta struct{ Content string } }
+					}
+					data, ok := strings.CutPrefix(lines.Text(), "data: ")
+					if ok && data != "[DONE]" && json.Unmarshal([]byte(data), &chunk) == nil && len(chunk.Choices) > 0 {
+						said.WriteString(chunk.Choices[0].Delta.Content)
+					}
+				}
+				_ = resp.Body.Close()
+				if err := lines.Err(); err != nil || given+said.String() != story {
+					t.Errorf("%v, after %q came %q", err, given[max(0, len(given)-20):], said.String())
+				}
+			}
+		})
 	}
 }

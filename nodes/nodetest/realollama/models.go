@@ -68,9 +68,10 @@ func Story() string {
 	return b.String() + " end."
 }
 
-// Storyteller knows one long answer, [Story], and takes some seconds to say it.
+// Storyteller knows one long answer, [Story], and takes some seconds to say it. Given
+// its beginning it goes on.
 func Storyteller() tinygguf.Spec {
-	return tinygguf.Spec{Rules: []tinygguf.Rule{{When: "tell a story", Say: Story()}}, Layers: 4, FF: 8192}
+	return tinygguf.Spec{Rules: []tinygguf.Rule{{When: "tell a story", Say: Story()}}, Continues: true, Layers: 4, FF: 8192}
 }
 
 // TooLarge is a small file whose context can be set so large that no machine

@@ -43,6 +43,10 @@ type Spec struct {
 	// Context is the trained context length, to which engines clamp; 0 means
 	// 8192.
 	Context int `json:"context,omitempty"`
+	// Continues has the answers' words found in what the model reads, too: given the
+	// beginning of an answer up to the end of a word, it goes on with the next. Else
+	// it begins the answer anew.
+	Continues bool `json:"continues,omitempty"`
 	// Layers is how many there are; 0 means 1. Every layer after the first is
 	// work for nothing: the model gets slower and larger.
 	Layers int `json:"layers,omitempty"`
@@ -106,6 +110,9 @@ type model struct {
 	next     map[int]int // answer token -> successor token
 	keywords []keyword   // keyword token -> first answer token
 	def      int
+	// user makes answer tokens user-defined ones: only those are looked for in a
+	// text before it is cut into pieces.
+	user bool
 }
 
 // keyword is a rule turned into tokens.
@@ -127,8 +134,22 @@ func (m *model) add(text string, kind int32) int {
 	return len(m.texts) - 1
 }
 
-// piece returns the vocabulary text of a normal token: spaces are U+2581.
-func piece(s string) string { return strings.ReplaceAll(s, " ", "\u2581") }
+// piece returns the vocabulary text of an answer token: in a normal one spaces are
+// U+2581.
+func (m *model) piece(s string) string {
+	if m.user {
+		return s
+	}
+	return strings.ReplaceAll(s, " ", "\u2581")
+}
+
+// addAnswer adds the token of a part of an answer.
+func (m *model) addAnswer(text string) int {
+	if m.user {
+		return m.add(text, tokenUser)
+	}
+	return m.add(text, tokenNormal)
+}
 
 // cut parts an answer into words with the space before them.
 func cut(s string) []string {
@@ -158,10 +179,10 @@ func (m *model) answer(say string, pieces []string, loop bool) (int, error) {
 		// A loop needs tokens of its own.
 		first, prev := -1, -1
 		for _, p := range pieces {
-			if _, used := m.next[m.add(piece(p), tokenNormal)]; used {
+			if _, used := m.next[m.addAnswer(m.piece(p))]; used {
 				return 0, fmt.Errorf("tinygguf: loop piece %q is used twice", p)
 			}
-			t := m.id[piece(p)]
+			t := m.id[m.piece(p)]
 			if first < 0 {
 				first = t
 			} else {
@@ -175,7 +196,7 @@ func (m *model) answer(say string, pieces []string, loop bool) (int, error) {
 	succ, tail := endID, ""
 	for i := len(pieces) - 1; i >= 0; i-- {
 		text := pieces[i] + tail
-		if t, ok := m.id[piece(text)]; ok {
+		if t, ok := m.id[m.piece(text)]; ok {
 			if s, used := m.next[t]; used && s != succ {
 				// Taken with another successor: glue it to the piece before,
 				// or, at the start of the answer, to what comes after.
@@ -183,10 +204,10 @@ func (m *model) answer(say string, pieces []string, loop bool) (int, error) {
 					tail = text
 					continue
 				}
-				return m.head(piece(text), succ)
+				return m.head(m.piece(text), succ)
 			}
 		}
-		t := m.add(piece(text), tokenNormal)
+		t := m.addAnswer(m.piece(text))
 		m.next[t] = succ
 		succ, tail = t, ""
 	}
@@ -202,7 +223,7 @@ func (m *model) head(text string, succ int) (int, error) {
 				continue
 			}
 		}
-		t := m.add(text, tokenNormal)
+		t := m.addAnswer(text)
 		m.next[t] = succ
 		return t, nil
 	}
@@ -211,7 +232,7 @@ func (m *model) head(text string, succ int) (int, error) {
 
 // build makes the vocabulary and the chains of answers.
 func build(s Spec) (*model, error) {
-	m := &model{id: map[string]int{}, next: map[int]int{}}
+	m := &model{id: map[string]int{}, next: map[int]int{}, user: s.Continues}
 	m.add("<unk>", tokenUnknown)
 	m.add("<s>", tokenControl)
 	m.add("</s>", tokenControl)
