@@ -25,7 +25,7 @@ func TestSentences(t *testing.T) {
 		"M1: 4 candidates, the best of them against old, at most 540 tests of all": {Type: arena.EventStarted, Candidates: 4, Opponent: "old", Most: 540},
 		"M1: new against old, going on after 7 tests of all":                       {Type: arena.EventResumed, Model: "new", Opponent: "old", Done: 7},
 		"M1: 4 candidates against old, going on after 7 tests of all":              {Type: arena.EventResumed, Candidates: 4, Opponent: "old", Done: 7},
-		"M1: a tournament of new was cut short after 7 tests: ending it":           {Type: arena.EventRecovering, Model: "new", Opponent: "old", Done: 7},
+		"M1: a tournament of new was cut short after 7 tests of all: ending it":    {Type: arena.EventRecovering, Model: "new", Opponent: "old", Done: 7},
 		"M1: loading new":                                                                                          {Type: arena.EventLoading, Model: "new"},
 		"M1: new is loaded (2.1 s)":                                                                                {Type: arena.EventLoaded, Model: "new", Took: 2149 * time.Millisecond},
 		"M1: the server doesn't answer: restarting it":                                                             {Type: arena.EventRestarting},

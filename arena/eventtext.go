@@ -63,7 +63,7 @@ func (e Event) sessionText() string {
 	case e.Type == EventResumed:
 		return fmt.Sprintf("%s against %s, going on after %d tests of all", challengers(e.Model, e.Candidates), e.Opponent, e.Done)
 	case e.Type == EventRecovering:
-		return fmt.Sprintf("a tournament of %s was cut short after %d tests: ending it", challengers(e.Model, e.Candidates), e.Done)
+		return fmt.Sprintf("a tournament of %s was cut short after %d tests of all: ending it", challengers(e.Model, e.Candidates), e.Done)
 	case e.SelfTest:
 		return fmt.Sprintf("%s against itself, %d tests", e.Opponent, e.Most)
 	case e.Method == MethodMeasured:

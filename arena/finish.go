@@ -13,7 +13,7 @@ import (
 // ctx ended. The session stays and can be resumed.
 func (t *tournament) stop(ctx context.Context, cause error) (Result, error) {
 	if ctx.Err() != nil {
-		cause = fmt.Errorf("%w after %d tests", ErrInterrupted, t.tests())
+		cause = fmt.Errorf("%w after %d tests of all", ErrInterrupted, t.tests())
 	} else {
 		cause = t.cutShort(cause)
 	}
@@ -29,7 +29,7 @@ func (t *tournament) cutShort(cause error) error {
 	if t.journal.file == nil {
 		return cause
 	}
-	return fmt.Errorf("%w after %d tests: %w", ErrCutShort, t.tests(), cause)
+	return fmt.Errorf("%w after %d tests of all: %w", ErrCutShort, t.tests(), cause)
 }
 
 // restore gives the node back what it served.

@@ -162,7 +162,7 @@ func (t *tournament) recover(ctx context.Context, model string) (*arena.Unfinish
 		case !t.flags.resume && u.Ended != nil:
 			t.out.Note("a tournament on %s was cut short and is ended: %s", u.Node, u.Ended.Final.Sentence())
 		case !t.flags.resume:
-			t.out.Note("a tournament of %s on %s was cut short after %d tests; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
+			t.out.Note("a tournament of %s on %s was cut short after %d tests of all; --resume goes on with it", orSeveral(u), u.Node, u.Tests)
 		case interrupted == nil && t.means(u, model):
 			interrupted = &u
 		}

@@ -98,7 +98,7 @@ func (o outlook) remarks(n config.Node) (list []Finding) {
 		if of == "" {
 			of = "several models"
 		}
-		remark("a tournament of %s was cut short after %d tests; `jarvis-arena --resume` goes on with it", of, s.Tests)
+		remark("a tournament of %s was cut short after %d tests of all; `jarvis-arena --resume` goes on with it", of, s.Tests)
 	}
 	return list
 }
