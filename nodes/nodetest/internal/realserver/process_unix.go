@@ -27,6 +27,9 @@ func groupCommand(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
+// ownSession starts a command outside of this process's group.
+func ownSession(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }
+
 // group lists the processes of a group.
 func group(id int) ([]process, error) {
 	all, err := processes()

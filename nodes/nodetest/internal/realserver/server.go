@@ -132,6 +132,7 @@ func (s *Server) describe(c Command, addr string) {
 func (s *Server) guard() {
 	s.t.Helper()
 	cmd := exec.Command(s.ctl, "guard", s.folder)
+	ownSession(cmd) // or it ends with the test's group, and the server stays
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
