@@ -3,7 +3,6 @@ package healer
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/turbone/jarvis/internal/duration"
 )
@@ -234,11 +233,11 @@ func (v *Evidence) String() string {
 	case FoundOtherAnswers:
 		return "no answer in time, but requests are being answered"
 	case FoundBusyTooLong:
-		return fmt.Sprintf("busy for %s without a token: %s", v.Lasted.Round(time.Second), v.Of)
+		return fmt.Sprintf("busy for %s without a token: %s", duration.Text(v.Lasted), v.Of)
 	case FoundWrongAnswers:
 		return fmt.Sprintf("%d of %d answers right", v.Right, v.Graded)
 	case FoundStopping:
-		return fmt.Sprintf("%s has been stopping for %s", v.Model, v.Lasted.Round(time.Second))
+		return fmt.Sprintf("%s has been stopping for %s", v.Model, duration.Text(v.Lasted))
 	case FoundUnloading:
 		return v.Model + " is being unloaded"
 	case FoundLoading:
