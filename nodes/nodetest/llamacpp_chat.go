@@ -50,19 +50,27 @@ var llamaAPIs = map[string]*llamaAPI{
 	"/v1/responses":        {read: readLlamaResponses, shape: func(f llamaForm) answerShape { return llamaResponses{f} }, ignores: true},
 }
 
-// infer answers a request to one of llamaAPIs.
-func (l *LlamaCPP) infer(w http.ResponseWriter, r *http.Request, c LlamaCPPSettings, body []byte) {
-	var fields llamaFields
+// reach returns a request's members and the process that answers it. Where none
+// does, the request is refused, and i is nil.
+func (l *LlamaCPP) reach(w http.ResponseWriter, r *http.Request, body []byte) (fields llamaFields, i *instance) {
 	if !llamaDecode(w, body, &fields) {
-		return
+		return nil, nil
 	}
-	i := l.process(w, r, fields.text("model"))
-	if i == nil {
-		return
+	if i = l.process(w, r, fields.text("model")); i == nil {
+		return nil, nil
 	}
 	l.proxied(w)
 	if l.isHalfDead(i) {
 		noConnection.write(w)
+		return nil, nil
+	}
+	return fields, i
+}
+
+// infer answers a request to one of llamaAPIs.
+func (l *LlamaCPP) infer(w http.ResponseWriter, r *http.Request, c LlamaCPPSettings, body []byte) {
+	fields, i := l.reach(w, r, body)
+	if i == nil {
 		return
 	}
 	api := llamaAPIs[r.URL.Path]

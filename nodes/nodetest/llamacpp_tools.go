@@ -17,17 +17,8 @@ var llamaTools = map[string]func(l *LlamaCPP, c LlamaCPPSettings, i *instance, f
 
 // compute answers a request to one of llamaTools. It wakes a model that sleeps.
 func (l *LlamaCPP) compute(w http.ResponseWriter, r *http.Request, c LlamaCPPSettings, body []byte) {
-	var fields llamaFields
-	if !llamaDecode(w, body, &fields) {
-		return
-	}
-	i := l.process(w, r, fields.text("model"))
+	fields, i := l.reach(w, r, body)
 	if i == nil {
-		return
-	}
-	l.proxied(w)
-	if l.isHalfDead(i) {
-		noConnection.write(w)
 		return
 	}
 	_, release, lost := l.occupy(r, i)
